@@ -1,0 +1,1 @@
+"""The ways in: SFTP, AppStream and imports. Never imports cdktf."""
