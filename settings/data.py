@@ -1,0 +1,77 @@
+"""Section `data`: what must outlive everything else, the file system, the database and their backups."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.fields import Settings
+
+# AWS::EFS lifecycle rules know these periods (API reference of PutLifecycleConfiguration).
+INFREQUENT_ACCESS_DAYS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
+
+
+def _backup_schedule(value: str) -> str:
+    if not re.fullmatch(r"cron\((\S+ ){5}\S+\)", value):
+        raise ValueError(f"{value} is no AWS cron expression; one looks like cron(0 3 * * ? *), six fields in UTC")
+    return value
+
+
+class FileSystem(Settings):
+    """The EFS file system that holds `/OMERO`."""
+
+    infrequent_access_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 90
+    """Days after which a file nobody read moves to the cheaper class; `null` keeps all in Standard.
+    The first read moves it back."""
+    throughput_mode: Literal["elastic", "bursting"] = "elastic"
+    """`elastic` is billed by the bytes moved; `bursting` grows with the size stored and costs nothing extra."""
+
+
+class Database(Settings):
+    """The RDS PostgreSQL 16 instance that holds OMERO's metadata."""
+
+    instance_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t3.medium"
+    """RDS instance class; db.t3.medium has 2 vCPUs and 4 GiB."""
+    storage_gib: Annotated[int, Field(ge=20, le=65536)] = 20
+    """GiB of gp3 storage at the start; RDS cannot shrink it."""
+    max_storage_gib: Annotated[int, Field(ge=20, le=65536)] = 200
+    """GiB that RDS may grow the storage to by itself."""
+    multi_az: bool = False
+    """A standby in the second zone: twice the price, and it survives the loss of a zone."""
+    backup_days: Annotated[int, Field(ge=1, le=35)] = 30
+    """Days of point-in-time recovery (1 to 35; none at all is not offered here)."""
+    password_version: Annotated[int, Field(ge=1)] = 1
+    """Raise it by one to have a new database password made and set; restart the server afterwards."""
+
+    @model_validator(mode="after")
+    def _room_to_grow(self) -> Self:
+        # RDS wants at least 10 % more, or autoscaling is refused (RDS User Guide, storage autoscaling).
+        if self.max_storage_gib * 10 < self.storage_gib * 11:
+            least = -(-self.storage_gib * 11 // 10)
+            raise ValueError(
+                f"max_storage_gib {self.max_storage_gib} leaves no room above storage_gib {self.storage_gib}; "
+                f"give {least} or more"
+            )
+        return self
+
+
+class Backup(Settings):
+    """Daily backups of file system and database by AWS Backup, at the same hour so that they fit together."""
+
+    schedule: Annotated[str, AfterValidator(_backup_schedule)] = "cron(0 3 * * ? *)"
+    """When a backup starts, in UTC."""
+    retention_days: Annotated[int, Field(ge=1, le=36500)] = 35
+    """Days a backup is kept."""
+
+
+class Data(Settings):
+    """File system, database, secrets, key and backups."""
+
+    file_system: FileSystem = FileSystem()
+    """Where the images are."""
+    database: Database = Database()
+    """Where OMERO's metadata is."""
+    backup: Backup | None = Backup()
+    """Left out, a daily backup kept 35 days; `null` makes none (RDS keeps its own `backup_days` still)."""

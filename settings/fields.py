@@ -1,0 +1,85 @@
+"""Field types that several settings share: each refuses a bad value with the value and the rule."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+# CloudWatch Logs accepts these and no others (API reference of PutRetentionPolicy).
+LOG_RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+
+
+class Settings(BaseModel):
+    """Base of every section: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def listed(values: Any) -> str:
+    """`a, b or c`, for messages."""
+    texts = [str(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, int):
+        raise ValueError(f"{value} is a number here; put it in quotes")
+    return value
+
+
+def _account_id(value: str) -> str:
+    if not re.fullmatch(r"\d{12}", value):
+        raise ValueError(f"{value} is no AWS account id; it has 12 digits, in quotes")
+    return value
+
+
+def _region(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", value):
+        raise ValueError(f"{value} is no AWS region; one looks like eu-west-1")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{value} is no IPv4 CIDR block ({error}); one looks like 192.0.2.0/24") from None
+    return str(network)
+
+
+def _retention(value: int) -> int:
+    if value not in LOG_RETENTION_DAYS:
+        raise ValueError(f"{value} days is not offered by CloudWatch; allowed: {listed(LOG_RETENTION_DAYS)}")
+    return value
+
+
+def _pinned_image(value: str) -> str:
+    name, _, digest = value.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    if digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        raise ValueError(f"{value} has a malformed digest; one looks like image@sha256:<64 hex digits>")
+    if not digest and tag in ("", "latest"):
+        raise ValueError(f"{value} is not pinned; give a version tag (image:5.6.16-2) or a digest")
+    return value
+
+
+AccountId = Annotated[str, BeforeValidator(_text), AfterValidator(_account_id)]
+"""Twelve digits, as text (a leading zero would be lost in a number)."""
+
+Region = Annotated[str, AfterValidator(_region)]
+
+Cidr = Annotated[str, AfterValidator(_network)]
+"""An IPv4 CIDR block whose host bits are zero."""
+
+RetentionDays = Annotated[int, AfterValidator(_retention)]
+
+PinnedImage = Annotated[str, AfterValidator(_pinned_image)]
+"""A container image with a version tag or a digest; never `latest`."""
+
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
+"""S3's rules, without dots (a dot breaks TLS to the bucket's own host name)."""

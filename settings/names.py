@@ -1,0 +1,69 @@
+"""Physical names, all from here, within each service's limit; and the ARNs made of them."""
+
+from __future__ import annotations
+
+# Longest name each service takes, in characters (its API reference, create call).
+LIMITS = {
+    "alb": 32,
+    "target_group": 32,
+    "bucket": 63,
+    "db_instance": 63,
+    "role": 64,
+    "cluster": 255,
+    "service": 255,
+    "security_group": 255,
+    "alias": 256,
+    "secret": 512,
+    "log_group": 512,
+    "namespace": 1024,
+    "vault": 50,
+    "plan": 50,
+    "db_group": 255,
+}
+
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+
+
+def physical(service: str, workspace: str, role: str) -> str:
+    """The name of the thing that plays `role` in `workspace`, for instance `omero-prod-web`.
+
+    Raises:
+        ValueError: it is longer than the service takes.
+    """
+    separator = "/" if service in ("secret", "log_group") else "-"
+    name = separator.join(("omero", workspace, role))
+    if service == "log_group":
+        name = f"/{name}"
+    return _within(service, name)
+
+
+def bucket(workspace: str, role: str, account_id: str, region: str) -> str:
+    """A bucket's name; the world shares one list of them, so it carries account and region."""
+    return _within("bucket", f"omero-{workspace}-{role}-{account_id}-{region}")
+
+
+def state(account_id: str, region: str) -> str:
+    """The name of the state bucket and of the lock table, one of each per account and region."""
+    return _within("bucket", f"omero-state-{account_id}-{region}")
+
+
+def namespace(workspace: str) -> str:
+    """The private DNS domain of a workspace's services, for instance `prod.omero.internal`."""
+    return _within("namespace", f"{workspace}.omero.internal")
+
+
+def parameter_path(workspace: str) -> str:
+    """The SSM parameter path under which a workspace publishes what scripts need."""
+    return f"/omero/{workspace}"
+
+
+def partition(region: str) -> str:
+    """The AWS partition of a region: `aws`, `aws-cn` or `aws-us-gov`."""
+    return next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
+
+
+def _within(service: str, name: str) -> str:
+    limit = LIMITS[service]
+    if len(name) > limit:
+        raise ValueError(f"the name {name} has {len(name)} characters; a {service} takes {limit}")
+    return name
