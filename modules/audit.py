@@ -1,0 +1,24 @@
+"""Declare, beside a resource, that a checkov check does not apply to it and why.
+
+The reason goes into the resource's `//` comment in the synthesised JSON. `make audit` matches the
+declarations with checkov's findings: an undeclared finding fails, and so does a declaration that
+nothing needs any more.
+"""
+
+from __future__ import annotations
+
+from cdktf import TerraformElement
+
+COMMENT_KEY = "checkov_skips"
+
+
+def skip(resource: TerraformElement, **reasons: str) -> None:
+    """Skip checks on `resource`: `skip(bucket, CKV_AWS_144="images are not here")`.
+
+    Raises:
+        ValueError: a reason is missing.
+    """
+    for check, reason in reasons.items():
+        if not reason.strip():
+            raise ValueError(f"{check} is skipped without a reason; say why it does not apply")
+        resource.add_override(f"//.{COMMENT_KEY}.{check}", reason)

@@ -1,0 +1,98 @@
+"""An ECS cluster on Fargate with an encrypted, logged ECS Exec, and the private DNS names of its services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.ecs_cluster import (
+    EcsCluster,
+    EcsClusterConfiguration,
+    EcsClusterConfigurationExecuteCommandConfiguration,
+    EcsClusterConfigurationExecuteCommandConfigurationLogConfiguration,
+    EcsClusterSetting,
+)
+from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCapacityProviders
+from cdktf_cdktf_provider_aws.service_discovery_private_dns_namespace import ServiceDiscoveryPrivateDnsNamespace
+from constructs import Construct
+
+from modules.log_group import log_group
+from modules.policy import Statement
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterProps:
+    """`key_arn` encrypts ECS Exec's sessions and their log; `namespace` is a private DNS domain."""
+
+    name: str
+    namespace: str
+    vpc_id: str
+    key_arn: str
+    exec_log_group_name: str
+    log_retention_days: int
+
+
+class Cluster(Construct):
+    """`arn` and `name` of the cluster, `namespace_id` and `namespace`, and what ECS Exec needs."""
+
+    def __init__(self, scope: Construct, id_: str, props: ClusterProps) -> None:
+        super().__init__(scope, id_)
+        exec_log = log_group(
+            self,
+            "exec_log_group",
+            name=props.exec_log_group_name,
+            retention_days=props.log_retention_days,
+            key_arn=props.key_arn,
+        )
+        cluster = EcsCluster(
+            self,
+            "cluster",
+            name=props.name,
+            setting=[EcsClusterSetting(name="containerInsights", value="enabled")],
+            configuration=EcsClusterConfiguration(
+                execute_command_configuration=EcsClusterConfigurationExecuteCommandConfiguration(
+                    kms_key_id=props.key_arn,
+                    logging="OVERRIDE",
+                    log_configuration=EcsClusterConfigurationExecuteCommandConfigurationLogConfiguration(
+                        cloud_watch_encryption_enabled=True, cloud_watch_log_group_name=exec_log.name
+                    ),
+                )
+            ),
+        )
+        EcsClusterCapacityProviders(self, "capacity", cluster_name=cluster.name, capacity_providers=["FARGATE"])
+        namespace = ServiceDiscoveryPrivateDnsNamespace(
+            self, "namespace", name=props.namespace, description="OMERO services", vpc=props.vpc_id
+        )
+        self.name = props.name
+        self.arn = cluster.arn
+        self.namespace = props.namespace
+        self.namespace_id = namespace.id
+        self._exec_log_arn = exec_log.arn
+        self._key_arn = props.key_arn
+
+    def exec_statements(self) -> tuple[Statement, ...]:
+        """What a task role needs for ECS Exec (ECS Developer Guide, "ECS Exec", required permissions)."""
+        return (
+            Statement(
+                sid="ExecChannels",
+                actions=(
+                    "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel",
+                    "ssmmessages:OpenControlChannel",
+                    "ssmmessages:OpenDataChannel",
+                ),
+                resources=("*",),
+                any_resource_because="these actions take no narrower resource",
+            ),
+            Statement(
+                sid="ExecLog",
+                actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+                resources=(f"{self._exec_log_arn}:*",),
+            ),
+            Statement(
+                sid="ExecFindsItsLog",
+                actions=("logs:DescribeLogGroups",),
+                resources=("*",),
+                any_resource_because="the action lists groups and takes no narrower resource",
+            ),
+            Statement(sid="ExecKey", actions=("kms:Decrypt",), resources=(self._key_arn,)),
+        )

@@ -1,0 +1,94 @@
+"""Security groups whose rules are resources of their own, each with a description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup as AwsSecurityGroup
+from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
+from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
+from constructs import Construct
+
+ANYWHERE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityGroupProps:
+    """Who the group is for; it lets nothing in or out until a rule says so."""
+
+    name: str
+    description: str
+    vpc_id: str
+
+
+class SecurityGroup(Construct):
+    """`id` is the group's. The `allow_...` methods add one rule each, over TCP."""
+
+    def __init__(self, scope: Construct, id_: str, props: SecurityGroupProps) -> None:
+        super().__init__(scope, id_)
+        group = AwsSecurityGroup(
+            self,
+            "group",
+            name=props.name,
+            description=props.description,
+            vpc_id=props.vpc_id,
+            tags={"Name": props.name},
+        )
+        self.id = group.id
+
+    def allow_in_from_cidrs(self, id_: str, *, cidrs: Sequence[str], port: int, description: str) -> None:
+        """Let address ranges in, one rule a range, keyed by the range so that order does not matter."""
+        for cidr in cidrs:
+            VpcSecurityGroupIngressRule(
+                self,
+                f"{id_}_{cidr.translate(str.maketrans('./', '__'))}",
+                security_group_id=self.id,
+                cidr_ipv4=cidr,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                description=description,
+            )
+
+    def allow_out_to_anywhere(self, id_: str, *, port: int, description: str) -> None:
+        """Let connections out to any address on one port."""
+        VpcSecurityGroupEgressRule(
+            self,
+            id_,
+            security_group_id=self.id,
+            cidr_ipv4=ANYWHERE,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=description,
+        )
+
+
+def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port: int, description: str) -> None:
+    """Let members of one group reach members of another on one port: the way out and the way in.
+
+    The rules belong to `scope`, so that a stack can open a way to a group of another stack and take
+    the way with it when it goes.
+    """
+    pair = Construct(scope, id_)
+    VpcSecurityGroupEgressRule(
+        pair,
+        "out",
+        security_group_id=source_id,
+        referenced_security_group_id=target_id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        description=description,
+    )
+    VpcSecurityGroupIngressRule(
+        pair,
+        "in",
+        security_group_id=target_id,
+        referenced_security_group_id=source_id,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        description=description,
+    )

@@ -1,0 +1,94 @@
+"""What every stack has: provider, state, the guard of the workspace, and values for scripts."""
+
+from __future__ import annotations
+
+from cdktf import S3Backend, TerraformElement, TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
+from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
+from constructs import Construct, Node
+
+from modules.account import Account
+from modules.audit import skip
+from settings import Workspace, names
+
+
+class WorkspaceStack(TerraformStack):
+    """A stack of one workspace. `workspace` are its settings, `account` is where it lives."""
+
+    def __init__(self, scope: Construct, id_: str, workspace: Workspace) -> None:
+        # Before the first element asks for its name.
+        self._paths_of_ids: dict[str, str] = {}
+        super().__init__(scope, id_)
+        self.workspace = workspace
+        self.account = Account(
+            id=workspace.account_id, region=workspace.region, partition=names.partition(workspace.region)
+        )
+        self._published = Construct(self, "published")
+        AwsProvider(
+            self,
+            "aws",
+            region=workspace.region,
+            allowed_account_ids=[workspace.account_id],
+            default_tags=[
+                AwsProviderDefaultTags(
+                    tags={**workspace.tags, "Project": "omero-on-aws", "Workspace": workspace.name, "Stack": id_}
+                )
+            ],
+        )
+        S3Backend(
+            self,
+            bucket=workspace.state_bucket,
+            key=names.state_key(id_),
+            region=workspace.state_region,
+            dynamodb_table=workspace.state_table,
+            workspace_key_prefix=names.STATE_KEY_PREFIX,
+            encrypt=True,
+        )
+        self._guard()
+
+    def _allocate_logical_id(self, element: TerraformElement | Node) -> str:
+        """Terraform addresses that people can read: `aws_subnet.vpc_public_first`, without a hash.
+
+        Raises:
+            ValueError: two elements would have the same address.
+        """
+        path = element.path if isinstance(element, Node) else element.node.path
+        id_ = "_".join(path.split("/")[1:])
+        if self._paths_of_ids.setdefault(id_, path) != path:
+            raise ValueError(f"{path} and {self._paths_of_ids[id_]} would have the same address {id_}; rename one")
+        return id_
+
+    def _guard(self) -> None:
+        """Refuse to plan, apply or destroy in a workspace that this output was not made for."""
+        name = self.workspace.name
+        output = TerraformOutput(
+            self, "workspace", value=name, description="The workspace that this output was synthesised for."
+        )
+        # CDKTF 0.21 takes a `precondition` for outputs and leaves it out of the JSON.
+        output.add_override(
+            "precondition",
+            {
+                "condition": f'${{terraform.workspace == "{name}"}}',
+                "error_message": (
+                    f"This output was synthesised for the workspace {name}, and the selected one is "
+                    f"${{terraform.workspace}}: set TF_WORKSPACE to the one you mean and synthesise again."
+                ),
+            },
+        )
+
+    def publish(self, key: str, value: str, description: str) -> None:
+        """Give a value to people as an output and to scripts as an SSM parameter of the workspace."""
+        TerraformOutput(self, key, value=value, description=description)
+        parameter = SsmParameter(
+            self._published,
+            key,
+            name=f"{names.parameter_path(self.workspace.name)}/{self.node.id}/{key}",
+            type="String",
+            value=value,
+            description=description,
+        )
+        skip(
+            parameter,
+            CKV_AWS_337="it holds a name or an address, no secret",
+            CKV2_AWS_34="it holds a name or an address, no secret",
+        )

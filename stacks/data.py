@@ -1,0 +1,134 @@
+"""Stack `data`: what must outlive everything else."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from modules.backup import Backup, BackupProps
+from modules.database import NAME, USER, Database, DatabaseProps
+from modules.file_system import FileSystem, FileSystemProps
+from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
+from modules.key import Key, KeyProps
+from settings import Workspace, names
+from stacks.base import WorkspaceStack
+from stacks.network import NetworkStack
+
+
+class DataStack(WorkspaceStack):
+    """`key`, `file_system`, `database`, and the secrets that OMERO's containers read."""
+
+    def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
+        super().__init__(scope, "data", workspace)
+        self.key = Key(
+            self,
+            "key",
+            KeyProps(
+                name=names.physical("alias", workspace.name, "data"),
+                description=f"OMERO {workspace.name}: images, metadata, secrets, backups",
+                account=self.account,
+                retain=workspace.retain,
+            ),
+        )
+        self.database_password = self._secret(
+            "database_password",
+            f"Password of the database user {USER}",
+            "OMERO reads it when it starts; raise data.database.password_version and restart the server",
+            version=workspace.data.database.password_version,
+        )
+        self.root_password = self._secret(
+            "root_password",
+            "First password of OMERO's user root",
+            "OMERO reads it once, when its database is made; change it in OMERO afterwards",
+        )
+        self.web_secret_key = self._secret(
+            "web_secret_key",
+            "Key that OMERO.web signs its cookies with",
+            "a new one logs every user out, at a time that nobody chose",
+        )
+        self.file_system = self._file_system(network)
+        self.database = self._database(network)
+        self._backup()
+        self._publish()
+
+    def _secret(self, id_: str, description: str, why_no_rotation: str, version: int = 1) -> GeneratedSecret:
+        return GeneratedSecret(
+            self,
+            id_,
+            GeneratedSecretProps(
+                name=names.physical("secret", self.workspace.name, id_.replace("_", "-")),
+                description=description,
+                key_arn=self.key.arn,
+                retain=self.workspace.retain,
+                why_no_rotation=why_no_rotation,
+                version=version,
+            ),
+        )
+
+    def _file_system(self, network: NetworkStack) -> FileSystem:
+        settings = self.workspace.data.file_system
+        return FileSystem(
+            self,
+            "file_system",
+            FileSystemProps(
+                name=f"omero-{self.workspace.name}",
+                account=self.account,
+                vpc_id=network.vpc.id,
+                subnet_ids=network.vpc.private_subnet_ids,
+                key_arn=self.key.arn,
+                throughput_mode=settings.throughput_mode,
+                infrequent_access_after_days=settings.infrequent_access_after_days,
+                retain=self.workspace.retain,
+            ),
+        )
+
+    def _database(self, network: NetworkStack) -> Database:
+        settings = self.workspace.data.database
+        return Database(
+            self,
+            "database",
+            DatabaseProps(
+                name=names.physical("db_instance", self.workspace.name, "database"),
+                account=self.account,
+                vpc_id=network.vpc.id,
+                subnet_ids=network.vpc.private_subnet_ids,
+                key_arn=self.key.arn,
+                password=self.database_password,
+                password_version=settings.password_version,
+                instance_class=settings.instance_class,
+                storage_gib=settings.storage_gib,
+                max_storage_gib=settings.max_storage_gib,
+                multi_az=settings.multi_az,
+                backup_days=settings.backup_days,
+                retain=self.workspace.retain,
+            ),
+        )
+
+    def _backup(self) -> None:
+        settings = self.workspace.data.backup
+        if settings is None:
+            return
+        backup = Backup(
+            self,
+            "backup",
+            BackupProps(
+                name=names.physical("vault", self.workspace.name, "backup"),
+                account=self.account,
+                key_arn=self.key.arn,
+                schedule=settings.schedule,
+                retention_days=settings.retention_days,
+                resources=(self.file_system.arn, self.database.arn),
+                retain=self.workspace.retain,
+            ),
+        )
+        self.publish("backup_vault_name", backup.vault_name, "Where the daily backups are.")
+
+    def _publish(self) -> None:
+        self.publish("file_system_id", self.file_system.id, "The EFS file system of /OMERO.")
+        self.publish("access_point_id", self.file_system.access_point_id, "Its access point, as uid 1000.")
+        self.publish("file_system_security_group_id", self.file_system.security_group_id, "Guards its port 2049.")
+        self.publish("database_host", self.database.address, "The database's address.")
+        self.publish("database_name", NAME, "The database's name.")
+        self.publish("database_user", USER, "The database's user.")
+        self.publish("database_password_arn", self.database_password.arn, "The secret with that user's password.")
+        self.publish("root_password_arn", self.root_password.arn, "The secret with OMERO's first root password.")
+        self.publish("key_arn", self.key.arn, "The key of images, metadata, secrets and backups.")
