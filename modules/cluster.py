@@ -15,6 +15,7 @@ from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCa
 from cdktf_cdktf_provider_aws.service_discovery_private_dns_namespace import ServiceDiscoveryPrivateDnsNamespace
 from constructs import Construct
 
+from modules.addresses import MAIN
 from modules.log_group import log_group
 from modules.policy import Statement
 
@@ -45,7 +46,7 @@ class Cluster(Construct):
         )
         cluster = EcsCluster(
             self,
-            "cluster",
+            MAIN,
             name=props.name,
             setting=[EcsClusterSetting(name="containerInsights", value="enabled")],
             configuration=EcsClusterConfiguration(

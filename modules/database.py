@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAtt
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.audit import skip
 from modules.generated_secret import GeneratedSecret
 from modules.policy import trust
@@ -85,7 +86,7 @@ class Database(Construct):
         )
         instance = DbInstance(
             self,
-            "instance",
+            MAIN,
             identifier=props.name,
             engine="postgres",
             engine_version=POSTGRES_MAJOR,

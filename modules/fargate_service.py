@@ -33,6 +33,7 @@ from cdktf_cdktf_provider_aws.service_discovery_service import (
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.audit import skip
 from modules.cluster import Cluster
 from modules.log_group import log_group
@@ -181,7 +182,7 @@ class FargateService(Construct):
         )
         service = EcsService(
             self,
-            "service",
+            MAIN,
             name=props.name,
             cluster=props.cluster.arn,
             task_definition=definition.arn,

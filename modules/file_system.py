@@ -18,6 +18,7 @@ from cdktf_cdktf_provider_aws.efs_mount_target import EfsMountTarget
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.policy import Statement, document
 from modules.security_group import SecurityGroup, SecurityGroupProps
 from modules.vpc import ZONES
@@ -48,7 +49,7 @@ class FileSystem(Construct):
         super().__init__(scope, id_)
         file_system = EfsFileSystem(
             self,
-            "file_system",
+            MAIN,
             encrypted=True,
             kms_key_id=props.key_arn,
             throughput_mode=props.throughput_mode,

@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 from cdktf_cdktf_provider_aws.secretsmanager_secret_version import SecretsmanagerSecretVersion
 from constructs import Construct
 
+from modules.addresses import MAIN
 from modules.audit import skip
 
 # Letters and digits only: no character that a shell, a URL or RDS would mind. 40 of 62 are 238 bits.
@@ -39,7 +40,7 @@ class GeneratedSecret(Construct):
         super().__init__(scope, id_)
         secret = SecretsmanagerSecret(
             self,
-            "secret",
+            MAIN,
             name=props.name,
             description=props.description,
             kms_key_id=props.key_arn,

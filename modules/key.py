@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.policy import Statement, document
 
 
@@ -34,7 +35,7 @@ class Key(Construct):
         super().__init__(scope, id_)
         key = KmsKey(
             self,
-            "key",
+            MAIN,
             description=props.description,
             enable_key_rotation=True,
             # 7 to 30 days are allowed; the longest leaves the most time to notice a mistake.

@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.lb_target_group import (
 )
 from constructs import Construct
 
+from modules.addresses import MAIN
 from modules.audit import skip
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
@@ -51,7 +52,7 @@ class LoadBalancer(Construct):
         group.allow_in_from_cidrs("http", cidrs=props.cidrs, port=HTTP_PORT, description="OMERO.web over HTTP")
         balancer = Lb(
             self,
-            "balancer",
+            MAIN,
             name=props.name,
             load_balancer_type="application",
             internal=False,

@@ -31,6 +31,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.audit import skip
 from modules.policy import Statement, deny_insecure_transport, document
 
@@ -82,7 +83,7 @@ class LogBucket(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: LogBucketProps) -> None:
         super().__init__(scope, id_)
-        bucket = S3Bucket(self, "bucket", bucket=props.name, force_destroy=not props.retain)
+        bucket = S3Bucket(self, MAIN, bucket=props.name, force_destroy=not props.retain)
         skip(
             bucket,
             CKV_AWS_18="it holds access logs; logging the log bucket would never end",

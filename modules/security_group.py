@@ -10,6 +10,8 @@ from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityG
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
+from modules.addresses import MAIN
+
 ANYWHERE = "0.0.0.0/0"
 
 
@@ -29,7 +31,7 @@ class SecurityGroup(Construct):
         super().__init__(scope, id_)
         group = AwsSecurityGroup(
             self,
-            "group",
+            MAIN,
             name=props.name,
             description=props.description,
             vpc_id=props.vpc_id,

@@ -27,6 +27,7 @@ from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
 from modules.account import Account
+from modules.addresses import MAIN
 from modules.audit import skip
 from modules.log_group import log_group
 from modules.policy import Statement, document, trust
@@ -76,7 +77,7 @@ class Vpc(Construct):
         self._name = props.name
         vpc = AwsVpc(
             self,
-            "vpc",
+            MAIN,
             cidr_block=props.cidr,
             enable_dns_support=True,
             # Cloud Map names, the file system's and the database's resolve only with both.

@@ -8,6 +8,7 @@ from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 from constructs import Construct, Node
 
 from modules.account import Account
+from modules.addresses import address
 from modules.audit import skip
 from settings import Workspace, names
 
@@ -47,13 +48,13 @@ class WorkspaceStack(TerraformStack):
         self._guard()
 
     def _allocate_logical_id(self, element: TerraformElement | Node) -> str:
-        """Terraform addresses that people can read: `aws_subnet.vpc_public_first`, without a hash.
+        """The element's name in Terraform.
 
         Raises:
             ValueError: two elements would have the same address.
         """
         path = element.path if isinstance(element, Node) else element.node.path
-        id_ = "_".join(path.split("/")[1:])
+        id_ = address(path)
         if self._paths_of_ids.setdefault(id_, path) != path:
             raise ValueError(f"{path} and {self._paths_of_ids[id_]} would have the same address {id_}; rename one")
         return id_
