@@ -34,7 +34,6 @@ from constructs import Construct
 
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.audit import skip
 from modules.cluster import Cluster
 from modules.log_group import log_group
 from modules.policy import Statement, document, trust
@@ -163,10 +162,6 @@ class FargateService(Construct):
             container_definitions=json.dumps([_container_definition(props)]),
             volume=[_volume(mount) for mount in container.mounts],
         )
-        skip(
-            definition,
-            CKV_AWS_336="OMERO writes its configuration and logs, and ECS Exec its agent, into the root file system",
-        )
         discovery = ServiceDiscoveryService(
             self,
             "discovery",
@@ -187,7 +182,7 @@ class FargateService(Construct):
             cluster=props.cluster.arn,
             task_definition=definition.arn,
             launch_type="FARGATE",
-            platform_version="1.4.0",
+            platform_version="LATEST",
             desired_count=props.deployment.count,
             deployment_minimum_healthy_percent=props.deployment.minimum_percent,
             deployment_maximum_percent=props.deployment.maximum_percent,

@@ -88,8 +88,4 @@ class WorkspaceStack(TerraformStack):
             value=value,
             description=description,
         )
-        skip(
-            parameter,
-            CKV_AWS_337="it holds a name or an address, no secret",
-            CKV2_AWS_34="it holds a name or an address, no secret",
-        )
+        skip(parameter, CKV2_AWS_34="it holds a name or an address, no secret")

@@ -1,0 +1,51 @@
+# OMERO on AWS. `make` lists the targets; each that needs set-up runs it first.
+
+PYTHON ?= python3
+WORKSPACE ?= $(or $(TF_WORKSPACE),demo)
+RUN := .venv/bin/python -m
+
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help setup setup-audit aws rehearse test lint audit bench schema format lock clean
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## Fetch and verify all that is needed, into this checkout.
+	@$(PYTHON) scripts/bootstrap.py --quiet
+
+setup-audit:
+	@$(PYTHON) scripts/bootstrap.py --quiet --audit
+
+aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed port).
+	@$(RUN) local_aws $(if $(PORT),--port $(PORT))
+
+rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
+	@$(RUN) scripts.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
+
+test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
+	@$(RUN) pytest $(ARGS)
+
+lint: setup ## ruff and mypy --strict.
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+audit: setup-audit ## checkov over the stacks of every workspace.
+	@$(RUN) scripts.audit
+
+bench: setup ## Seconds and memory of synthesis and plan.
+	@$(RUN) scripts.bench
+
+schema: setup ## Write the JSON Schema of the workspace files.
+	@$(RUN) scripts.schema
+
+format: setup ## Format the code.
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+lock: setup ## Lock the newest packages that the Pipfile allows, without naming an index.
+	@$(RUN) scripts.lock
+
+clean: ## Remove what set-up and rehearsals made.
+	rm -rf .tools .venv node_modules cdktf.out .rehearsal .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,98 @@
+"""What exists in an account and region, asked of AWS itself rather than of Terraform's state.
+
+`make rehearse` compares what it finds before a deployment with what is left after its destruction.
+Only kinds that this project creates are listed. What AWS keeps for good (an inactive task definition,
+a key that waits for its deletion) is not counted as left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import jmespath
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of thing: the boto3 service and operation that lists it, and where its ids are (JMESPath)."""
+
+    service: str
+    operation: str
+    ids: str
+    arguments: tuple[tuple[str, Any], ...] = ()
+
+
+KINDS: dict[str, Kind] = {
+    "VPC": Kind("ec2", "describe_vpcs", "Vpcs[].VpcId"),
+    "subnet": Kind("ec2", "describe_subnets", "Subnets[].SubnetId"),
+    "route table": Kind("ec2", "describe_route_tables", "RouteTables[].RouteTableId"),
+    "internet gateway": Kind("ec2", "describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
+    "NAT gateway": Kind("ec2", "describe_nat_gateways", "NatGateways[?State!='deleted'].NatGatewayId"),
+    "Elastic IP": Kind("ec2", "describe_addresses", "Addresses[].AllocationId"),
+    "VPC endpoint": Kind("ec2", "describe_vpc_endpoints", "VpcEndpoints[?State!='deleted'].VpcEndpointId"),
+    "security group": Kind("ec2", "describe_security_groups", "SecurityGroups[].GroupId"),
+    "network interface": Kind("ec2", "describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
+    "flow log": Kind("ec2", "describe_flow_logs", "FlowLogs[].FlowLogId"),
+    "log group": Kind("logs", "describe_log_groups", "logGroups[].logGroupName"),
+    "KMS alias": Kind("kms", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"),
+    "IAM role": Kind("iam", "list_roles", "Roles[?!starts_with(Path, '/aws-service-role/')].RoleName"),
+    "file system": Kind("efs", "describe_file_systems", "FileSystems[].FileSystemId"),
+    "access point": Kind("efs", "describe_access_points", "AccessPoints[].AccessPointId"),
+    "database": Kind("rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
+    "database subnet group": Kind("rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"),
+    "database parameter group": Kind(
+        "rds",
+        "describe_db_parameter_groups",
+        "DBParameterGroups[?!starts_with(DBParameterGroupName, 'default.')].DBParameterGroupName",
+    ),
+    "secret": Kind("secretsmanager", "list_secrets", "SecretList[].Name"),
+    "backup vault": Kind("backup", "list_backup_vaults", "BackupVaultList[].BackupVaultName"),
+    "backup plan": Kind("backup", "list_backup_plans", "BackupPlansList[].BackupPlanId"),
+    "cluster": Kind("ecs", "list_clusters", "clusterArns[]"),
+    "task definition": Kind("ecs", "list_task_definitions", "taskDefinitionArns[]", (("status", "ACTIVE"),)),
+    "load balancer": Kind("elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"),
+    "target group": Kind("elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
+    "Cloud Map namespace": Kind("servicediscovery", "list_namespaces", "Namespaces[].Name"),
+    "Cloud Map service": Kind("servicediscovery", "list_services", "Services[].Name"),
+    "hosted zone": Kind("route53", "list_hosted_zones", "HostedZones[].Name"),
+    "bucket": Kind("s3", "list_buckets", "Buckets[].Name"),
+    "parameter": Kind(
+        "ssm",
+        "get_parameters_by_path",
+        "Parameters[].Name",
+        (("Path", "/omero"), ("Recursive", True)),
+    ),
+}
+
+
+def take(session: boto3.Session) -> frozenset[tuple[str, str]]:
+    """Every (kind, id) there is now.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS refuses a listing.
+    """
+    found = {(name, id_) for name, kind in KINDS.items() for id_ in _ids(session, kind)}
+    return frozenset(found | {("KMS key", key) for key in _live_keys(session)})
+
+
+def _ids(session: boto3.Session, kind: Kind) -> Iterator[str]:
+    client: Any = session.client(kind.service)  # type: ignore[call-overload]
+    arguments = dict(kind.arguments)
+    if not client.can_paginate(kind.operation):
+        yield from jmespath.search(kind.ids, getattr(client, kind.operation)(**arguments)) or []
+        return
+    for page in client.get_paginator(kind.operation).paginate(**arguments):
+        yield from jmespath.search(kind.ids, page) or []
+
+
+def _live_keys(session: boto3.Session) -> Iterator[str]:
+    """Keys of the customer's that do not wait for their deletion (AWS keeps those 7 to 30 days)."""
+    kms = session.client("kms")
+    for page in kms.get_paginator("list_keys").paginate():
+        for key in page["Keys"]:
+            about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+            if about.get("KeyManager") == "CUSTOMER" and about.get("KeyState") != "PendingDeletion":
+                yield key["KeyId"]

@@ -1,0 +1,60 @@
+"""Search for the values of secrets where they must never be."""
+
+from __future__ import annotations
+
+import base64
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import boto3
+
+
+def secret_values(session: boto3.Session) -> dict[str, bytes]:
+    """The value of every secret in the account, by name. For a rehearsal's AWS only: it reads them all."""
+    manager = session.client("secretsmanager")
+    return {
+        secret["Name"]: manager.get_secret_value(SecretId=secret["ARN"])["SecretString"].encode()
+        for page in manager.get_paginator("list_secrets").paginate()
+        for secret in page["SecretList"]
+    }
+
+
+def in_files(folder: Path, values: Mapping[str, bytes]) -> Iterator[str]:
+    """Files below `folder` that hold a value, as itself or in base64, and in which member of an archive.
+
+    Links are not followed: the provider's binary hangs on one.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file() or ".terraform/providers" in str(path):
+            continue
+        for where, data in _contents(path):
+            for name in _found(data, values):
+                yield f"{where} ({name})"
+
+
+def in_bucket(session: boto3.Session, bucket: str, values: Mapping[str, bytes]) -> Iterator[str]:
+    """Objects of a bucket, in every version, that hold a value."""
+    s3 = session.client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for version in page.get("Versions", []):
+            key, id_ = version["Key"], version["VersionId"]
+            data = s3.get_object(Bucket=bucket, Key=key, VersionId=id_)["Body"].read()
+            for name in _found(data, values):
+                yield f"s3://{bucket}/{key}?versionId={id_} ({name})"
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    yield str(path), path.read_bytes()
+    # Terraform's plan files are archives.
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                yield f"{path}:{member}", archive.read(member)
+
+
+def _found(data: bytes, values: Mapping[str, bytes]) -> Iterator[str]:
+    for name, value in values.items():
+        # In base64 the first and last characters depend on what stands beside it.
+        if value in data or base64.b64encode(value)[:-4] in data:
+            yield name

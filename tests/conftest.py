@@ -1,0 +1,79 @@
+"""What the tests share: workspaces, and their stacks synthesised once a session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import main
+from settings import Workspace
+
+Stacks = dict[str, dict[str, Any]]
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` put over it, section by section."""
+    result = dict(base)
+    for key, value in changes.items():
+        inner = base.get(key)
+        result[key] = merged(inner, value) if isinstance(value, dict) and isinstance(inner, dict) else value
+    return result
+
+
+LEAST: dict[str, Any] = {
+    "name": "lab",
+    "account_id": "111122223333",
+    "region": "eu-central-1",
+    "topology": "rw-http",
+    "access": {"cidrs": ["192.0.2.0/24", "198.51.100.0/24"]},
+}
+
+
+def workspace(**changes: Any) -> Workspace:
+    """A workspace that says no more than it has to, with `changes`."""
+    return Workspace.model_validate(merged(LEAST, changes))
+
+
+@pytest.fixture(scope="session")
+def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Stacks]:
+    """`synthesise(**changes)` gives each stack's JSON by name; the same changes are synthesised once."""
+    done: dict[str, Stacks] = {}
+
+    def synthesised(**changes: Any) -> Stacks:
+        key = json.dumps(changes, sort_keys=True)
+        if key not in done:
+            out = tmp_path_factory.mktemp("out")
+            main.build(workspace(**changes), outdir=str(out))
+            done[key] = read_stacks(out)
+        return done[key]
+
+    return synthesised
+
+
+def read_stacks(out: Path) -> Stacks:
+    """The JSON of every stack below a `cdktf.out` folder, by name."""
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(out.glob("stacks/*/cdk.tf.json"))}
+
+
+def of_type(stack: dict[str, Any], type_: str) -> dict[str, dict[str, Any]]:
+    """A stack's resources of a type, by name."""
+    found: dict[str, dict[str, Any]] = stack["resource"].get(type_, {})
+    return found
+
+
+def only(stack: dict[str, Any], type_: str) -> dict[str, Any]:
+    """A stack's single resource of a type."""
+    (resource,) = of_type(stack, type_).values()
+    return resource
+
+
+def container(stack: dict[str, Any], name: str) -> dict[str, Any]:
+    """The single container of a task definition."""
+    definition = of_type(stack, "aws_ecs_task_definition")[f"{name}_task_definition"]
+    (found,) = json.loads(definition["container_definitions"])
+    assert isinstance(found, dict)
+    return found
