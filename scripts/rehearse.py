@@ -73,14 +73,23 @@ class Rehearsal:
             yield progress
         self.seconds[name] = time.monotonic() - begun
 
-    def cdktf(self, progress: Progress, command: str) -> None:
+    def ensure_state(self) -> None:
+        """Make the state bucket and the lock table, as a person would."""
+        self._run("state ensure", "state", "scripts.state", "ensure")
+
+    def cdktf(self, command: str) -> None:
         """Run `cdktf deploy` or `destroy` for every stack, as a person would."""
-        stream(
-            [sys.executable, "-m", "scripts.run", "cdktf", command, "*", "--auto-approve", "--output", str(self.out)],
-            environ=self.environ,
-            log=self.folder / f"{command}.log",
-            progress=progress,
-        )
+        words = (command, "*", "--auto-approve", "--output", str(self.out))
+        self._run(f"cdktf {command} '*'", command, "scripts.run", "cdktf", *words)
+
+    def _run(self, step: str, log: str, module: str, *words: str) -> None:
+        with self.step(step) as progress:
+            stream(
+                [sys.executable, "-m", module, *words],
+                environ=self.environ,
+                log=self.folder / f"{log}.log",
+                progress=progress,
+            )
 
 
 @app.command()
@@ -104,7 +113,7 @@ def rehearse(
     )
     try:
         with aws:
-            run = Rehearsal(settings, folder, _environ(settings, aws))
+            run = Rehearsal(settings, folder, environ_of(settings, aws))
             os.environ["AWS_ENDPOINT_URL"] = aws.endpoint
             _rehearse(run, keep=keep)
     except NotStarted as error:
@@ -116,29 +125,21 @@ def rehearse(
 
 
 def _rehearse(run: Rehearsal, *, keep: bool) -> None:
-    with run.step("state ensure") as progress:
-        stream(
-            [sys.executable, "-m", "scripts.state", "ensure"],
-            environ=run.environ,
-            log=run.folder / "state.log",
-            progress=progress,
-        )
+    run.ensure_state()
     before = inventory.take(run.session())
-    with run.step("cdktf deploy '*'") as progress:
-        run.cdktf(progress, "deploy")
+    run.cdktf("deploy")
     with run.step("plan again"):
         _plan_again(run)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep and not run.workspace.retain:
-        with run.step("cdktf destroy '*'") as progress:
-            run.cdktf(progress, "destroy")
+        run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     _show(run, keep=keep)
 
 
-def _environ(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
+def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
     own = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
     return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name})

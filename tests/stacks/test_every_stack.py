@@ -26,7 +26,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.fixture(params=list(VARIANTS.values()), ids=list(VARIANTS))
 def stacks(request: pytest.FixtureRequest, synthesise: Callable[..., Stacks]) -> Stacks:
     return synthesise(**request.param)
 

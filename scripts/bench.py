@@ -1,0 +1,132 @@
+"""Measure how long a person waits: synthesis with and without the light bindings, `cdktf synth`, a plan.
+
+Everything is measured in one run on one machine, so that the ratios mean something. The plan is of
+stacks that were just deployed to the local AWS: it finds nothing to change.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from local_aws.server import LocalAws
+from scripts import console, toolchain
+from scripts.errors import Failed
+from scripts.rehearse import FOLDER, Rehearsal, environ_of
+from settings import Workspace, load
+from settings.load import ROOT, VARIABLE
+
+FULL_BINDINGS = "OMERO_FULL_BINDINGS"
+# What the process itself and the Node process of jsii held at their largest, told as it ends.
+MEASURED_MAIN = """
+import json, resource, runpy, sys
+try:
+    runpy.run_path("main.py", run_name="__main__")
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+own, node = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(json.dumps([own, node]))
+"""
+KIB_PER_MB = 1000 * 1000 / 1024 if sys.platform == "linux" else 1000 * 1000
+
+app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Median seconds of some runs, and peak memory in MB where it was taken."""
+
+    seconds: float
+    python_mb: float | None = None
+    node_mb: float | None = None
+
+
+@app.command()
+def bench(
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median is shown.")] = 3,
+    plan: Annotated[bool, typer.Option(help="Deploy to the local AWS and measure a plan too (minutes).")] = True,
+) -> None:
+    """Print seconds and memory of synthesis and plan for the workspace demo."""
+    toolchain.require()
+    workspace = load("demo")
+    environ = {**toolchain.environment(), VARIABLE: workspace.name}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        out = {**environ, "CDKTF_OUTDIR": folder}
+        _main(out)  # fills jsii's cache, which both ways of importing share
+        measures = {
+            "python main.py, light bindings": _median(runs, lambda: _main(out)),
+            "python main.py, whole bindings": _median(runs, lambda: _main({**out, FULL_BINDINGS: "1"})),
+            "cdktf synth": _median(runs, lambda: _timed(["cdktf", "synth", "--output", folder], environ, ROOT)),
+        }
+    if plan:
+        measures |= _plans(workspace, runs)
+    _show(measures)
+
+
+def _main(environ: Mapping[str, str]) -> Measure:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED_MAIN], cwd=ROOT, env=dict(environ), stdout=subprocess.PIPE, check=False
+    )
+    seconds = time.monotonic() - begun
+    if done.returncode:
+        raise Failed(f"main.py ended with exit code {done.returncode}; its reason is above.")
+    own, node = json.loads(done.stdout.splitlines()[-1])
+    return Measure(seconds, own / KIB_PER_MB, node / KIB_PER_MB)
+
+
+def _timed(command: Sequence[str], environ: Mapping[str, str], folder: Path) -> Measure:
+    begun = time.monotonic()
+    done = subprocess.run(
+        list(command), cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode:
+        raise Failed(f"`{' '.join(command)}` ended with exit code {done.returncode}: {done.stderr.decode()[-500:]}")
+    return Measure(time.monotonic() - begun)
+
+
+def _median(runs: int, measure: Callable[[], Measure]) -> Measure:
+    """The run whose time is the median; of an even number the faster of the middle two."""
+    return sorted((measure() for _ in range(runs)), key=lambda one: one.seconds)[(runs - 1) // 2]
+
+
+def _plans(workspace: Workspace, runs: int) -> dict[str, Measure]:
+    """Deploy to a local AWS and plan each stack; exit code 0 of a plan means that nothing is to change."""
+    folder = FOLDER / "bench"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with LocalAws(region=workspace.region, log=folder / "aws.log") as aws:
+        run = Rehearsal(workspace, folder, environ_of(workspace, aws))
+        run.ensure_state()
+        run.cdktf("deploy")
+        command = ["terraform", "plan", "-detailed-exitcode", "-no-color"]
+        return {
+            f"plan of {stack.name}, nothing to change": _median(runs, lambda at=stack: _timed(command, run.environ, at))  # type: ignore[misc]
+            for stack in run.stacks()
+        }
+
+
+def _show(measures: Mapping[str, Measure]) -> None:
+    table = Table("measure", "seconds", "Python, MB", "Node, MB")
+    for name, one in measures.items():
+        memory = [f"{mb:.0f}" if mb else "" for mb in (one.python_mb, one.node_mb)]
+        table.add_row(name, f"{one.seconds:.2f}", *memory)
+    console.err.print(table)
+    light, whole, synth = list(measures.values())[:3]
+    console.say(f"light bindings: {whole.seconds / light.seconds:.1f} times faster (aim: 4)")
+    console.say(f"cdktf synth: {synth.seconds:.1f} s (aim: under 5)")
+
+
+if __name__ == "__main__":
+    console.run(app)

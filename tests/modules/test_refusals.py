@@ -1,0 +1,62 @@
+"""Constructs refuse nonsense, with the value and the rule."""
+
+from __future__ import annotations
+
+import pytest
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+
+from modules.account import Account
+from modules.addresses import address
+from modules.audit import skip
+from modules.fargate_service import Deployment
+from modules.omero import ONE_WRITER, variable
+from modules.vpc import VpcProps
+
+
+def test_refuses_a_deployment_that_can_never_begin() -> None:
+    with pytest.raises(ValueError, match="100 % and 100 % can never begin"):
+        Deployment(count=1, minimum_percent=100, maximum_percent=100)
+
+
+def test_one_writer_stops_before_it_starts() -> None:
+    assert (ONE_WRITER.count, ONE_WRITER.minimum_percent, ONE_WRITER.maximum_percent) == (1, 0, 100)
+
+
+def test_refuses_subnets_that_are_no_pair() -> None:
+    with pytest.raises(ValueError, match="1 public subnets were given; a VPC here has 2"):
+        VpcProps(
+            name="x",
+            account=Account(id="111122223333", region="eu-west-1"),
+            cidr="10.0.0.0/16",
+            public_subnets=["10.0.0.0/24"],
+            private_subnets=["10.0.1.0/24", "10.0.2.0/24"],
+            availability_zones=None,
+            nat_gateways="single",
+        )
+
+
+def test_refuses_a_skip_without_a_reason() -> None:
+    bucket = S3Bucket(TerraformStack(App(), "stack"), "bucket")
+    with pytest.raises(ValueError, match="CKV_AWS_1 is skipped without a reason"):
+        skip(bucket, CKV_AWS_1=" ")
+
+
+@pytest.mark.parametrize(
+    ("property_", "name"),
+    [
+        ("omero.db.pass", "CONFIG_omero_db_pass"),
+        ("omero.jvmcfg.system_memory", "CONFIG_omero_jvmcfg_system__memory"),
+        ("omero.web.secret_key", "CONFIG_omero_web_secret__key"),
+    ],
+)
+def test_variable_is_what_omeros_start_up_turns_back(property_: str, name: str) -> None:
+    assert variable(property_) == name
+    # What the image does: __ is _, and _ is a full stop.
+    assert name.removeprefix("CONFIG_").replace("__", "\0").replace("_", ".").replace("\0", "_") == property_
+
+
+def test_address_leaves_out_stack_and_main_resource() -> None:
+    assert address("data/file_system/resource") == "file_system"
+    assert address("network/vpc/public_first") == "vpc_public_first"
+    assert address("data/cross-stack-output-a.b.id") == "cross-stack-output-a_b_id"
