@@ -14,62 +14,67 @@ from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-EXIT_FAILED = 1
-EXIT_REFUSED = 2
-EXIT_INTERRUPTED = 130
+from scripts import aws
+from scripts.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
+from settings import SettingsError
+
+__all__ = [
+    "EPILOG",
+    "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
+    "EXIT_REFUSED",
+    "Failed",
+    "Refused",
+    "err",
+    "fail",
+    "run",
+    "say",
+]
 
 EPILOG = "Exit codes: 0 done; 1 tried and failed; 2 refused, nothing changed. OMERO_DEBUG=1 shows tracebacks."
+
+CAUGHT: tuple[type[Exception], ...] = (Refused, Failed, SettingsError, *aws.ERRORS)
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class Refused(Exception):
-    """The input or the machine is not fit: nothing was changed (exit code 2).
-
-    The message is one sentence: what, which value, what is allowed, what to do next.
-    """
-
-    exit_code = EXIT_REFUSED
-
-
-class Failed(Exception):
-    """It was tried and failed (exit code 1). The message says what, and what to do next."""
-
-    exit_code = EXIT_FAILED
-
-
 def fail(message: str, exit_code: int) -> NoReturn:
-    """Print `error: message` to stderr and leave with `exit_code`."""
-    err.print(f"[bold red]error:[/] {_plain(message)}")
+    """Print `error: ` and each line of `message` to stderr and leave with `exit_code`."""
+    for line in message.splitlines():
+        err.print(Text.assemble(("error:", "bold red"), " ", line))
     raise SystemExit(exit_code)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
 def say(message: str) -> None:
-    """One line for people, on stderr, without markup."""
-    err.print(_plain(message))
+    """One line for people, on stderr, as it is: no markup, no emoji codes."""
+    err.print(Text(message))
 
 
 def run(app: typer.Typer) -> None:
     """Run a Typer application so that no error a user can cause ends in a traceback."""
-    from scripts import aws
-
     try:
         app()
-    except (Refused, Failed) as error:
+    except CAUGHT as error:
         if os.environ.get("OMERO_DEBUG"):
             raise
-        fail(str(error), error.exit_code)
+        fail(*_ending(error))
+    except SystemExit as leaving:
+        # Typer itself turns Ctrl-C into this code, without a word.
+        if leaving.code == EXIT_INTERRUPTED:
+            fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
+        raise
     except KeyboardInterrupt:
         fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
-    except aws.ERRORS as error:
-        if os.environ.get("OMERO_DEBUG"):
-            raise
-        refused = aws.refused(error)
-        fail(aws.sentence(error), EXIT_REFUSED if refused else EXIT_FAILED)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _ending(error: Exception) -> tuple[str, int]:
+    """The sentence and the exit code of an error."""
+    if isinstance(error, Refused | Failed):
+        return str(error), error.exit_code
+    if isinstance(error, SettingsError):
+        return "\n".join(error.faults), EXIT_REFUSED
+    return aws.sentence(error), EXIT_REFUSED if aws.refused(error) else EXIT_FAILED

@@ -13,6 +13,8 @@ LOG_RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
 
+REGION_PATTERN = r"[a-z]{2,4}(-[a-z]+)+-\d"
+
 
 class Settings(BaseModel):
     """Base of every section: frozen, and an unknown key is an error."""
@@ -28,18 +30,18 @@ def listed(values: Any) -> str:
 
 def _text(value: Any) -> Any:
     if isinstance(value, int):
-        raise ValueError(f"{value} is a number here; put it in quotes")
+        raise ValueError(f"YAML reads this as the number {value}; put it in quotes")
     return value
 
 
 def _account_id(value: str) -> str:
-    if not re.fullmatch(r"\d{12}", value):
+    if not re.fullmatch(r"[0-9]{12}", value):
         raise ValueError(f"{value} is no AWS account id; it has 12 digits, in quotes")
     return value
 
 
 def _region(value: str) -> str:
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", value):
+    if not re.fullmatch(REGION_PATTERN, value):
         raise ValueError(f"{value} is no AWS region; one looks like eu-west-1")
     return value
 
@@ -68,10 +70,16 @@ def _pinned_image(value: str) -> str:
     return value
 
 
-AccountId = Annotated[str, BeforeValidator(_text), AfterValidator(_account_id)]
+# The patterns are for editors only: the validators refuse with a better sentence.
+AccountId = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_account_id),
+    Field(json_schema_extra={"pattern": "^[0-9]{12}$"}),
+]
 """Twelve digits, as text (a leading zero would be lost in a number)."""
 
-Region = Annotated[str, AfterValidator(_region)]
+Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": f"^{REGION_PATTERN}$"})]
 
 Cidr = Annotated[str, AfterValidator(_network)]
 """An IPv4 CIDR block whose host bits are zero."""

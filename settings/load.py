@@ -50,7 +50,11 @@ def load(name: str | None = None, folder: Path = FOLDER) -> Workspace:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise SettingsError([_unknown_workspace(name, path, folder)])
-    return parse(path.read_text(encoding="utf-8"), name, _shown(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{_shown(path)} cannot be read as UTF-8 text ({error}); mend the file."]) from None
+    return parse(text, name, _shown(path))
 
 
 def parse(text: str, name: str, source: str) -> Workspace:
@@ -63,6 +67,8 @@ def parse(text: str, name: str, source: str) -> Workspace:
         values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise SettingsError([_malformed(error, source)]) from None
+    except (ValueError, RecursionError) as error:  # a date that does not exist, brackets without an end
+        raise SettingsError([f"{source}: not valid YAML: {error}; mend it there."]) from None
     if not isinstance(values, dict):
         raise SettingsError([f"{source} holds no settings; it needs at least account_id, region, topology and access."])
     if "name" in values:
@@ -114,6 +120,8 @@ def _sentence(fault: Any, source: str) -> str:
     key = ".".join(str(part) for part in location) or "(top level)"
     where = f"{source}: {key}"
     match fault["type"]:
+        case "missing" if isinstance(location[-1], int):
+            return f"{where} is required: the list has too few values."
         case "missing":
             return f"{where} is required: {_description(location)}"
         case "extra_forbidden":
@@ -123,6 +131,14 @@ def _sentence(fault: Any, source: str) -> str:
             return f"{where} is an unknown key{hint}; allowed: {listed(allowed)}."
         case "value_error":
             return f"{where}: {fault['ctx']['error']}."
+        case "string_type":
+            return f"{where}: {fault['input']!r} is not allowed: give text; a number or a date needs quotes."
+        case "too_short" | "too_long" as kind:
+            limit = fault["ctx"]["min_length" if kind == "too_short" else "max_length"]
+            bound = "at least" if kind == "too_short" else "at most"
+            return f"{where} has {fault['ctx']['actual_length']} values; allowed: {bound} {limit}."
+        case "model_type" | "dict_type":
+            return f"{where}: {fault['input']!r} is not allowed: give keys and values below it, or leave it out."
         case _:
             return f"{where}: {fault['input']!r} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}."
 

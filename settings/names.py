@@ -21,7 +21,10 @@ LIMITS = {
     "db_group": 255,
 }
 
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+STATE_KEY_PREFIX = "omero"
+"""`workspace_key_prefix` of Terraform's S3 backend: state objects are `omero/<workspace>/<stack>.tfstate`."""
 
 
 def physical(service: str, workspace: str, role: str) -> str:
@@ -47,6 +50,16 @@ def state(account_id: str, region: str) -> str:
     return _within("bucket", f"omero-state-{account_id}-{region}")
 
 
+def state_key(stack: str) -> str:
+    """The `key` of a stack in Terraform's S3 backend; Terraform puts prefix and workspace before it."""
+    return f"{stack}.tfstate"
+
+
+def state_object_prefix(workspace: str) -> str:
+    """What the keys of all state objects of a workspace begin with, in the state bucket."""
+    return f"{STATE_KEY_PREFIX}/{workspace}/"
+
+
 def namespace(workspace: str) -> str:
     """The private DNS domain of a workspace's services, for instance `prod.omero.internal`."""
     return _within("namespace", f"{workspace}.omero.internal")
@@ -58,7 +71,7 @@ def parameter_path(workspace: str) -> str:
 
 
 def partition(region: str) -> str:
-    """The AWS partition of a region: `aws`, `aws-cn` or `aws-us-gov`."""
+    """The AWS partition of a region: `aws`, `aws-cn`, `aws-us-gov` or `aws-eusc`."""
     return next((name for prefix, name in PARTITIONS.items() if region.startswith(prefix)), "aws")
 
 

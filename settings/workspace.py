@@ -15,15 +15,21 @@ from settings.omero import Access, Omero
 from settings.topology import TOPOLOGIES, Topology
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,14}[a-z0-9]"
-NAME_RULE = "2 to 16 lower-case letters, digits and hyphens, beginning with a letter and not ending in a hyphen"
+NAME_RULE = (
+    "2 to 16 lower-case letters, digits and hyphens, beginning with a letter and not ending in a hyphen; "
+    "`default` is Terraform's own"
+)
 
 # Tags that Terraform sets itself, so that every resource tells whose it is.
 OWN_TAGS = ("Workspace", "Project", "Stack")
 
 
 def is_workspace_name(name: str) -> bool:
-    """Whether `name` fits every physical name that is built from it (a balancer's has 32 characters)."""
-    return re.fullmatch(NAME_PATTERN, name) is not None
+    """Whether `name` fits every physical name that is built from it (a balancer's has 32 characters).
+
+    Terraform keeps the state of its workspace `default` under another key than that of all others.
+    """
+    return name != "default" and re.fullmatch(NAME_PATTERN, name) is not None
 
 
 def _topology(value: str) -> str:

@@ -1,0 +1,72 @@
+"""One local AWS for all tests of a session, with durations that keep them quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from local_aws.server import LocalAws
+from tests.local_aws.ecs_help import Client, Ecs, Network
+
+QUICK = {
+    "LOCAL_AWS_TASK_START_SECONDS": "0.4",
+    "LOCAL_AWS_TASK_HEALTH_SECONDS": "0.2",
+    "LOCAL_AWS_TASK_STOP_SECONDS": "0.2",
+    "LOCAL_AWS_TASK_RETRY_SECONDS": "0.05",
+    "LOCAL_AWS_RUN_TASK_SECONDS": "0.6",
+    "LOCAL_AWS_DATABASE_SECONDS": "0.4",
+}
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws(settings=QUICK) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(aws: LocalAws) -> Client:
+    """Makes a boto3 client of a service; made once a session each."""
+    made: dict[str, Any] = {}
+    session = boto3.Session(
+        aws_access_key_id="testing", aws_secret_access_key="testing", region_name=aws.region
+    )
+
+    def make(service: str) -> Any:
+        if service not in made:
+            made[service] = session.client(service, endpoint_url=aws.endpoint)
+        return made[service]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def network(client: Client) -> Network:
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{index}.0/24", AvailabilityZone=f"eu-west-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for index, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="tasks", Description="Tasks", VpcId=vpc)["GroupId"]
+    return Network(vpc, subnets, group)
+
+
+@pytest.fixture(scope="session")
+def role(client: Client) -> str:
+    client("logs").create_log_group(logGroupName="/tasks")
+    role = client("iam").create_role(RoleName="tasks", AssumeRolePolicyDocument="{}")
+    return str(role["Role"]["Arn"])
+
+
+@pytest.fixture
+def ecs(client: Client, network: Network, role: str) -> Ecs:
+    name = f"cluster-{uuid4().hex[:8]}"
+    client("ecs").create_cluster(clusterName=name)
+    return Ecs(client("ecs"), name, network, role)
