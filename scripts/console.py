@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
-import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -52,8 +52,8 @@ def say(message: str) -> None:
     err.print(Text(message))
 
 
-def run(app: typer.Typer) -> None:
-    """Run a Typer application so that no error a user can cause ends in a traceback."""
+def run(app: Callable[[], object]) -> None:
+    """Run a Typer application, or a function, so that no error a user can cause ends in a traceback."""
     try:
         app()
     except CAUGHT as error:

@@ -142,7 +142,8 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
     own = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
-    return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name})
+    # CI makes cdktf print lines instead of redrawing a terminal.
+    return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
 
 
 def _empty(folder: Path) -> None:

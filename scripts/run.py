@@ -84,4 +84,4 @@ def _subcommand(argv: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     # Not a Typer application, which would take `--` and `--help` for itself, but it ends like one.
-    console.run(lambda: main(sys.argv[1:]))  # type: ignore[arg-type]
+    console.run(lambda: main(sys.argv[1:]))

@@ -138,3 +138,15 @@ def test_each_skip_has_a_reason(stacks: Stacks) -> None:
                 for check, reason in block["//"].get("checkov_skips", {}).items():
                     assert re.fullmatch(r"CKV2?_AWS_\d+", check)
                     assert len(reason.split()) > 2
+
+
+def test_security_groups_of_the_vpc_have_names_of_their_own(stacks: Stacks) -> None:
+    names = [group["name"] for stack in stacks.values() for group in of_type(stack, "aws_security_group").values()]
+    assert len(names) == 5
+    assert len(set(names)) == len(names)
+
+
+def test_roles_of_the_account_have_names_of_their_own(stacks: Stacks) -> None:
+    names = [role["name"] for stack in stacks.values() for role in of_type(stack, "aws_iam_role").values()]
+    assert names
+    assert len(set(names)) == len(names)
