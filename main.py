@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 
+from modules import bindings
 from settings import SettingsError, Workspace, load
 
 
 def build(workspace: Workspace, outdir: str | None = None) -> None:
     """Write every stack of `workspace` below `outdir`, by default where cdktf wants them."""
+    bindings.install()
     # cdktf takes seconds to import: a workspace that is refused should not wait for it.
     from cdktf import App  # noqa: PLC0415
 

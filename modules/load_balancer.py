@@ -47,7 +47,9 @@ class LoadBalancer(Construct):
         group = SecurityGroup(
             self,
             "security_group",
-            SecurityGroupProps(name=f"{props.name}-balancer", description="OMERO.web load balancer", vpc_id=props.vpc_id),
+            SecurityGroupProps(
+                name=f"{props.name}-balancer", description="OMERO.web load balancer", vpc_id=props.vpc_id
+            ),
         )
         group.allow_in_from_cidrs("http", cidrs=props.cidrs, port=HTTP_PORT, description="OMERO.web over HTTP")
         balancer = Lb(

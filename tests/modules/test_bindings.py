@@ -40,6 +40,30 @@ def test_imports_only_what_is_asked_for() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+def test_node_loads_only_what_is_asked_for(tmp_path: Path) -> None:
+    """jsii's Node tells at its end which of the provider's submodules it has loaded."""
+    report = tmp_path / "loaded"
+    spy = tmp_path / "spy.cjs"
+    spy.write_text(
+        "process.on('exit', () => {"
+        "  const files = Object.keys(require('node:module')._cache);"
+        "  const loaded = files.filter((file) => /provider-aws.lib.[^/]+.index.js/.test(file));"
+        f"  if (loaded.length) require('node:fs').writeFileSync({str(report)!r}, String(loaded.length));"
+        "});"
+    )
+    _synthesise(tmp_path / "light", NODE_OPTIONS=f'--require "{spy}"')
+    light = int(report.read_text())
+    _synthesise(tmp_path / "full", NODE_OPTIONS=f'--require "{spy}"', OMERO_FULL_BINDINGS="1")
+    assert 0 < light < 100
+    assert int(report.read_text()) > 1000
+
+
+def test_preload_is_named_once_and_quoted() -> None:
+    once = bindings.with_preload("--max-old-space-size=4096")
+    assert once.startswith('--max-old-space-size=4096 --require "')
+    assert bindings.with_preload(once) == once
+
+
 def test_leaves_a_root_alone_that_is_imported_already(monkeypatch: pytest.MonkeyPatch) -> None:
     there = object()
     monkeypatch.setitem(sys.modules, bindings.PACKAGE, there)
