@@ -1,8 +1,8 @@
 """What exists in an account and region, asked of AWS itself rather than of Terraform's state.
 
 `make rehearse` compares what it finds before a deployment with what is left after its destruction.
-Only kinds that this project creates are listed. What AWS keeps for good (an inactive task definition,
-a key that waits for its deletion) is not counted as left.
+Only kinds that this project creates are listed. What AWS keeps for a while or for good (an
+inactive cluster or task definition, a key that waits for its deletion) is not counted as left.
 """
 
 from __future__ import annotations
@@ -51,7 +51,6 @@ KINDS: dict[str, Kind] = {
     "secret": Kind("secretsmanager", "list_secrets", "SecretList[].Name"),
     "backup vault": Kind("backup", "list_backup_vaults", "BackupVaultList[].BackupVaultName"),
     "backup plan": Kind("backup", "list_backup_plans", "BackupPlansList[].BackupPlanId"),
-    "cluster": Kind("ecs", "list_clusters", "clusterArns[]"),
     "task definition": Kind("ecs", "list_task_definitions", "taskDefinitionArns[]", (("status", "ACTIVE"),)),
     "load balancer": Kind("elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"),
     "target group": Kind("elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
@@ -75,7 +74,8 @@ def take(session: boto3.Session) -> frozenset[tuple[str, str]]:
         botocore.exceptions.ClientError: AWS refuses a listing.
     """
     found = {(name, id_) for name, kind in KINDS.items() for id_ in _ids(session, kind)}
-    return frozenset(found | {("KMS key", key) for key in _live_keys(session)})
+    found |= {("KMS key", key) for key in _live_keys(session)}
+    return frozenset(found | {("cluster", arn) for arn in _live_clusters(session)})
 
 
 def _ids(session: boto3.Session, kind: Kind) -> Iterator[str]:
@@ -96,3 +96,12 @@ def _live_keys(session: boto3.Session) -> Iterator[str]:
             about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
             if about.get("KeyManager") == "CUSTOMER" and about.get("KeyState") != "PendingDeletion":
                 yield key["KeyId"]
+
+
+def _live_clusters(session: boto3.Session) -> Iterator[str]:
+    """Clusters that are not INACTIVE (AWS shows a deleted one for a while)."""
+    ecs = session.client("ecs")
+    for page in ecs.get_paginator("list_clusters").paginate():
+        for cluster in ecs.describe_clusters(clusters=page["clusterArns"])["clusters"]:
+            if cluster["status"] != "INACTIVE":
+                yield cluster["clusterArn"]
