@@ -27,8 +27,9 @@ class LocalAws:
         with LocalAws() as aws:
             subprocess.run(["terraform", "apply"], env={**os.environ, **aws.environ()})
 
-    It forgets everything at the end, and stops by itself should this process die (unless it is
-    `detached`). `settings` are environment variables for the server, such as LOCAL_AWS_TASK_START_SECONDS (see `local_aws.services.ecs`).
+    It forgets everything at the end, and stops by itself should this process die (unless it is `detached`).
+    `settings` are environment variables for the server, such as LOCAL_AWS_TASK_START_SECONDS (see
+    `local_aws.services.ecs`).
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class LocalAws:
                 stdin=subprocess.DEVNULL if self.detached else subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=self.detached,
+                start_new_session=True,  # Ctrl-C is for the caller, who still needs it to clean up
             )
         deadline = time.monotonic() + self.timeout
         while not self._state.exists():

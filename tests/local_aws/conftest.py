@@ -32,9 +32,7 @@ def aws() -> Iterator[LocalAws]:
 def client(aws: LocalAws) -> Client:
     """Makes a boto3 client of a service; made once a session each."""
     made: dict[str, Any] = {}
-    session = boto3.Session(
-        aws_access_key_id="testing", aws_secret_access_key="testing", region_name=aws.region
-    )
+    session: Any = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=aws.region)
 
     def make(service: str) -> Any:
         if service not in made:

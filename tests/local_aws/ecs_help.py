@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 Client = Callable[[str], Any]
 
@@ -106,3 +107,19 @@ class Ecs:
 
     def messages(self) -> list[str]:
         return [event["message"] for event in self.service()["events"]]
+
+
+def target_group(client: Client, network: Network) -> tuple[str, str]:
+    """A target group for tasks, and the load balancer that forwards to it."""
+    elb = client("elbv2")
+    name = f"web-{uuid4().hex[:8]}"
+    made = elb.create_target_group(Name=name, Protocol="HTTP", Port=4080, VpcId=network.vpc, TargetType="ip")
+    group = str(made["TargetGroups"][0]["TargetGroupArn"])
+    balancer = elb.create_load_balancer(Name=name, Subnets=network.subnets, Type="application")["LoadBalancers"][0]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    return group, str(balancer["LoadBalancerArn"])

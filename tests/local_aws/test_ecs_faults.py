@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws.ecs_help import Client, Ecs, until
+from tests.local_aws.ecs_help import Client, Ecs, target_group, until
 
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
 ROLLBACK = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -97,6 +97,17 @@ def test_files_need_a_mount_target_in_the_zone_and_their_access_point(ecs: Ecs, 
     assert "access denied by server" in reasons
 
 
+def test_target_group_deleted_under_a_service_stops_its_new_tasks(ecs: Ecs, client: Client) -> None:
+    group, balancer = target_group(client, ecs.network)
+    connection = {"targetGroupArn": group, "containerName": "web", "containerPort": 4080}
+    ecs.create(ecs.definition(), desiredCount=0, loadBalancers=[connection])
+    client("elbv2").delete_load_balancer(LoadBalancerArn=balancer)
+    client("elbv2").delete_target_group(TargetGroupArn=group)
+    # Scaling does not check it again: neither does AWS, before a task is to be registered.
+    client("ecs").update_service(cluster=ecs.cluster, service="web", desiredCount=1)
+    until(lambda: any(f"(target-group {group}): not found" in reason for reason in _reasons(ecs)))
+
+
 def test_missing_role_stops_tasks(ecs: Ecs) -> None:
     arn = "arn:aws:iam::123456789012:role/missing"
     ecs.create(ecs.definition(executionRoleArn=arn), desiredCount=1)
@@ -181,9 +192,7 @@ def test_execute_command_needs_a_task_that_allows_it(ecs: Ecs) -> None:
     with pytest.raises(ClientError, match="execute command was not enabled"):
         ecs.client.execute_command(task=ecs.tasks()[0]["taskArn"], **request)
 
-    ecs.client.update_service(
-        cluster=ecs.cluster, service="web", enableExecuteCommand=True, forceNewDeployment=True
-    )
+    ecs.client.update_service(cluster=ecs.cluster, service="web", enableExecuteCommand=True, forceNewDeployment=True)
     until(ecs.is_steady)
     session = ecs.client.execute_command(task=ecs.tasks()[0]["taskArn"], **request)["session"]
     assert session["streamUrl"].startswith("wss://ssmmessages.eu-west-1.amazonaws.com/")

@@ -1,0 +1,178 @@
+"""The WSGI application: moto's dispatcher, with answers in AWS's own form for what moto cannot do.
+
+moto 5.2.5 answers an action it lacks with a Python traceback and status 500, and a path it lacks with an
+HTML page. SDKs retry a 500 with back-off (Terraform 25 times), so that a gap looks like a hang. Here both
+become an error of the service's own protocol, with code `NotImplemented` and status 501, which no SDK
+retries, and a line in the log. An unexpected exception becomes `LocalAwsFault`, with its traceback in the log.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.exceptions import HTTPException
+
+from local_aws import clock
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+# botocore's names of services that sign their requests with another one.
+_SIGNED_AS = {
+    "elasticloadbalancing": "elbv2",
+    "elasticfilesystem": "efs",
+    "monitoring": "cloudwatch",
+    "email": "ses",
+    "tagging": "resourcegroupstaggingapi",
+}
+# These wait inside a request, or call the server again from inside one.
+_NOT_SERIALISED = {"sqs", "stepfunctions", "awslambda", "cloudformation"}
+
+
+class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
+    """moto's dispatcher with AWS-like errors, a log line for each call and a clock that ticks before each.
+
+    Requests run one at a time (but for services that wait inside one): moto's backends are plain
+    dictionaries, and Terraform's ten parallel calls would now and then change one while another iterates.
+    """
+
+    lock_for_backends: ClassVar[threading.RLock] = threading.RLock()
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(create_backend_app)
+        self.quiet = quiet
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        began = time.monotonic()
+        answer = _Answer()
+        service, action = self._service(environ), ""
+        try:
+            action = self._action(environ, service)
+            body = self._answer(environ, answer, service, action)
+        except NotImplementedError as error:
+            body = self._refuse(environ, answer, service, action, error)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            body = answer.set_error(
+                environ, service, 501, "LocalAwsFault", f"local AWS failed in {service}:{action}: {error!r}"
+            )
+        if not self.quiet:
+            took = (time.monotonic() - began) * 1000
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {service}:{action} {answer.code} {took:.0f} ms\n")
+        start_response(answer.status, answer.headers)
+        return [body]
+
+    def _answer(self, environ: Environ, answer: _Answer, service: str, action: str) -> bytes:
+        try:
+            app = self.get_application(environ)
+        except Exception as error:
+            raise NotImplementedError(str(error)) from error
+        name = str(getattr(app, "service", ""))
+        with self.lock_for_backends:
+            clock.tick()
+        with nullcontext() if name in _NOT_SERIALISED else self.lock_for_backends:
+            chunks = app(environ, answer)
+            body = b"".join(chunks)
+            getattr(chunks, "close", lambda: None)()
+        if answer.code == 404 and name not in ("s3", "moto_api") and _is_unknown_route(app, environ, body):
+            raise NotImplementedError(action)
+        return body
+
+    def _refuse(
+        self, environ: Environ, answer: _Answer, service: str, action: str, error: NotImplementedError
+    ) -> bytes:
+        message = f"local AWS does not implement {service}:{action}"
+        sys.stderr.write(f"NotImplemented: {message} ({error})\n")
+        return answer.set_error(environ, service, 501, "NotImplemented", message)
+
+    @staticmethod
+    def _service(environ: Environ) -> str:
+        """botocore's name of the service that a request is signed for, or "" for an unsigned one."""
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
+        return _SIGNED_AS.get(scope[3], scope[3]) if len(scope) == 5 else ""
+
+    def _action(self, environ: Environ, service: str) -> str:
+        """The action's name as AWS spells it; for a path that no operation has, the method and the path."""
+        if target := environ.get("HTTP_X_AMZ_TARGET"):
+            return str(target).rpartition(".")[2]
+        named: list[str] = parse_qs(self._get_body(environ) or "").get("Action", [])
+        if named:
+            return named[0]
+        try:
+            operation, _ = get_service_router(service).match(Request({**environ, "wsgi.input": None}))
+            return str(operation.name)
+        except Exception:  # an unknown service, or a path that botocore's model does not have
+            return f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
+
+
+class _Answer:
+    """Collects what an application passes to `start_response`."""
+
+    def __init__(self) -> None:
+        self.status = "500 Internal Server Error"
+        self.headers: list[tuple[str, str]] = []
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+        self.status, self.headers = status, headers
+
+    @property
+    def code(self) -> int:
+        return int(self.status.split()[0])
+
+    def set_error(self, environ: Environ, service: str, status: int, code: str, message: str) -> bytes:
+        """Turn into an error of the service's protocol; returns its body."""
+        content_type, body = _error_body(environ, service, code, message)
+        self.status = f"{status} {code}"
+        self.headers = [
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("x-amzn-ErrorType", code),
+            ("x-amzn-RequestId", "local-aws"),
+        ]
+        return body
+
+
+def _error_body(environ: Environ, service: str, code: str, message: str) -> tuple[str, bytes]:
+    """The forms of error documents: https://smithy.io/2.0/aws/protocols/index.html."""
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    protocol = _protocol(service)
+    if protocol in ("json", "rest-json") or "HTTP_X_AMZ_TARGET" in environ:
+        return "application/json", json.dumps({"__type": code, "message": message}).encode()
+    if protocol == "ec2":
+        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>local-aws</RequestID></Response>"
+    elif service in ("s3", ""):
+        text = f"<Error>{error}<RequestId>local-aws</RequestId></Error>"
+    else:
+        text = f"<ErrorResponse><Error>{error}</Error><RequestId>local-aws</RequestId></ErrorResponse>"
+    return "text/xml", text.encode()
+
+
+def _protocol(service: str) -> str:
+    try:
+        return str(get_service_model(service).protocol)
+    except Exception:  # botocore raises its own error for a service it does not know
+        return "json"
+
+
+def _is_unknown_route(app: Any, environ: Environ, body: bytes) -> bool:
+    """Whether a 404 says "no such path here" and not "no such resource"."""
+    if not body and environ["REQUEST_METHOD"] != "HEAD":
+        return True  # moto's answer when a path matches no operation
+    try:
+        app.url_map.bind_to_environ(environ).match()
+    except HTTPException:
+        return True
+    return False

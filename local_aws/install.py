@@ -1,0 +1,38 @@
+"""Puts the extension into moto. Idempotent: installing twice is installing once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+SERVICES: tuple[str, ...] = (
+    "ecs",
+    "efs",
+    "backup",
+    "autoscaling",
+    "rds",
+    "elbv2",
+    "ec2",
+    "kms",
+    "servicediscovery",
+    "s3",
+    "dynamodb",
+)
+
+ENVIRONMENT = {
+    # Else attaching an AWS managed policy answers 404.
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    # A region's name is checked as AWS does.
+    "MOTO_ALLOW_NONEXISTENT_REGION": "false",
+}
+
+_installed: set[str] = set()
+
+
+def install() -> None:
+    """Extend moto with every module of `local_aws.services`, each by its `install()`."""
+    os.environ.update(ENVIRONMENT)
+    for name in SERVICES:
+        if name not in _installed:
+            importlib.import_module(f"local_aws.services.{name}").install()
+            _installed.add(name)

@@ -1,0 +1,124 @@
+"""Serves the extended moto from this process: listen, say how to use it, stop cleanly."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+_REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d$")
+
+
+class NotStarted(Exception):
+    """The server could not be started; the message is one sentence."""
+
+
+def environment(endpoint: str, region: str) -> dict[str, str]:
+    """The variables that point boto3, the AWS CLI and Terraform at `endpoint`.
+
+    One attempt only: an action that is not implemented fails at once. No instance metadata: SDKs would
+    wait for an address that is not there.
+    """
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def serve(*, port: int, region: str, state_file: Path | None, quiet: bool, stop_with_stdin: bool = False) -> None:
+    """Serve on 127.0.0.1:`port` (0: a free one) until SIGINT or SIGTERM.
+
+    Raises NotStarted for a port in use, an impossible region, or a state file that cannot be written.
+    """
+    if not _REGION.match(region):
+        raise NotStarted(f"'{region}' is no AWS region; give one such as eu-west-1.")
+    if state_file is not None and not state_file.absolute().parent.is_dir():
+        raise NotStarted(f"the state file {state_file} cannot be written: its folder does not exist.")
+    listener = _listen(port)
+    endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
+    try:
+        server = _server(listener, quiet)
+        _stop_on_signals(server)
+        if stop_with_stdin:
+            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+        for name, value in environment(endpoint, region).items():
+            _say(f"export {name}={value}")
+        _say(f"# AWS on this machine: {endpoint}; Ctrl-C stops it and forgets everything.")
+        if state_file is not None:
+            _write(state_file, {"port": listener.getsockname()[1], "pid": os.getpid(), "endpoint": endpoint})
+        server.serve_forever()
+    finally:
+        listener.close()
+        if state_file is not None:
+            state_file.unlink(missing_ok=True)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise NotStarted(
+            f"port {port} cannot be used ({error.strerror}); give another one, or 0 for a free one."
+        ) from error
+    return listener
+
+
+def _server(listener: socket.socket, quiet: bool) -> Any:
+    # Imported here: moto takes a second or two, and reads some settings when it is imported.
+    from local_aws.install import install  # noqa: PLC0415
+
+    install()
+    from moto.moto_server.werkzeug_app import MotoRequestHandler  # noqa: PLC0415
+    from werkzeug.serving import make_server  # noqa: PLC0415
+
+    from local_aws.application import LocalAwsApplication  # noqa: PLC0415
+
+    class Handler(MotoRequestHandler):  # type: ignore[misc]
+        # The application logs calls by service and action; a path says nothing.
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            pass
+
+    host, port = listener.getsockname()
+    return make_server(
+        host, port, LocalAwsApplication(quiet=quiet), threaded=True, request_handler=Handler, fd=listener.fileno()
+    )
+
+
+def _stop_on_signals(server: Any) -> None:
+    def stop(_signal: int, _frame: object) -> None:
+        # shutdown() waits for serve_forever() to return, which runs in this very thread.
+        threading.Thread(target=server.shutdown, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _stop_at_end_of_input(server: Any) -> None:
+    sys.stdin.read()
+    server.shutdown()
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(state), encoding="utf-8")
+    draft.replace(path)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201

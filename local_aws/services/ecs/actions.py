@@ -1,0 +1,402 @@
+"""The actions of ECS that this stand-in answers instead of moto.
+
+Terraform (provider 5.100.0) adds fixed waits of its own: see the measurements in tests/local_aws/test_terraform.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from moto.core.responses import ActionResult
+from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
+from moto.ecs.models import ecs_backends
+from moto.ecs.responses import EC2ContainerServiceResponse as Response
+
+from local_aws import clock
+from local_aws.services.ecs import validation
+from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
+from local_aws.services.ecs.settings import DURATIONS
+from local_aws.services.ecs.task import Json, Task
+
+_STEPS = 100_000  # more than any rehearsal needs: a fault here must not hang the server
+
+
+def _tick(now: float) -> None:
+    for regions in list(ecs_backends.values()):
+        for backend in list(regions.values()):
+            advance(backend, now)
+
+
+def advance(backend: Any, now: float) -> None:
+    """Let everything that is due by `now` happen, in the order and at the time at which it was due."""
+    for _ in range(_STEPS):
+        things: list[Any] = [service for service in backend.services.values() if service.next_due is not None]
+        due = [(service.next_due, service) for service in things]
+        due += [(task.due, task) for tasks in backend.tasks.values() for task in tasks.values() if task.due is not None]
+        if not due:
+            return
+        at, thing = min(due, key=lambda each: each[0])
+        if at > now:
+            return
+        if isinstance(thing, Task):
+            thing.step(at)
+            if thing.service is not None:
+                thing.service.on_task_change(thing, at)
+                thing.service.reconcile(at)
+        else:
+            thing.reconcile(at)
+
+
+def _request(response: Any) -> Json:
+    """The request's parameters, in the API's spelling."""
+    return dict(response.params)
+
+
+def _tagged(described: Json, thing: Any, request: Json) -> Json:
+    return {**described, "tags": thing.tags} if "TAGS" in (request.get("include") or []) else described
+
+
+def _active_cluster(backend: Any, request: Json) -> Any:
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    if cluster.status != "ACTIVE":
+        raise ECSException("ClusterNotFoundException", "Cluster not found.")
+    return cluster
+
+
+def _find_service(backend: Any, cluster: Any, name: str) -> Service:
+    service = backend.services.get(f"{cluster.name}:{name.rpartition('/')[2]}")
+    if service is None:
+        raise ServiceNotFoundException
+    return service  # type: ignore[no-any-return]
+
+
+def create_service(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = _active_cluster(backend, request)
+    if (request.get("deploymentController") or {}).get("type", "ECS") != "ECS":
+        raise NotImplementedError("a deployment controller other than ECS")
+    definition = validation.existing_definition(backend, request.get("taskDefinition") or "")
+    key = f"{cluster.name}:{request['serviceName']}"
+    if (present := backend.services.get(key)) and present.status == "ACTIVE":
+        raise InvalidParameterException("Creation of service was not idempotent.")
+    if present and present.status == "DRAINING":
+        raise InvalidParameterException("Unable to Start a service that is still Draining.")
+    if not request.get("launchType") and not request.get("capacityProviderStrategy"):
+        request["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy
+    validation.check_launch(cluster, definition, request)
+    validation.check_network(backend, definition, request.get("networkConfiguration"))
+    validation.check_connections(backend, definition, request)
+    validation.check_percents(request)
+    tags = request.pop("tags", None) or []
+    now = time.time()
+    service = Service(backend=backend, cluster=cluster, spec=request, definition=definition, created=now, tags=tags)
+    backend.services[key] = service
+    service.reconcile(now)
+    return ActionResult({"service": {**service.describe(), "tags": tags}})
+
+
+def update_service(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = _active_cluster(backend, request)
+    service = _find_service(backend, cluster, request["service"])
+    if service.status != "ACTIVE":
+        raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
+    changes = {
+        name: value for name, value in request.items() if name not in ("cluster", "service", "forceNewDeployment")
+    }
+    definition = service.definition
+    if name := changes.pop("taskDefinition", None):
+        definition = validation.existing_definition(backend, name)
+    spec = {**service.spec, **changes}
+    if "capacityProviderStrategy" in changes:
+        spec.pop("launchType", None)
+    validation.check_launch(cluster, definition, spec)
+    validation.check_network(backend, definition, spec.get("networkConfiguration"))
+    validation.check_percents(spec)
+    deploys = request.get("forceNewDeployment") or definition is not service.definition
+    deploys = deploys or any(spec.get(name) != service.spec.get(name) for name in STARTS_DEPLOYMENT)
+    if deploys:
+        validation.check_connections(backend, definition, spec)
+    service.spec, service.definition = spec, definition
+    now = time.time()
+    if changes.get("desiredCount") is not None:
+        service.desired_count = int(changes["desiredCount"])
+    if deploys:
+        service.deploy(now)
+    service.reconcile(now)
+    return ActionResult({"service": {**service.describe(), "tags": service.tags}})
+
+
+def delete_service(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    service = _find_service(backend, _active_cluster(backend, request), request["service"])
+    if service.status == "INACTIVE":
+        raise ServiceNotFoundException
+    if service.desired_count > 0 and not request.get("force"):
+        raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
+    service.drain(time.time())
+    return ActionResult({"service": service.describe()})
+
+
+def describe_services(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    found, failures = [], []
+    for name in request.get("services") or []:
+        if service := backend.services.get(f"{cluster.name}:{name.rpartition('/')[2]}"):
+            found.append(_tagged(service.describe(), service, request))
+        else:
+            arn = (
+                f"arn:{backend.partition}:ecs:{backend.region_name}:{backend.account_id}:service/{cluster.name}/{name}"
+            )
+            failures.append({"arn": name if name.startswith("arn:") else arn, "reason": "MISSING"})
+    return ActionResult({"services": found, "failures": failures})
+
+
+def list_services(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    arns = [
+        service.arn
+        for service in backend.services.values()
+        if service.cluster is cluster
+        and service.status != "INACTIVE"
+        and request.get("launchType", service.launch_type) == service.launch_type
+        and request.get("schedulingStrategy", service.scheduling_strategy) == service.scheduling_strategy
+    ]
+    return ActionResult({"serviceArns": sorted(arns)})
+
+
+def run_task(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = _active_cluster(backend, request)
+    definition = validation.existing_definition(backend, request["taskDefinition"])
+    if not request.get("launchType") and not request.get("capacityProviderStrategy"):
+        request["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy
+    validation.check_launch(cluster, definition, request)
+    network = request.get("networkConfiguration")
+    validation.check_network(backend, definition, network)
+    strategy = request.get("capacityProviderStrategy") or []
+    provider = strategy[0]["capacityProvider"] if strategy else None
+    if (provider or request.get("launchType")) not in validation.FARGATE_PROVIDERS:
+        raise InvalidParameterException("No Container Instances were found in your cluster.")
+    vpc = (network or {}).get("awsvpcConfiguration") or {}
+    tags = list(request.get("tags") or [])
+    if request.get("propagateTags") == "TASK_DEFINITION":
+        tags += definition.tags
+    tasks = []
+    for _ in range(int(request.get("count") or 1)):
+        task = Task(
+            backend=backend,
+            cluster=cluster,
+            definition=definition,
+            created=time.time(),
+            group=request.get("group") or f"family:{definition.family}",
+            launch_type="FARGATE",
+            capacity_provider=provider,
+            subnets=vpc.get("subnets") or [],
+            security_groups=vpc.get("securityGroups") or [],
+            enable_exec=bool(request.get("enableExecuteCommand")),
+            started_by=request.get("startedBy") or "",
+            overrides=request.get("overrides") or {},
+            tags=tags,
+            runs_for=DURATIONS.run,
+        )
+        backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
+        tasks.append({**task.describe(), "tags": tags})
+    return ActionResult({"tasks": tasks, "failures": []})
+
+
+def _find_task(backend: Any, cluster: Any, name: str) -> Task | None:
+    for task in backend.tasks.get(cluster.name, {}).values():
+        if name in (task.task_arn, task.id):
+            return task  # type: ignore[no-any-return]
+    return None
+
+
+def describe_tasks(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    if not request.get("tasks"):
+        raise InvalidParameterException("Tasks cannot be empty.")
+    found, failures = [], []
+    for name in request["tasks"]:
+        if task := _find_task(backend, cluster, name):
+            found.append(_tagged(task.describe(), task, request))
+        else:
+            prefix = f"arn:{backend.partition}:ecs:{backend.region_name}:{backend.account_id}:task/{cluster.name}/"
+            failures.append({"arn": name if name.startswith("arn:") else prefix + name, "reason": "MISSING"})
+    return ActionResult({"tasks": found, "failures": failures})
+
+
+def list_tasks(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    service = _find_service(backend, cluster, request["serviceName"]) if request.get("serviceName") else None
+    arns = [
+        task.task_arn
+        for task in backend.tasks.get(cluster.name, {}).values()
+        if task.desired_status == (request.get("desiredStatus") or "RUNNING")
+        and (service is None or task.service is service)
+        and request.get("family", task.definition.family) == task.definition.family
+        and request.get("startedBy", task.started_by) == task.started_by
+        and request.get("launchType", task.launch_type) == task.launch_type
+        and request.get("containerInstance", task.container_instance_arn) == task.container_instance_arn
+    ]
+    return ActionResult({"taskArns": arns})
+
+
+def stop_task(self: Any) -> ActionResult:
+    backend, request = self.ecs_backend, _request(self)
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    if (task := _find_task(backend, cluster, request["task"])) is None:
+        raise InvalidParameterException("The referenced task was not found.")
+    now = time.time()
+    task.stop(now, request.get("reason") or "Task stopped by user", "UserInitiated")
+    if task.service is not None:
+        task.service.reconcile(now)
+    return ActionResult({"task": {**task.describe(), "tags": task.tags}})
+
+
+def execute_command(self: Any) -> ActionResult:
+    """A session as ECS describes it; what connects to its address finds nobody there."""
+    backend, request = self.ecs_backend, _request(self)
+    cluster = _active_cluster(backend, request)
+    task = _find_task(backend, cluster, request["task"])
+    if task is None:
+        raise InvalidParameterException("The referenced task was not found.")
+    if not task.enable_exec or task.last_status != "RUNNING":
+        raise InvalidParameterException(
+            "The execute command failed because execute command was not enabled when the task was run or the execute "
+            "command agent isn't running. Wait and try again or run a new task with execute command enabled and try "
+            "again."
+        )
+    names = [container.definition["name"] for container in task.containers]
+    if len(names) > 1 and not request.get("container"):
+        raise InvalidParameterException("A container name is required when the task has more than one container.")
+    name = request.get("container") or names[0]
+    if name not in names:
+        raise InvalidParameterException(f"The container {name} does not exist in the task.")
+    if not task.healthy:
+        raise ECSException(
+            "TargetNotConnectedException",
+            "The execute command failed due to an internal error. Try again later.",
+        )
+    session = f"ecs-execute-command-{uuid4().hex[:17]}"
+    url = f"wss://ssmmessages.{backend.region_name}.amazonaws.com/v1/data-channel/{session}?role=publish_subscribe"
+    return ActionResult(
+        {
+            "clusterArn": cluster.arn,
+            "taskArn": task.task_arn,
+            "containerName": name,
+            "containerArn": task.containers[names.index(name)].arn,
+            "interactive": bool(request.get("interactive")),
+            "session": {"sessionId": session, "streamUrl": url, "tokenValue": uuid4().hex},
+        }
+    )
+
+
+def start_task(self: Any) -> ActionResult:
+    raise NotImplementedError("tasks placed on a named container instance")
+
+
+def _clusters(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def describe_clusters(self: Any) -> ActionResult:
+        backend = self.ecs_backend
+        for cluster in backend.clusters.values():
+            tasks = list(backend.tasks.get(cluster.name, {}).values())
+            cluster.running_tasks_count = sum(task.last_status == "RUNNING" for task in tasks)
+            cluster.pending_tasks_count = sum(task.is_starting for task in tasks)
+            cluster.active_services_count = sum(
+                service.cluster is cluster and service.status == "ACTIVE" for service in backend.services.values()
+            )
+        return original(self)
+
+    return describe_clusters
+
+
+def _create_cluster(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def create_cluster(self: Any) -> ActionResult:
+        # AWS answers with the one that is there; moto would replace it, with its services.
+        present = self.ecs_backend.clusters.get(_request(self).get("clusterName") or "default")
+        if present is not None and present.status == "ACTIVE":
+            return ActionResult({"cluster": present})
+        return original(self)
+
+    return create_cluster
+
+
+def _delete_cluster(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def delete_cluster(self: Any) -> ActionResult:
+        backend = self.ecs_backend
+        cluster = backend._get_cluster(_request(self)["cluster"])
+        if any(each.cluster is cluster and each.status != "INACTIVE" for each in backend.services.values()):
+            raise ECSException(
+                "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+            )
+        if any(task.last_status != "STOPPED" for task in backend.tasks.get(cluster.name, {}).values()):
+            raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        return original(self)
+
+    return delete_cluster
+
+
+def _capacity_providers(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def put_cluster_capacity_providers(self: Any) -> ActionResult:
+        backend, request = self.ecs_backend, _request(self)
+        cluster = _active_cluster(backend, request)
+        wanted = request.get("capacityProviders") or []
+        for name in wanted:
+            if name not in validation.FARGATE_PROVIDERS and backend._get_provider(name) is None:
+                raise InvalidParameterException(
+                    f"The specified capacity provider '{name}' was not found. "
+                    "Specify a valid name or ARN and try again."
+                )
+        used = {
+            item["capacityProvider"]
+            for service in backend.services.values()
+            if service.cluster is cluster and service.status != "INACTIVE"
+            for item in service.spec.get("capacityProviderStrategy") or []
+        }
+        if used - set(wanted):
+            raise ECSException(
+                "ResourceInUseException", "The specified capacity provider is in use and cannot be removed."
+            )
+        return original(self)
+
+    return put_cluster_capacity_providers
+
+
+def _task_definition(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def register_task_definition(self: Any) -> ActionResult:
+        validation.check_task_definition(_request(self))
+        return original(self)
+
+    return register_task_definition
+
+
+def install() -> None:
+    """Put the actions into moto's ECS, and have its tasks advance with the clock."""
+    for action in (
+        create_service,
+        update_service,
+        delete_service,
+        describe_services,
+        list_services,
+        run_task,
+        start_task,
+        describe_tasks,
+        list_tasks,
+        stop_task,
+        execute_command,
+    ):
+        setattr(Response, action.__name__, action)
+    Response.describe_clusters = _clusters(Response.describe_clusters)
+    Response.create_cluster = _create_cluster(Response.create_cluster)
+    Response.delete_cluster = _delete_cluster(Response.delete_cluster)
+    Response.put_cluster_capacity_providers = _capacity_providers(Response.put_cluster_capacity_providers)
+    Response.register_task_definition = _task_definition(Response.register_task_definition)
+    clock.every_request(_tick)

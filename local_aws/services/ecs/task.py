@@ -1,0 +1,349 @@
+"""One task: its life cycle, and what exists around it while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from moto.core.exceptions import ServiceException
+from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
+from moto.logs.models import logs_backends
+from moto.servicediscovery.models import servicediscovery_backends
+from werkzeug.exceptions import HTTPException
+
+from local_aws.services.ecs.settings import DURATIONS
+from local_aws.services.ecs.startup import reason_not_to_start
+
+Json = dict[str, Any]
+
+# The states on the way up and down, and the share of the start or the stop that each of them takes:
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+_UP = {"PROVISIONING": 0.25, "PENDING": 0.5, "ACTIVATING": 0.25}
+_DOWN = {"DEACTIVATING": 0.2, "STOPPING": 0.6, "DEPROVISIONING": 0.2}
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Seconds since 1970 as the time that responses carry."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+@dataclass(eq=False, kw_only=True)
+class Task:
+    """A task; `due` is when it next changes by itself (seconds since 1970), None for never."""
+
+    backend: Any
+    cluster: Any
+    definition: Any
+    created: float
+    group: str
+    launch_type: str
+    subnets: list[str] = field(default_factory=list)
+    security_groups: list[str] = field(default_factory=list)
+    capacity_provider: str | None = None
+    container_instance_arn: str | None = None
+    enable_exec: bool = False
+    started_by: str = ""
+    overrides: Json = field(default_factory=dict)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    load_balancers: list[Json] = field(default_factory=list)
+    registries: list[Json] = field(default_factory=list)
+    service: Any = None
+    deployment: Any = None
+    runs_for: float | None = None
+
+    last_status: str = "PROVISIONING"
+    desired_status: str = "RUNNING"
+    due: float | None = None
+    started: float | None = None
+    stopping: float | None = None
+    stopped: float | None = None
+    stopped_reason: str | None = None
+    stop_code: str | None = None
+    healthy: bool = False
+
+    def __post_init__(self) -> None:
+        self.id = uuid4().hex
+        where = f"{self.backend.region_name}:{self.backend.account_id}"
+        self.task_arn = f"arn:{self.backend.partition}:ecs:{where}:task/{self.cluster.name}/{self.id}"
+        self.cluster_arn = self.cluster.arn
+        self.attachment_id = str(uuid4())
+        self.containers = [_Container(task=self, definition=each) for each in self.definition.container_definitions]
+        self._ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
+        self._eni = self._network_interface() if self.subnets else None
+        self.due = self.created + _UP["PROVISIONING"] * DURATIONS.start
+
+    @property
+    def address(self) -> str | None:
+        return self._eni.private_ip_address if self._eni else None
+
+    @property
+    def zone(self) -> str:
+        return str(self._eni.subnet.availability_zone) if self._eni else f"{self.backend.region_name}a"
+
+    @property
+    def is_starting(self) -> bool:
+        return self.last_status in _UP and self.desired_status == "RUNNING"
+
+    @property
+    def failed_to_start(self) -> bool:
+        return self.stop_code == "TaskFailedToStart"
+
+    def _network_interface(self) -> Any:
+        subnet = self._ec2.get_subnet(self.subnets[0])
+        interface = self._ec2.create_network_interface(
+            subnet,
+            subnet.get_available_subnet_ip(self),
+            group_ids=self.security_groups,
+            description=self.task_arn.replace(":task/", ":attachment/"),
+        )
+        interface.status = "in-use"
+        interface.requester_managed = True
+        return interface
+
+    def step(self, now: float) -> None:
+        """Do what is due at `now`."""
+        self.due = None
+        if self.last_status == "PROVISIONING":
+            self._enter_up("PENDING", now)
+        elif self.last_status == "PENDING":
+            account, region = self.backend.account_id, self.backend.region_name
+            if reason := reason_not_to_start(self.definition, account, region, self.zone):
+                self._end(now, reason, "TaskFailedToStart")
+            elif self.load_balancers or self.registries:
+                self._enter_up("ACTIVATING", now)
+            else:
+                self._run(now)
+        elif self.last_status == "ACTIVATING":
+            if reason := self._unconnectable():
+                self._end(now, reason, "TaskFailedToStart")
+            else:
+                self._run(now)
+        elif self.last_status == "RUNNING":
+            self._after_running(now)
+        elif self.last_status == "DEACTIVATING":
+            self._enter_down("STOPPING", now)
+        elif self.last_status == "STOPPING":
+            self._enter_down("DEPROVISIONING", now)
+        elif self.last_status == "DEPROVISIONING":
+            self._end(now, self.stopped_reason or "", self.stop_code or "")
+
+    def stop(self, now: float, reason: str, code: str) -> None:
+        """Begin to stop it; nothing happens to a task that already stops."""
+        if self.desired_status == "STOPPED":
+            return
+        self.desired_status, self.stopped_reason, self.stop_code, self.stopping = "STOPPED", reason, code, now
+        self.healthy = False
+        self._disconnect()
+        if self.last_status == "PROVISIONING":
+            self._enter_down("DEPROVISIONING", now)
+        else:
+            self._enter_down("DEACTIVATING", now)
+
+    def _enter_up(self, status: str, now: float) -> None:
+        self.last_status, self.due = status, now + _UP[status] * DURATIONS.start
+
+    def _enter_down(self, status: str, now: float) -> None:
+        self.last_status, self.due = status, now + _DOWN[status] * DURATIONS.stop
+
+    def _run(self, now: float) -> None:
+        self.last_status, self.started = "RUNNING", now
+        self.due = now + DURATIONS.health
+        self._create_log_streams()
+        for balancer in self.load_balancers:
+            group = self._target_groups[balancer["targetGroupArn"]]
+            group.register([{"Id": self.address, "Port": balancer["containerPort"]}])
+            group.targets[self.address]["State"] = "initial"
+        for registry in self.registries:
+            self._register(registry)
+
+    def _after_running(self, now: float) -> None:
+        if not self.healthy:
+            self.healthy = True
+            for balancer in self.load_balancers:
+                group = self._target_groups.get(balancer["targetGroupArn"])
+                if group and self.address in group.targets:
+                    group.targets[self.address]["State"] = "healthy"
+            for registry in self.registries:
+                with contextlib.suppress(HTTPException):  # deregistered by somebody else
+                    self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
+            if self.runs_for is not None:
+                self.due = max(now, (self.started or now) + self.runs_for)
+        else:
+            for container in self.containers:
+                container.exit_code = 0
+            self.stop(now, "Essential container in task exited", "EssentialContainerExited")
+
+    def _end(self, now: float, reason: str, code: str) -> None:
+        self.desired_status = self.last_status = "STOPPED"
+        self.stopping = self.stopping or now
+        self.stopped, self.stopped_reason, self.stop_code = now, reason, code
+        self._disconnect()
+        for container in self.containers:
+            if self.started is not None and container.exit_code is None:
+                container.exit_code = 143  # 128 + SIGTERM, for a program that does not catch it
+        if self._eni is not None:
+            with contextlib.suppress(ServiceException):
+                self._ec2.delete_network_interface(self._eni.id)
+
+    def _create_log_streams(self) -> None:
+        for each in self.definition.container_definitions:
+            log = each.get("logConfiguration") or {}
+            options = log.get("options") or {}
+            if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
+                continue
+            region = options.get("awslogs-region") or self.backend.region_name
+            backend = logs_backends[self.backend.account_id][region]
+            if options["awslogs-group"] not in backend.groups:
+                backend.create_log_group(options["awslogs-group"], {})
+            stream = f"{options['awslogs-stream-prefix']}/{each['name']}/{self.id}"
+            backend.create_log_stream(options["awslogs-group"], stream)
+
+    @property
+    def _target_groups(self) -> dict[str, Any]:
+        groups: dict[str, Any] = elbv2_backends[self.backend.account_id][self.backend.region_name].target_groups
+        return groups
+
+    @property
+    def _cloud_map(self) -> Any:
+        return servicediscovery_backends[self.backend.account_id][self.backend.region_name]
+
+    def _unconnectable(self) -> str | None:
+        """Why it cannot be reached: a target group or a registry was deleted after the service had been made."""
+        for balancer in self.load_balancers:
+            if balancer["targetGroupArn"] not in self._target_groups:
+                return f"Task failed to register targets in (target-group {balancer['targetGroupArn']}): not found"
+        for registry in self.registries:
+            if _registry_id(registry) not in self._cloud_map.services:
+                return f"Task failed to register with (registry {registry['registryArn']}): not found"
+        return None
+
+    def _register(self, registry: Json) -> None:
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-discovery.html
+        attributes = {
+            "AWS_INSTANCE_IPV4": self.address,
+            "AVAILABILITY_ZONE": self.zone,
+            "REGION": self.backend.region_name,
+            "ECS_CLUSTER_NAME": self.cluster.name,
+            "ECS_SERVICE_NAME": self.service.name,
+            "ECS_TASK_DEFINITION_FAMILY": self.definition.family,
+        }
+        if port := registry.get("port") or registry.get("containerPort"):
+            attributes["AWS_INSTANCE_PORT"] = str(port)
+        cloud_map, service = self._cloud_map, _registry_id(registry)
+        cloud_map.register_instance(service, self.id, self.id, attributes)
+        cloud_map.update_instance_custom_health_status(service, self.id, "UNHEALTHY")
+
+    def _disconnect(self) -> None:
+        """Out of target groups and Cloud Map; what is gone already is no error."""
+        for balancer in self.load_balancers:
+            if group := self._target_groups.get(balancer["targetGroupArn"]):
+                group.targets.pop(self.address, None)
+        for registry in self.registries:
+            with contextlib.suppress(HTTPException):
+                self._cloud_map.deregister_instance(_registry_id(registry), self.id)
+
+    def describe(self) -> Json:
+        """As in a response, without tags."""
+        attachments = []
+        if self._eni is not None:
+            names = {
+                "subnetId": self._eni.subnet.id,
+                "networkInterfaceId": self._eni.id,
+                "macAddress": self._eni.mac_address,
+                "privateDnsName": getattr(self._eni, "private_dns_name", "") or "",
+                "privateIPv4Address": self.address,
+            }
+            attachments.append(
+                {
+                    "id": self.attachment_id,
+                    "type": "ElasticNetworkInterface",
+                    "status": "DELETED" if self.last_status == "STOPPED" else "ATTACHED",
+                    "details": [{"name": name, "value": value} for name, value in names.items()],
+                }
+            )
+        checked = any(container.definition.get("healthCheck") for container in self.containers)
+        fargate = self.launch_type == "FARGATE"
+        described = {
+            "taskArn": self.task_arn,
+            "clusterArn": self.cluster.arn,
+            "taskDefinitionArn": self.definition.arn,
+            "group": self.group,
+            "startedBy": self.started_by or None,
+            "lastStatus": self.last_status,
+            "desiredStatus": self.desired_status,
+            "healthStatus": "HEALTHY" if checked and self.healthy else "UNKNOWN",
+            "availabilityZone": self.zone,
+            "launchType": self.launch_type,
+            "capacityProviderName": self.capacity_provider,
+            "containerInstanceArn": self.container_instance_arn,
+            "platformVersion": "1.4.0" if fargate else None,
+            "platformFamily": "Linux" if fargate else None,
+            "cpu": self.definition.cpu,
+            "memory": self.definition.memory,
+            "ephemeralStorage": self.definition.ephemeral_storage or ({"sizeInGiB": 20} if fargate else None),
+            "enableExecuteCommand": self.enable_exec,
+            "connectivity": "CONNECTED" if self.started and not self.stopped else None,
+            "createdAt": moment(self.created),
+            "startedAt": moment(self.started),
+            "stoppingAt": moment(self.stopping),
+            "stoppedAt": moment(self.stopped),
+            "stoppedReason": self.stopped_reason,
+            "stopCode": self.stop_code,
+            "overrides": self.overrides or {"containerOverrides": []},
+            "attachments": attachments,
+            "containers": [container.describe() for container in self.containers],
+            "version": 1,
+        }
+        return {name: value for name, value in described.items() if value is not None}
+
+
+@dataclass(eq=False, kw_only=True)
+class _Container:
+    task: Task
+    definition: Json
+    exit_code: int | None = None
+
+    def __post_init__(self) -> None:
+        self.arn = f"{self.task.task_arn.replace(':task/', ':container/')}/{uuid4()}"
+        self.runtime_id = f"{self.task.id}-{uuid4().int % 10**10}"
+
+    @property
+    def last_status(self) -> str:
+        if self.task.last_status in ("RUNNING", "DEACTIVATING", "STOPPING"):
+            return "RUNNING" if self.exit_code is None else "STOPPED"
+        return "STOPPED" if self.task.desired_status == "STOPPED" else "PENDING"
+
+    def describe(self) -> Json:
+        definition, task = self.definition, self.task
+        running = self.last_status == "RUNNING"
+        agent = {
+            "name": "ExecuteCommandAgent",
+            "lastStatus": "RUNNING" if running and task.healthy else ("STOPPED" if task.stopped else "PENDING"),
+            "lastStartedAt": moment(task.started),
+        }
+        described = {
+            "containerArn": self.arn,
+            "taskArn": task.task_arn,
+            "name": definition["name"],
+            "image": definition["image"],
+            "runtimeId": self.runtime_id if task.started else None,
+            "lastStatus": self.last_status,
+            "exitCode": self.exit_code,
+            "healthStatus": "HEALTHY" if definition.get("healthCheck") and task.healthy else "UNKNOWN",
+            "networkInterfaces": [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
+            if task.address
+            else [],
+            "networkBindings": [],
+            "managedAgents": [{key: value for key, value in agent.items() if value}] if task.enable_exec else None,
+            "cpu": str(definition.get("cpu", 0)),
+            "memory": str(definition["memory"]) if definition.get("memory") else None,
+        }
+        return {name: value for name, value in described.items() if value is not None}
+
+
+def _registry_id(registry: Json) -> str:
+    return str(registry["registryArn"].rpartition("/")[2])

@@ -1,0 +1,40 @@
+"""KMS: the period of a key's rotation.
+
+moto 5.2.5 drops `RotationPeriodInDays`, so that `rotation_period_in_days` is a difference at every plan.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.core.exceptions import JsonRESTError
+from moto.kms.responses import KmsResponse
+
+_DEFAULT_DAYS = 365
+_ALLOWED_DAYS = range(90, 2561)  # https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
+
+
+def install() -> None:
+    """Keep the period, and give it back."""
+    enable, status = KmsResponse.enable_key_rotation, KmsResponse.get_key_rotation_status
+
+    def key(self: Any) -> Any:
+        return self.kms_backend.keys[self.kms_backend.get_key_id(self._get_param("KeyId"))]
+
+    def enable_key_rotation(self: Any) -> str:
+        days = self._get_param("RotationPeriodInDays") or _DEFAULT_DAYS
+        if days not in _ALLOWED_DAYS:
+            raise JsonRESTError("ValidationException", f"RotationPeriodInDays {days} is not between 90 and 2560.")
+        answer = enable(self)
+        key(self)._rotation_days = days
+        return str(answer)
+
+    def get_key_rotation_status(self: Any) -> str:
+        answer = json.loads(status(self))
+        if answer["KeyRotationEnabled"]:
+            answer["RotationPeriodInDays"] = getattr(key(self), "_rotation_days", _DEFAULT_DAYS)
+        return json.dumps(answer)
+
+    KmsResponse.enable_key_rotation = enable_key_rotation
+    KmsResponse.get_key_rotation_status = get_key_rotation_status

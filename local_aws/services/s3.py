@@ -1,0 +1,63 @@
+"""S3: bucket policies that ask for TLS, and life-cycle rules that keep the newest versions.
+
+moto 5.2.5 takes a policy's condition that is not met for a denial, so that a bucket which denies requests without
+TLS denies every object request; here requests count as sent with TLS, for they never leave the machine. It also
+forgets `NewerNoncurrentVersions` of a life-cycle rule.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def install() -> None:
+    """Put both into moto's S3. A second time changes nothing."""
+    if not hasattr(FakeBucket, "newer_noncurrent_versions"):
+        _keep_newer_noncurrent_versions()
+        FakeBucket.get_permission = get_permission
+
+
+def get_permission(self: Any, action: str, resource: str) -> Any:
+    """What the bucket's policy says of an action, its denial of requests without TLS apart."""
+    if self.policy is None:
+        return PermissionResult.NEUTRAL
+    document = json.loads(self.policy)
+    rows = document["Statement"] if isinstance(document["Statement"], list) else [document["Statement"]]
+    document["Statement"] = [row for row in rows if row.get("Condition") != WITHOUT_TLS]
+    return IAMPolicy(json.dumps(document)).is_action_permitted(action, resource)
+
+
+def _keep_newer_noncurrent_versions() -> None:
+    FakeBucket.newer_noncurrent_versions = {}
+    set_lifecycle, get_lifecycle = FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
+
+    def set_and_keep(self: Any, rules: list[dict[str, Any]]) -> None:
+        set_lifecycle(self, rules)
+        given = [(rule.get("NoncurrentVersionExpiration") or {}).get("NewerNoncurrentVersions") for rule in rules]
+        self.newer_noncurrent_versions = {
+            rule.id: int(number) for rule, number in zip(self.rules, given, strict=True) if number
+        }
+
+    def get_with_kept(self: Any) -> Any:
+        kept = self.backend.head_bucket(self.bucket_name).newer_noncurrent_versions
+        serialized = self.serialized
+
+        def serialized_with_kept(action: Any) -> Any:
+            rules = action.result["Rules"] if isinstance(action.result, dict) else []  # else it is an error
+            for rule in rules:
+                if number := kept.get(rule["ID"]):
+                    rule["NoncurrentVersionExpiration"]["NewerNoncurrentVersions"] = number
+            return serialized(action)
+
+        self.serialized = serialized_with_kept
+        return get_lifecycle(self)
+
+    FakeBucket.set_lifecycle = set_and_keep
+    S3Response.get_bucket_lifecycle = get_with_kept
