@@ -21,8 +21,7 @@ MIN_TERRAFORM = terraform.MIN_VERSION
 PROVIDER_VERSION = "5.100.0"  # of hashicorp/aws: the one that the bindings in Pipfile were made from
 MIRROR_VARIABLE = "OMERO_PROVIDER_MIRROR"
 
-_HOST = "registry.terraform.io"  # a mirror's first level; Terraform takes hashicorp/aws from nowhere else
-_PROVIDER = Path(_HOST) / "hashicorp" / "aws"
+_PROVIDER = "*/hashicorp/aws"  # in a mirror; its first level is the host of the registry that it mirrors
 # Where machines keep mirrors that Terraform itself does not know; looked at two levels deep, never walked.
 _PLACES = ("/opt", "/srv", "/var/lib", "/usr/local/lib", "/usr/local/share")
 _INSTALLATION = re.compile(r'^\s*"?provider_installation\b', re.MULTILINE)
@@ -64,7 +63,7 @@ def find_provider_mirror(env: Mapping[str, str]) -> Path | None:
         mirror = Path(named).expanduser().absolute()
         if not (_unpacked(mirror) or _packed(mirror)):
             raise Refused(
-                f"{MIRROR_VARIABLE} is {named}, which has no {_PROVIDER} {PROVIDER_VERSION} for "
+                f"{MIRROR_VARIABLE} is {named}, which has no hashicorp/aws {PROVIDER_VERSION} for "
                 f"{terraform.os_arch()}: correct it, or unset it to use the registry."
             )
         return mirror
@@ -107,14 +106,14 @@ def _candidates(env: Mapping[str, str]) -> Iterator[Path]:
 
 def _unpacked(mirror: Path) -> bool:
     """Whether `mirror` holds the provider as directories, which Terraform links to instead of copying."""
-    folder = mirror / _PROVIDER / PROVIDER_VERSION / terraform.os_arch()
-    return any(os.access(found, os.X_OK) for found in _entries(folder, f"terraform-provider-aws_v{PROVIDER_VERSION}*"))
+    binary = f"{PROVIDER_VERSION}/{terraform.os_arch()}/terraform-provider-aws_v{PROVIDER_VERSION}*"
+    return any(os.access(found, os.X_OK) for found in _entries(mirror, f"{_PROVIDER}/{binary}"))
 
 
 def _packed(mirror: Path) -> bool:
     """Whether `mirror` holds the provider as an archive."""
     name = f"terraform-provider-aws_{PROVIDER_VERSION}_{terraform.os_arch()}.zip"
-    return bool(_entries(mirror / _PROVIDER, name))
+    return bool(_entries(mirror, f"{_PROVIDER}/{name}"))
 
 
 def _entries(folder: Path, pattern: str) -> list[Path]:
@@ -154,6 +153,7 @@ def write_cli_config(root: Path, env: Mapping[str, str]) -> Path:
     if _text(target) != text:
         target.parent.mkdir(exist_ok=True)
         part = target.with_name(f".terraform.rc.{os.getpid()}")
+        part.touch(mode=0o600)  # the user's own file may hold tokens
         part.write_text(text, encoding="utf-8")
         part.replace(target)  # whole or not at all: another run may be reading it
     return target

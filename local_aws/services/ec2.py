@@ -1,18 +1,34 @@
-"""EC2: security group rules that name another group or a prefix list.
+"""EC2: security group rules that name another group or a prefix list, and NAT gateways that go whole.
 
 moto 5.2.5 returns a rule's description only where its peer is a range of addresses, so that any other is a
 difference at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 addresses only, never
-takes a description away, and refuses protocol -1 without ports, which AWS wants without.
+takes a description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is
+deleted leaves its network interface behind.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 
 
 def install() -> None:
+    """Put all of it into moto's EC2."""
+    _rules_with_any_peer()
+    delete = NatGatewayBackend.delete_nat_gateway
+
+    def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
+        gateway = delete(self, nat_gateway_id)
+        if gateway._eni.id in self.enis:
+            self.delete_network_interface(gateway._eni.id)
+        return gateway
+
+    NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+
+
+def _rules_with_any_peer() -> None:
     """Keep and change a rule's description and peer, whatever the peer is."""
     initialise, modify = SecurityGroupRule.__init__, SecurityGroupBackend.modify_security_group_rules
 

@@ -177,3 +177,19 @@ def test_access_logs_need_a_bucket_that_takes_them(client: Client, network: Netw
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     with pytest.raises(ClientError, match="Access Denied for bucket"):
         _attribute(client, balancer, **logs)
+
+
+def test_nat_gateway_takes_its_network_interface_along(client: Client, network: Network) -> None:
+    ec2 = client("ec2")
+    subnet = ec2.create_subnet(VpcId=network.vpc, CidrBlock="10.9.250.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]["NatGatewayId"]
+
+    def interfaces() -> list[str]:
+        found = ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])
+        return [interface["NetworkInterfaceId"] for interface in found["NetworkInterfaces"]]
+
+    assert len(interfaces()) == 1
+    ec2.delete_nat_gateway(NatGatewayId=gateway)
+    assert interfaces() == []
+    ec2.delete_subnet(SubnetId=subnet)

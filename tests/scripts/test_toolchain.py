@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import zipfile
@@ -12,21 +13,23 @@ import pytest
 from scripts import terraform, toolchain
 from scripts.errors import Refused
 
-AWS = "registry.terraform.io/hashicorp/aws"
+AWS = "registry.example.org/hashicorp/aws"  # whatever the first level is called
 
 
-def unpacked(mirror: Path, version: str = "5.100.0", platform: str | None = None, mode: int = 0o755) -> Path:
+def unpacked(
+    mirror: Path, version: str = "5.100.0", platform: str | None = None, mode: int = 0o755, aws: str = AWS
+) -> Path:
     """A mirror with a provider that starts and does nothing."""
-    binary = mirror / AWS / version / (platform or terraform.os_arch()) / f"terraform-provider-aws_v{version}_x5"
+    binary = mirror / aws / version / (platform or terraform.os_arch()) / f"terraform-provider-aws_v{version}_x5"
     binary.parent.mkdir(parents=True)
     binary.write_text("#!/bin/sh\n")
     binary.chmod(mode)
     return mirror
 
 
-def packed(mirror: Path, version: str = "5.100.0") -> Path:
+def packed(mirror: Path, version: str = "5.100.0", aws: str = AWS) -> Path:
     """A mirror with the archive of a provider."""
-    archive = mirror / AWS / f"terraform-provider-aws_{version}_{terraform.os_arch()}.zip"
+    archive = mirror / aws / f"terraform-provider-aws_{version}_{terraform.os_arch()}.zip"
     archive.parent.mkdir(parents=True)
     with zipfile.ZipFile(archive, "w") as target:
         target.writestr(f"terraform-provider-aws_v{version}_x5", "#!/bin/sh\n")
@@ -122,6 +125,7 @@ def test_keeps_what_the_users_file_says_of_other_things(env: dict[str, str], tmp
     assert written == tmp_path / ".tools/terraform.rc"
     assert own.read_text() in written.read_text()
     assert f'path    = "{mirror}"' in written.read_text()
+    assert written.stat().st_mode & 0o077 == 0, "the user's own file may hold tokens"
 
 
 def test_replaces_a_file_that_does_not_exist(env: dict[str, str], tmp_path: Path) -> None:
@@ -196,7 +200,6 @@ def test_describes_the_tools(env: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [unpacked, packed])
 def test_terraform_takes_the_provider_from_the_mirror(env: dict[str, str], tmp_path: Path, make: object) -> None:
     assert callable(make)
-    make(tmp_path / "place/mirror")
     here = tmp_path / "stack"
     here.mkdir()
     (here / "main.tf").write_text(
@@ -204,15 +207,15 @@ def test_terraform_takes_the_provider_from_the_mirror(env: dict[str, str], tmp_p
     )
     (tmp_path / "my.rc").write_text("disable_checkpoint = true\n")
     env |= {"TF_CLI_CONFIG_FILE": str(tmp_path / "my.rc"), "TF_WORKSPACE": "default"}
-    result = subprocess.run(
-        [str(shutil.which("terraform")), "init", "-no-color"],
-        cwd=here,
-        env=toolchain.environment(tmp_path, env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command, environ = [str(shutil.which("terraform")), *words, "-no-color"], toolchain.environment(tmp_path, env)
+        return subprocess.run(command, cwd=here, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    named = re.search(r"provider\[(\S+/hashicorp/aws)\]", run("providers").stdout)
+    assert named, "Terraform tells which registry it means"
+    make(tmp_path / "place/mirror", aws=named[1])
+    result = run("init")
     assert result.returncode == 0, result.stderr
     assert "Installed hashicorp/aws v5.100.0 (unauthenticated)" in result.stdout
     assert "CLI configuration" not in result.stdout + result.stderr
