@@ -207,7 +207,9 @@ def _look_for_what_is_left(before: frozenset[tuple[str, str]], after: frozenset[
 
 def _show(run: Rehearsal, *, keep: bool) -> None:
     for stack, outputs in run.outputs.items():
-        table = Table("output", "value", title=f"{stack}: {run.resources[stack]} resources", title_justify="left")
+        table = Table(title=f"{stack}: {run.resources[stack]} resources", title_justify="left")
+        table.add_column("output")
+        table.add_column("value", overflow="fold")
         for name, value in outputs.items():
             table.add_row(name, str(value))
         console.err.print(table)
