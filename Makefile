@@ -6,7 +6,7 @@ RUN := .venv/bin/python -m
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help setup setup-audit aws rehearse test lint audit bench schema format lock clean
+.PHONY: help setup setup-audit aws rehearse e2e test lint audit bench schema format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -22,6 +22,9 @@ aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed
 
 rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
 	@$(RUN) scripts.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
+
+e2e: setup ## Rehearse every example, several at a time.
+	@$(RUN) scripts.e2e
 
 test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
 	@$(RUN) pytest $(ARGS)

@@ -66,6 +66,14 @@ class Health:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """A balancer's target group, and the container's port that it forwards to."""
+
+    arn: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Container:
     """`secrets` maps a variable's name to the ARN of the secret that holds its value.
 
@@ -74,7 +82,7 @@ class Container:
 
     name: str
     image: str
-    port: int
+    ports: Sequence[int]
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
     health: Health
@@ -118,7 +126,7 @@ class FargateServiceProps:
     log_group_name: str
     log_retention_days: int
     log_key_arn: str
-    target_group_arn: str | None = None
+    targets: Sequence[Target] = ()
     wait_for: Sequence[ITerraformDependable] = field(default_factory=tuple)
 
 
@@ -197,18 +205,13 @@ class FargateService(Construct):
                 subnets=list(props.subnet_ids), security_groups=[group.id], assign_public_ip=False
             ),
             service_registries=EcsServiceServiceRegistries(registry_arn=discovery.arn),
-            load_balancer=(
-                [
-                    EcsServiceLoadBalancer(
-                        target_group_arn=props.target_group_arn,
-                        container_name=container.name,
-                        container_port=container.port,
-                    )
-                ]
-                if props.target_group_arn
-                else None
-            ),
-            health_check_grace_period_seconds=container.health.start_period if props.target_group_arn else None,
+            load_balancer=[
+                EcsServiceLoadBalancer(
+                    target_group_arn=target.arn, container_name=container.name, container_port=target.port
+                )
+                for target in props.targets
+            ],
+            health_check_grace_period_seconds=container.health.start_period if props.targets else None,
             depends_on=[execution_policy, task_policy, *props.wait_for],
         )
         self.name = service.name
@@ -290,7 +293,7 @@ def _container_definition(props: FargateServiceProps) -> dict[str, Any]:
         "name": container.name,
         "image": container.image,
         "essential": True,
-        "portMappings": [{"containerPort": container.port, "hostPort": container.port, "protocol": "tcp"}],
+        "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"} for port in container.ports],
         "environment": [{"name": name, "value": value} for name, value in sorted(container.environment.items())],
         "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(container.secrets.items())],
         "mountPoints": [

@@ -1,4 +1,4 @@
-"""An Application Load Balancer for OMERO.web."""
+"""An Application Load Balancer for OMERO.web, with TLS or without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs
-from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
+from cdktf_cdktf_provider_aws.lb_listener import (
+    LbListener,
+    LbListenerDefaultAction,
+    LbListenerDefaultActionRedirect,
+)
 from cdktf_cdktf_provider_aws.lb_target_group import (
     LbTargetGroup,
     LbTargetGroupHealthCheck,
@@ -16,16 +20,31 @@ from constructs import Construct
 
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.fargate_service import Target
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 HTTP_PORT = 80
+HTTPS_PORT = 443
+# TLS 1.3 and 1.2, with the ciphers that have forward secrecy.
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 # A working day: the balancer's cookie outlives the session in OMERO.web (86,500 s in the original).
 STICKINESS_SECONDS = 86_500
 
 
 @dataclass(frozen=True, kw_only=True)
+class TlsProps:
+    """`hsts_seconds` is how long browsers shall insist on HTTPS; None does not ask them to."""
+
+    certificate_arn: str
+    hsts_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LoadBalancerProps:
-    """`target_port` is the containers'; `cidrs` are the address ranges that may connect."""
+    """`target_port` is the containers'; `cidrs` are the address ranges that may connect.
+
+    With `tls`, HTTP is redirected to HTTPS; `tls` None serves HTTP.
+    """
 
     name: str
     target_group_name: str
@@ -36,11 +55,13 @@ class LoadBalancerProps:
     health_path: str
     health_codes: str
     access_log_bucket: str
+    internal: bool
     retain: bool
+    tls: TlsProps | None = None
 
 
 class LoadBalancer(Construct):
-    """`dns_name`, `security_group_id`, `target_group_arn`; services wait for `listener`."""
+    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`."""
 
     def __init__(self, scope: Construct, id_: str, props: LoadBalancerProps) -> None:
         super().__init__(scope, id_)
@@ -52,12 +73,14 @@ class LoadBalancer(Construct):
             ),
         )
         group.allow_in_from_cidrs("http", cidrs=props.cidrs, port=HTTP_PORT, description="OMERO.web over HTTP")
+        if props.tls:
+            group.allow_in_from_cidrs("https", cidrs=props.cidrs, port=HTTPS_PORT, description="OMERO.web over HTTPS")
         balancer = Lb(
             self,
             MAIN,
             name=props.name,
             load_balancer_type="application",
-            internal=False,
+            internal=props.internal,
             subnets=list(props.subnet_ids),
             security_groups=[group.id],
             drop_invalid_header_fields=True,
@@ -66,11 +89,11 @@ class LoadBalancer(Construct):
             idle_timeout=120,
             access_logs=LbAccessLogs(bucket=props.access_log_bucket, enabled=True),
         )
-        skip(
-            balancer,
-            CKV2_AWS_20="this topology has no certificate: it is reached over HTTP by the balancer's DNS name",
-            CKV2_AWS_28="who may connect is limited to the workspace's own networks by the security group",
-        )
+        if not props.internal:
+            skip(
+                balancer,
+                CKV2_AWS_28="who may connect is limited to the workspace's own networks by the security group",
+            )
         if not props.retain:
             skip(balancer, CKV_AWS_150="the workspace says retain: false")
         target_group = LbTargetGroup(
@@ -94,19 +117,53 @@ class LoadBalancer(Construct):
             stickiness=LbTargetGroupStickiness(type="lb_cookie", cookie_duration=STICKINESS_SECONDS),
         )
         skip(target_group, CKV_AWS_378="containers speak HTTP inside the VPC; OMERO.web has no TLS of its own")
-        self.listener = LbListener(
+        forward = LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)
+        serves = self._https(balancer, forward, props.tls) if props.tls else self._http_only(balancer, forward)
+        self.listeners = [serves]
+        self.dns_name = balancer.dns_name
+        self.zone_id = balancer.zone_id
+        self.security_group_id = group.id
+        self.targets = [Target(arn=target_group.arn, port=props.target_port)]
+
+    def _http_only(self, balancer: Lb, forward: LbListenerDefaultAction) -> LbListener:
+        skip(
+            balancer,
+            CKV2_AWS_20="this topology has no certificate: it is reached over HTTP by the balancer's DNS name",
+        )
+        listener = LbListener(
             self,
             "http",
             load_balancer_arn=balancer.arn,
             port=HTTP_PORT,
             protocol="HTTP",
-            default_action=[LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)],
+            default_action=[forward],
         )
         skip(
-            self.listener,
+            listener,
             CKV_AWS_2="this topology has no certificate; choose one with TLS where data leaves your network",
             CKV_AWS_103="this topology has no certificate, so there is no TLS version to set",
         )
-        self.dns_name = balancer.dns_name
-        self.security_group_id = group.id
-        self.target_group_arn = target_group.arn
+        return listener
+
+    def _https(self, balancer: Lb, forward: LbListenerDefaultAction, tls: TlsProps) -> LbListener:
+        redirect = LbListenerDefaultActionRedirect(status_code="HTTP_301", protocol="HTTPS", port=str(HTTPS_PORT))
+        LbListener(
+            self,
+            "http",
+            load_balancer_arn=balancer.arn,
+            port=HTTP_PORT,
+            protocol="HTTP",
+            default_action=[LbListenerDefaultAction(type="redirect", redirect=redirect)],
+        )
+        hsts = f"max-age={tls.hsts_seconds}" if tls.hsts_seconds else None
+        return LbListener(
+            self,
+            "https",
+            load_balancer_arn=balancer.arn,
+            port=HTTPS_PORT,
+            protocol="HTTPS",
+            ssl_policy=TLS_POLICY,
+            certificate_arn=tls.certificate_arn,
+            routing_http_response_strict_transport_security_header_value=hsts,
+            default_action=[forward],
+        )

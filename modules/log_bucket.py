@@ -70,12 +70,16 @@ DELIVERY_ACCOUNTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LogBucketProps:
-    """`retain` False lets `terraform destroy` delete the bucket with the logs in it."""
+    """`retain` False lets `terraform destroy` delete the bucket with the logs in it.
+
+    `network_balancers` lets those write too: their logs come from another service.
+    """
 
     name: str
     account: Account
     retention_days: int
     retain: bool
+    network_balancers: bool = False
 
 
 class LogBucket(Construct):
@@ -139,6 +143,7 @@ class LogBucket(Construct):
                     resources=(f"{bucket.arn}/AWSLogs/{props.account.id}/*",),
                     principals=_delivery_principal(props.account),
                 ),
+                *(_network_balancers(props.account, bucket.arn) if props.network_balancers else ()),
             ),
             depends_on=[block],
         )
@@ -173,3 +178,28 @@ def _delivery_principal(account: Account) -> dict[str, tuple[str, ...]]:
     if delivery_account:
         return {"AWS": (f"arn:{account.partition}:iam::{delivery_account}:root",)}
     return {"Service": ("logdelivery.elasticloadbalancing.amazonaws.com",)}
+
+
+def _network_balancers(account: Account, bucket_arn: str) -> tuple[Statement, ...]:
+    """As in the User Guide for Network Load Balancers, "Access logs", bucket requirements."""
+    service = {"Service": ("delivery.logs.amazonaws.com",)}
+    ours = {
+        "StringEquals": {"aws:SourceAccount": account.id},
+        "ArnLike": {"aws:SourceArn": account.arn("logs", "*")},
+    }
+    return (
+        Statement(
+            sid="NetworkBalancersOfThisAccountLook",
+            actions=("s3:GetBucketAcl",),
+            resources=(bucket_arn,),
+            principals=service,
+            conditions=ours,
+        ),
+        Statement(
+            sid="NetworkBalancersOfThisAccountWrite",
+            actions=("s3:PutObject",),
+            resources=(f"{bucket_arn}/server/AWSLogs/{account.id}/*",),
+            principals=service,
+            conditions={**ours, "StringEquals": {**ours["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}},
+        ),
+    )

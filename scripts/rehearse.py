@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import boto3
 import typer
+import yaml
 from rich.table import Table
 
 from local_aws.server import LocalAws, NotStarted
@@ -29,9 +30,12 @@ from scripts import console, inventory, leaks, toolchain
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
-from settings.load import ROOT, VARIABLE
+from settings.access import Tls
+from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
 FOLDER = ROOT / ".rehearsal"
+# Read by the local AWS (local_aws/services/route53.py).
+HOSTED_ZONE_IDS = "LOCAL_AWS_HOSTED_ZONE_IDS"
 OWN_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_ROLE_ARN")
 
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
@@ -108,12 +112,15 @@ def rehearse(
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
-        settings={"MOTO_ACCOUNT_ID": settings.account_id},
+        settings={"MOTO_ACCOUNT_ID": settings.account_id, **_hosted_zone_ids(settings)},
         detached=keep,
     )
     try:
         with aws:
-            run = Rehearsal(settings, folder, environ_of(settings, aws))
+            environ = environ_of(settings, aws)
+            if settings.retain and not keep:
+                environ[FOLDER_VARIABLE] = str(_let_go(settings, folder))
+            run = Rehearsal(settings, folder, environ)
             os.environ["AWS_ENDPOINT_URL"] = aws.endpoint
             _rehearse(run, keep=keep)
     except NotStarted as error:
@@ -124,7 +131,22 @@ def rehearse(
         json.dump({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs}, sys.stdout, indent=2)
 
 
+def _hosted_zone_ids(workspace: Workspace) -> dict[str, str]:
+    """Let the local AWS give the hosted zone of the workspace the id that it has in the real one."""
+    tls = workspace.tls
+    return {HOSTED_ZONE_IDS: f"{_zone_name(tls)}={tls.hosted_zone_id}"} if tls else {}
+
+
+def _zone_name(tls: Tls) -> str:
+    """The zone that a name is most likely in: all but its first label, unless that leaves one label only."""
+    _, _, parent = tls.domain_name.partition(".")
+    return parent if "." in parent else tls.domain_name
+
+
 def _rehearse(run: Rehearsal, *, keep: bool) -> None:
+    if run.workspace.tls:
+        # In the real AWS it is there before we come.
+        run.session().client("route53").create_hosted_zone(Name=_zone_name(run.workspace.tls), CallerReference="1")
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")
@@ -132,7 +154,7 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
         _plan_again(run)
     with run.step("look for secrets"):
         _look_for_secrets(run)
-    if not keep and not run.workspace.retain:
+    if not keep:
         run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
@@ -144,6 +166,16 @@ def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
     # CI makes cdktf print lines instead of redrawing a terminal.
     return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
+
+
+def _let_go(workspace: Workspace, folder: Path) -> Path:
+    """A folder with a copy of the workspace that says `retain: false`; its own file is left alone."""
+    copies = folder / "workspaces"
+    copies.mkdir()
+    values = yaml.safe_load(find(workspace.name).read_text(encoding="utf-8"))
+    text = yaml.safe_dump({**values, "retain": False})
+    (copies / f"{workspace.name}.yaml").write_text(text, encoding="utf-8")
+    return copies
 
 
 def _empty(folder: Path) -> None:
@@ -221,10 +253,9 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
     if keep:
         return
+    console.say("Nothing that should go was left.")
     if run.workspace.retain:
-        console.say("Not destroyed: the workspace says retain: true. It goes with the local AWS.")
-    else:
-        console.say("Nothing that should go was left.")
+        console.say("The workspace says retain: true. It was rehearsed with false, so that it could be destroyed.")
 
 
 def _say_how_to_use(run: Rehearsal, aws: LocalAws) -> None:

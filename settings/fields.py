@@ -54,6 +54,16 @@ def _network(value: str) -> str:
     return str(network)
 
 
+def _domain_name(value: str) -> str:
+    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if len(value) > 64 or not re.fullmatch(rf"{label}(\.{label})+", value):
+        raise ValueError(
+            f"{value} is no full domain name of up to 64 lower-case characters (a certificate takes no more); "
+            "one looks like omero.example.org"
+        )
+    return value
+
+
 def _retention(value: int) -> int:
     if value not in LOG_RETENTION_DAYS:
         raise ValueError(f"{value} days is not offered by CloudWatch; allowed: {listed(LOG_RETENTION_DAYS)}")
@@ -83,6 +93,9 @@ Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"patte
 
 Cidr = Annotated[str, AfterValidator(_network)]
 """An IPv4 CIDR block whose host bits are zero."""
+
+DomainName = Annotated[str, AfterValidator(_domain_name)]
+"""A fully qualified domain name, without the final dot."""
 
 RetentionDays = Annotated[int, AfterValidator(_retention)]
 

@@ -16,7 +16,9 @@ from settings.workspace import NAME_RULE, Workspace, is_workspace_name
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "workspaces"
+EXAMPLES = "examples"
 VARIABLE = "TF_WORKSPACE"
+FOLDER_VARIABLE = "OMERO_WORKSPACES"
 DEFAULT = "demo"
 
 
@@ -33,23 +35,41 @@ def selected(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get(VARIABLE) or DEFAULT
 
 
-def available(folder: Path = FOLDER) -> tuple[str, ...]:
-    """The names of all workspace files in `folder`, sorted."""
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+def folder_of(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the workspace files: `OMERO_WORKSPACES`, or the checkout's own."""
+    named = environ.get(FOLDER_VARIABLE)
+    return Path(named).expanduser().absolute() if named else FOLDER
 
 
-def load(name: str | None = None, folder: Path = FOLDER) -> Workspace:
-    """The settings of a workspace, by default of the selected one.
+def available(folder: Path | None = None) -> tuple[str, ...]:
+    """The names of all workspace files in `folder`, by default the one of `folder_of`; sorted."""
+    return tuple(sorted(path.stem for path in (folder or folder_of()).glob("*.yaml")))
+
+
+def find(name: str, folder: Path | None = None) -> Path:
+    """The file of a workspace, or of the example of that name.
+
+    Raises:
+        SettingsError: the name is not allowed, or there is no such file.
+    """
+    if not is_workspace_name(name):
+        raise SettingsError([f"the workspace name {name!r} is not allowed; it has {NAME_RULE}."])
+    folder = folder or folder_of()
+    paths = [folder / f"{name}.yaml", folder / EXAMPLES / f"{name}.yaml"]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise SettingsError([_unknown_workspace(name, paths[0], folder)])
+    return found
+
+
+def load(name: str | None = None, folder: Path | None = None) -> Workspace:
+    """The settings of a workspace, by default of the selected one; the examples are known by name too.
 
     Raises:
         SettingsError: no such file, malformed YAML, or values that are not allowed.
     """
     name = selected() if name is None else name
-    if not is_workspace_name(name):
-        raise SettingsError([f"the workspace name {name!r} is not allowed; it has {NAME_RULE}."])
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        raise SettingsError([_unknown_workspace(name, path, folder)])
+    path = find(name, folder)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

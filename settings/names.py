@@ -5,6 +5,7 @@ from __future__ import annotations
 # Longest name each service takes, in characters (its API reference, create call).
 LIMITS = {
     "alb": 32,
+    "nlb": 32,
     "target_group": 32,
     "bucket": 63,
     "db_instance": 63,

@@ -1,38 +1,18 @@
-"""Sections `access` and `omero`: who may reach OMERO, and the containers that it runs in."""
+"""Section `omero`: the containers."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from settings import fargate
-from settings.fields import Cidr, PinnedImage, RetentionDays, Settings
+from settings.fields import PinnedImage, RetentionDays, Settings
 
 # OMERO's own lower bound for the memory it divides among its JVMs (omero.jvmcfg.min_system_memory).
 MIN_SYSTEM_MEMORY_MIB = 3414
 # `omero import` in the server's container is one more JVM, started with -Xmx1024M.
 IMPORTER_MIB = 1024
-
-
-class Access(Settings):
-    """Who may reach OMERO from outside the VPC."""
-
-    cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Address ranges that may open OMERO.web. There is no default: name your own networks."""
-    open_to_the_world: bool = False
-    """Must be true for `0.0.0.0/0`, so that nobody opens OMERO to everyone by a slip."""
-
-    @model_validator(mode="after")
-    def _world_by_intent(self) -> Self:
-        wide = [cidr for cidr in self.cidrs if ipaddress.IPv4Network(cidr).prefixlen == 0]
-        if wide and not self.open_to_the_world:
-            raise ValueError(
-                f"cidrs has {wide[0]}, the whole internet; name your own networks, "
-                "or say open_to_the_world: true if you mean it"
-            )
-        return self
 
 
 class Task(Settings):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from settings import names
+from settings.access import Access, Tls
 from settings.data import Data
 from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.network import Network
-from settings.omero import Access, Omero
+from settings.omero import Omero
 from settings.topology import TOPOLOGIES, Topology
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,14}[a-z0-9]"
@@ -69,6 +70,8 @@ class Workspace(Settings):
     """Which row of the table of topologies is deployed."""
     access: Access
     """Who may reach OMERO."""
+    tls: Tls | None = None
+    """For topologies with TLS: OMERO.web's name and its certificate."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -82,6 +85,20 @@ class Workspace(Settings):
     """File system, database and backups."""
     omero: Omero = Omero()
     """Server and web containers."""
+
+    @model_validator(mode="after")
+    def _sections_fit_the_topology(self) -> Self:
+        wanted = {"tls": (self.traits.tls, self.tls), "access.server": (self.traits.nlb, self.access.server)}
+        faults = [
+            f"topology {self.topology} needs the section {key}; give it, or choose another topology"
+            if wants
+            else f"topology {self.topology} has no use for the section {key}; leave it out, or choose another topology"
+            for key, (wants, given) in wanted.items()
+            if wants != (given is not None)
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
 
     @property
     def traits(self) -> Topology:

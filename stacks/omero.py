@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from constructs import Construct
 
+from modules.certificate import Certificate, CertificateProps
 from modules.cluster import Cluster, ClusterProps
 from modules.database import NAME, POSTGRES_PORT, USER
+from modules.dns import alias
 from modules.fargate_service import Container, Deployment, FargateService, FargateServiceProps, Mount
 from modules.file_system import NFS_PORT
 from modules.key import Key, KeyProps
-from modules.load_balancer import LoadBalancer, LoadBalancerProps
+from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
 from modules.log_bucket import LogBucket, LogBucketProps
+from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
 from modules.omero import (
     DATA_DIR,
     ONE_WRITER,
     SERVER_PORT,
+    TRANSPORTS,
     WEB_HEALTH_CODES,
     WEB_HEALTH_PATH,
     WEB_PORT,
@@ -23,6 +29,7 @@ from modules.omero import (
 )
 from modules.security_group import connect
 from settings import Workspace, names
+from settings.access import ServerAccess, Tls
 from settings.omero import Task
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
@@ -60,13 +67,15 @@ class OmeroStack(WorkspaceStack):
                 log_retention_days=workspace.omero.log_retention_days,
             ),
         )
+        self._access_log_bucket = self._log_bucket()
         self.balancer = self._balancer()
+        self.server_balancer = self._server_balancer(workspace.access.server) if workspace.access.server else None
         self.server = self._server()
         self.web = self._web()
         self._connect()
         self._publish()
 
-    def _balancer(self) -> LoadBalancer:
+    def _log_bucket(self) -> str:
         workspace = self.workspace
         bucket = LogBucket(
             self,
@@ -75,23 +84,70 @@ class OmeroStack(WorkspaceStack):
                 name=names.bucket(workspace.name, "lb-logs", workspace.account_id, workspace.region),
                 account=self.account,
                 retention_days=workspace.omero.access_log_retention_days,
+                network_balancers=workspace.traits.nlb,
                 retain=workspace.retain,
             ),
         )
-        return LoadBalancer(
+        return bucket.name
+
+    @property
+    def _balancer_subnet_ids(self) -> Sequence[str]:
+        vpc = self._network.vpc
+        return vpc.private_subnet_ids if self.workspace.access.internal else vpc.public_subnet_ids
+
+    def _balancer(self) -> LoadBalancer:
+        workspace = self.workspace
+        balancer = LoadBalancer(
             self,
             "balancer",
             LoadBalancerProps(
                 name=names.physical("alb", workspace.name, "web"),
                 target_group_name=names.physical("target_group", workspace.name, "web"),
                 vpc_id=self._network.vpc.id,
-                subnet_ids=self._network.vpc.public_subnet_ids,
+                subnet_ids=self._balancer_subnet_ids,
                 cidrs=workspace.access.cidrs,
                 target_port=WEB_PORT,
                 health_path=WEB_HEALTH_PATH,
                 health_codes=WEB_HEALTH_CODES,
-                access_log_bucket=bucket.name,
+                access_log_bucket=self._access_log_bucket,
+                internal=workspace.access.internal,
                 retain=workspace.retain,
+                tls=self._tls(workspace.tls) if workspace.tls else None,
+            ),
+        )
+        if workspace.tls:
+            alias(
+                self,
+                "web_name",
+                hosted_zone_id=workspace.tls.hosted_zone_id,
+                name=workspace.tls.domain_name,
+                target_dns_name=balancer.dns_name,
+                target_zone_id=balancer.zone_id,
+            )
+        return balancer
+
+    def _tls(self, settings: Tls) -> TlsProps:
+        certificate_arn = settings.certificate_arn
+        if certificate_arn is None:
+            props = CertificateProps(domain_name=settings.domain_name, hosted_zone_id=settings.hosted_zone_id)
+            certificate_arn = Certificate(self, "certificate", props).arn
+        hsts_seconds = settings.hsts_days * 86_400 if settings.hsts_days else None
+        return TlsProps(certificate_arn=certificate_arn, hsts_seconds=hsts_seconds)
+
+    def _server_balancer(self, settings: ServerAccess) -> NetworkLoadBalancer:
+        return NetworkLoadBalancer(
+            self,
+            "server_balancer",
+            NetworkLoadBalancerProps(
+                name=names.physical("nlb", self.workspace.name, "server"),
+                target_group_prefix=f"omero-{self.workspace.name}",
+                vpc_id=self._network.vpc.id,
+                subnet_ids=self._balancer_subnet_ids,
+                internal=self.workspace.access.internal,
+                cidrs=settings.cidrs,
+                ports={transport: TRANSPORTS[transport] for transport in _transports(settings)},
+                access_log_bucket=self._access_log_bucket,
+                retain=self.workspace.retain,
             ),
         )
 
@@ -100,6 +156,7 @@ class OmeroStack(WorkspaceStack):
         data = self._data
         container = server_container(
             image=settings.image,
+            transports=_transports(self.workspace.access.server),
             system_memory_mib=settings.system_memory_mib,
             database_host=data.database.address,
             database_name=NAME,
@@ -116,18 +173,26 @@ class OmeroStack(WorkspaceStack):
                 access_point_arn=data.file_system.access_point_arn,
             ),
         )
-        return self._service("server", container, settings, ONE_WRITER)
+        return self._service("server", container, settings, ONE_WRITER, self.server_balancer)
 
     def _web(self) -> FargateService:
         settings = self.workspace.omero.web
         container = web_container(
-            image=settings.image, server_host=self.server.host, secret_key_arn=self._data.web_secret_key.arn
+            image=settings.image,
+            server_host=self.server.host,
+            secret_key_arn=self._data.web_secret_key.arn,
+            domain_name=self.workspace.tls.domain_name if self.workspace.tls else None,
         )
         rolling = Deployment(count=settings.count, minimum_percent=100, maximum_percent=200)
-        return self._service("web", container, settings, rolling, balancer=self.balancer)
+        return self._service("web", container, settings, rolling, self.balancer)
 
     def _service(
-        self, id_: str, container: Container, size: Task, deployment: Deployment, balancer: LoadBalancer | None = None
+        self,
+        id_: str,
+        container: Container,
+        size: Task,
+        deployment: Deployment,
+        balancer: LoadBalancer | NetworkLoadBalancer | None,
     ) -> FargateService:
         workspace = self.workspace
         return FargateService(
@@ -147,27 +212,47 @@ class OmeroStack(WorkspaceStack):
                 log_group_name=names.physical("log_group", workspace.name, id_),
                 log_retention_days=workspace.omero.log_retention_days,
                 log_key_arn=self._key.arn,
-                target_group_arn=balancer.target_group_arn if balancer else None,
-                wait_for=(balancer.listener,) if balancer else (),
+                targets=balancer.targets if balancer else (),
+                wait_for=balancer.listeners if balancer else (),
             ),
         )
 
     def _connect(self) -> None:
         """Who may reach whom; whatever is not here is closed."""
         server, web, data = self.server.security_group_id, self.web.security_group_id, self._data
-        for id_, source, target, port, description in (
+        ways = [
             ("balancer_to_web", self.balancer.security_group_id, web, WEB_PORT, "OMERO.web"),
             ("web_to_server", web, server, SERVER_PORT, "OMERO over TLS"),
             ("server_to_database", server, data.database.security_group_id, POSTGRES_PORT, "PostgreSQL"),
             ("server_to_file_system", server, data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
-        ):
+        ]
+        if self.server_balancer:
+            from_ = self.server_balancer.security_group_id
+            ways += [
+                (f"balancer_to_server_{transport}", from_, server, TRANSPORTS[transport], f"OMERO, {transport}")
+                for transport in _transports(self.workspace.access.server)
+            ]
+        for id_, source, target, port, description in ways:
             connect(self, id_, source_id=source, target_id=target, port=port, description=description)
 
     def _publish(self) -> None:
-        self.publish("web_url", f"http://{self.balancer.dns_name}", "Where people open OMERO.web.")
+        tls = self.workspace.tls
+        web_url = f"https://{tls.domain_name}" if tls else f"http://{self.balancer.dns_name}"
+        self.publish("web_url", web_url, "Where people open OMERO.web.")
+        if self.server_balancer:
+            self.publish("server_address", self.server_balancer.dns_name, "Where OMERO.insight finds the server.")
         self.publish("cluster_name", self.cluster.name, "The ECS cluster.")
         self.publish("server_service_name", self.server.name, "The read-write server's ECS service.")
         self.publish("server_host", self.server.host, "The server's name inside the VPC, port 4064.")
         self.publish("server_security_group_id", self.server.security_group_id, "Guards the server's port 4064.")
         self.publish("server_log_group_name", self.server.log_group_name, "The server's log.")
         self.publish("web_service_name", self.web.name, "The web application's ECS service.")
+
+
+def _transports(access: ServerAccess | None) -> Sequence[str]:
+    """What clients may speak to the server, the preferred one first."""
+    if access is None:
+        return ("ssl",)
+    wanted = {"ssl": True, "wss": access.websockets, "tcp": access.unencrypted}
+    wanted["ws"] = access.websockets and access.unencrypted
+    return tuple(transport for transport, is_wanted in wanted.items() if is_wanted)

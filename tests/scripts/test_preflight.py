@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from local_aws.services import dynamodb as dynamodb_gaps
+from local_aws.services import route53 as route53_gaps
 from local_aws.services import s3 as s3_gaps
 from scripts import backend, preflight, state
 from scripts.errors import Refused
@@ -18,6 +19,7 @@ from tests.scripts.state_help import NAME, answer, clean_environment, place, wor
 
 dynamodb_gaps.install()
 s3_gaps.install()
+route53_gaps.install()
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +106,52 @@ def test_refuses_a_changed_region(monkeypatch: pytest.MonkeyPatch) -> None:
     backend.create_table(moved)
     select(monkeypatch, moved.workspace)
     with pytest.raises(Refused, match="set region back to eu-west-1"):
+        preflight.check()
+
+
+@pytest.mark.parametrize(
+    ("zone", "domain", "said"),
+    [
+        ("example.org", "omero.example.net", "omero.example.net is not in the hosted zone"),
+        ("example.org", "omero-example.org", "omero-example.org is not in the hosted zone"),
+        (None, "omero.example.org", "is no hosted zone of this account"),
+        ("example.org", "omero.example.org", None),
+        ("example.org", "example.org", None),
+    ],
+)
+def test_looks_at_the_hosted_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str | None, domain: str, said: str | None
+) -> None:
+    there = place()
+    zone_id = "Z0123456789ABCDEFGHIJ"
+    if zone:
+        made = there.session.client("route53").create_hosted_zone(Name=zone, CallerReference="1")
+        zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
+    tls = {"domain_name": domain, "hosted_zone_id": zone_id}
+    chosen = Workspace.model_validate({**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls})
+    select(monkeypatch, chosen)
+    state.ensure(place())
+    if said is None:
+        assert preflight.check() == chosen
+    else:
+        with pytest.raises(Refused, match=said):
+            preflight.check()
+
+
+def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = place()
+    vpc = there.session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = there.session.client("route53").create_hosted_zone(
+        Name="example.org",
+        CallerReference="1",
+        VPC={"VPCRegion": there.region, "VPCId": vpc},
+        HostedZoneConfig={"PrivateZone": True},
+    )
+    tls = {"domain_name": "omero.example.org", "hosted_zone_id": made["HostedZone"]["Id"].rpartition("/")[2]}
+    values = {**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls}
+    select(monkeypatch, Workspace.model_validate(values))
+    state.ensure(place())
+    with pytest.raises(Refused, match="is a private zone"):
         preflight.check()
 
 

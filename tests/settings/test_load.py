@@ -8,6 +8,7 @@ import pytest
 
 from settings import SettingsError, available, load, selected
 from settings.load import DEFAULT, FOLDER, parse
+from settings.topology import TOPOLOGIES
 
 GOOD = {
     "account_id": '"123456789012"',
@@ -142,3 +143,27 @@ def test_available_are_the_files_of_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.yaml")), ids=lambda path: path.name)
 def test_every_workspace_of_the_project_loads(path: Path) -> None:
     assert load(path.stem, path.parent).name == path.stem
+
+
+def test_examples_are_known_by_name(tmp_path: Path) -> None:
+    (tmp_path / "examples").mkdir()
+    text = (FOLDER / "demo.yaml").read_text()
+    (tmp_path / "examples" / "lab.yaml").write_text(text)
+    assert load("lab", tmp_path).name == "lab"
+    (tmp_path / "lab.yaml").write_text(text.replace("eu-west-1", "eu-west-2"))
+    assert load("lab", tmp_path).region == "eu-west-2", "a workspace of one's own comes first"
+
+
+def test_workspaces_may_live_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.yaml").write_text((FOLDER / "demo.yaml").read_text())
+    monkeypatch.setenv("OMERO_WORKSPACES", str(tmp_path))
+    assert load("mine").name == "mine"
+    with pytest.raises(SettingsError, match=r"known: mine"):
+        load("demo")
+
+
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_each_topology_has_an_example_that_keeps_the_data(name: str) -> None:
+    example = load(name, FOLDER)
+    assert example.topology == name
+    assert example.retain is True

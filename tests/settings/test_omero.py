@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from settings import fargate
-from settings.omero import Access, Server, Task, Web
+from settings.access import Access
+from settings.omero import Server, Task, Web
 
 
 def test_refuses_the_whole_internet_by_a_slip() -> None:
