@@ -7,12 +7,12 @@ nothing needs any more.
 
 from __future__ import annotations
 
-from cdktf import TerraformElement
+from cdktf import TerraformDataSource, TerraformResource, TerraformStack
 
 COMMENT_KEY = "checkov_skips"
 
 
-def skip(resource: TerraformElement, **reasons: str) -> None:
+def skip(resource: TerraformResource | TerraformDataSource, **reasons: str) -> None:
     """Skip checks on `resource`: `skip(bucket, CKV_AWS_144="images are not here")`.
 
     Raises:
@@ -21,4 +21,10 @@ def skip(resource: TerraformElement, **reasons: str) -> None:
     for check, reason in reasons.items():
         if not reason.strip():
             raise ValueError(f"{check} is skipped without a reason; say why it does not apply")
-        resource.add_override(f"//.{COMMENT_KEY}.{check}", reason)
+        comment = f"//.{COMMENT_KEY}.{check}"
+        if isinstance(resource, TerraformDataSource):
+            # A data source's own override of its comment is lost: CDKTF writes the comment afterwards.
+            where = f"data.{resource.terraform_resource_type}.{resource.friendly_unique_id}"
+            TerraformStack.of(resource).add_override(f"{where}.{comment}", reason)
+        else:
+            resource.add_override(comment, reason)

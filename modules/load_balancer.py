@@ -116,7 +116,8 @@ class LoadBalancer(Construct):
             ),
             stickiness=LbTargetGroupStickiness(type="lb_cookie", cookie_duration=STICKINESS_SECONDS),
         )
-        skip(target_group, CKV_AWS_378="containers speak HTTP inside the VPC; OMERO.web has no TLS of its own")
+        if not props.tls:
+            skip(target_group, CKV_AWS_378="this topology has no certificate")
         forward = LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)
         serves = self._https(balancer, forward, props.tls) if props.tls else self._http_only(balancer, forward)
         self.listeners = [serves]

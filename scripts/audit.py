@@ -23,7 +23,7 @@ from rich.table import Table
 from scripts import console, toolchain
 from scripts.errors import Failed, Refused
 from settings import available, load
-from settings.load import ROOT, VARIABLE
+from settings.load import EXAMPLES, ROOT, VARIABLE, folder_of
 
 CHECKOV = ROOT / ".tools" / "audit" / "bin" / "checkov"
 COMMENT_KEY = "checkov_skips"
@@ -66,14 +66,14 @@ class Report:
 @app.command()
 def audit(
     workspaces: Annotated[
-        list[str] | None, typer.Argument(help="Workspaces to audit; all of them if left out.")
+        list[str] | None, typer.Argument(help="Workspaces to audit; all of them and the examples if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
 ) -> None:
     """Run checkov over every stack of the workspaces and match its findings with the declared skips."""
     if not CHECKOV.is_file():
         raise Refused("checkov is not installed; run `make audit`, which installs it into .tools/audit.")
-    names = workspaces or list(available())
+    names = workspaces or [*available(), *available(folder_of() / EXAMPLES)]
     reports = {}
     for name in names:
         load(name)

@@ -56,6 +56,7 @@ KINDS: dict[str, Kind] = {
     "target group": Kind("elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
     "Cloud Map namespace": Kind("servicediscovery", "list_namespaces", "Namespaces[].Name"),
     "Cloud Map service": Kind("servicediscovery", "list_services", "Services[].Name"),
+    "certificate": Kind("acm", "list_certificates", "CertificateSummaryList[].DomainName"),
     "hosted zone": Kind("route53", "list_hosted_zones", "HostedZones[].Name"),
     "bucket": Kind("s3", "list_buckets", "Buckets[].Name"),
     "parameter": Kind(
@@ -75,7 +76,8 @@ def take(session: boto3.Session) -> frozenset[tuple[str, str]]:
     """
     found = {(name, id_) for name, kind in KINDS.items() for id_ in _ids(session, kind)}
     found |= {("KMS key", key) for key in _live_keys(session)}
-    return frozenset(found | {("cluster", arn) for arn in _live_clusters(session)})
+    found |= {("cluster", arn) for arn in _live_clusters(session)}
+    return frozenset(found | {("DNS record", name) for name in _records(session)})
 
 
 def _ids(session: boto3.Session, kind: Kind) -> Iterator[str]:
@@ -105,3 +107,14 @@ def _live_clusters(session: boto3.Session) -> Iterator[str]:
         for cluster in ecs.describe_clusters(clusters=page["clusterArns"])["clusters"]:
             if cluster["status"] != "INACTIVE":
                 yield cluster["clusterArn"]
+
+
+def _records(session: boto3.Session) -> Iterator[str]:
+    """DNS records, without the two that every hosted zone has."""
+    route53 = session.client("route53")
+    for page in route53.get_paginator("list_hosted_zones").paginate():
+        for zone in page["HostedZones"]:
+            for records in route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"]):
+                for record in records["ResourceRecordSets"]:
+                    if record["Type"] not in ("NS", "SOA"):
+                        yield f"{record['Name']} {record['Type']}"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_availability_zones import DataAwsAvailabilityZones
+from cdktf_cdktf_provider_aws.provider import AwsProvider
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from modules.account import Account
@@ -40,6 +45,20 @@ def test_refuses_a_skip_without_a_reason() -> None:
     bucket = S3Bucket(TerraformStack(App(), "stack"), "bucket")
     with pytest.raises(ValueError, match="CKV_AWS_1 is skipped without a reason"):
         skip(bucket, CKV_AWS_1=" ")
+
+
+def test_a_skip_stands_beside_its_resource_or_data_source(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path))
+    stack = TerraformStack(app, "stack")
+    AwsProvider(stack, "aws", region="eu-west-1")
+    skip(S3Bucket(stack, "logs"), CKV_AWS_18="it holds logs")
+    skip(DataAwsAvailabilityZones(stack, "zones"), CKV_AWS_394="a subnet never moves")
+    app.synth()
+    synthesised = json.loads((tmp_path / "stacks" / "stack" / "cdk.tf.json").read_text())
+    bucket = synthesised["resource"]["aws_s3_bucket"]["logs"]
+    zones = synthesised["data"]["aws_availability_zones"]["zones"]
+    assert bucket["//"]["checkov_skips"] == {"CKV_AWS_18": "it holds logs"}
+    assert zones["//"]["checkov_skips"] == {"CKV_AWS_394": "a subnet never moves"}
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,15 @@ def test_refuses_an_unknown_workspace_before_anything_starts() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: workspace nosuch is unknown")
     assert "Traceback" not in done.stderr
+
+
+def test_inventory_sees_a_certificates_proof() -> None:
+    with mock_aws():
+        session = boto3.Session("testing", "testing", region_name="eu-west-1")
+        route53 = session.client("route53")
+        zone = route53.create_hosted_zone(Name="example.org", CallerReference="1")["HostedZone"]["Id"]
+        before = inventory.take(session)
+        record = {"Name": "_x.omero.example.org", "Type": "CNAME", "TTL": 300, "ResourceRecords": [{"Value": "_y.acm"}]}
+        change = {"Action": "CREATE", "ResourceRecordSet": record}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+        assert {name for _, name in inventory.take(session) - before} == {"_x.omero.example.org. CNAME"}
