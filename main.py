@@ -1,15 +1,19 @@
 """Synthesise the stacks of the selected workspace into `cdktf.out/`.
 
 `TF_WORKSPACE` selects `workspaces/<name>.yaml`, by default `demo`. Run by `cdktf synth`, `deploy` and the like.
+`python main.py --list` prints the table of topologies instead.
+
 Exit codes: 0 done; 2 the workspace cannot be used, one sentence a fault on stderr, nothing written.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from modules import bindings
 from settings import SettingsError, Workspace, load
+from settings.topology import TOPOLOGIES
 
 
 def build(workspace: Workspace, outdir: str | None = None) -> None:
@@ -29,7 +33,21 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     app.synth()
 
 
-def main() -> int:
+def table() -> str:
+    """The topologies: name, what sets each apart, and what it is."""
+    rows = [("topology", "TLS", "NLB", "")]
+    for name, row in TOPOLOGIES.items():
+        rows.append((name, "yes" if row.tls else "no", "yes" if row.nlb else "no", row.description))
+    return "\n".join(f"{name:<12} {tls:<4} {nlb:<4} {description}".rstrip() for name, tls, nlb, description in rows)
+
+
+def main(arguments: Sequence[str]) -> int:
+    if list(arguments) == ["--list"]:
+        sys.stdout.write(f"{table()}\n")
+        return 0
+    if arguments:
+        sys.stderr.write(f"error: {' '.join(arguments)} is no option of main.py; allowed: --list, or nothing.\n")
+        return 2
     try:
         workspace = load()
     except SettingsError as error:
@@ -40,4 +58,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

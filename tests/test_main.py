@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import main
+from settings.topology import TOPOLOGIES
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -46,3 +49,15 @@ def test_needs_no_credentials(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "stacks" / "omero" / "cdk.tf.json").is_file()
+
+
+def test_lists_every_topology(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines[1:]} == set(TOPOLOGIES)
+    assert next(line for line in lines if line.startswith("rw-tls-nlb")).split()[1:3] == ["yes", "yes"]
+
+
+def test_refuses_an_unknown_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["--lits"]) == 2
+    assert capsys.readouterr().err == "error: --lits is no option of main.py; allowed: --list, or nothing.\n"
