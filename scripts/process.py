@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.status import Status
@@ -21,6 +22,15 @@ from settings.load import ROOT
 LINE_INTERVAL = 20.0
 TAIL_LINES = 30
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# No questions, and one stream of text.
+AS_TEXT: dict[str, Any] = {
+    "stdin": subprocess.DEVNULL,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.STDOUT,
+    "text": True,
+    "encoding": "utf-8",
+    "errors": "replace",
+}
 FINISHED = re.compile(r"(Creation|Destruction|Modifications) complete")
 
 
@@ -74,17 +84,7 @@ def stream(command: Sequence[str], *, environ: Mapping[str, str], log: Path, pro
         Failed: its exit code was not 0; the end of its output is on stderr by then.
     """
     with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            list(command),
-            cwd=ROOT,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        process = subprocess.Popen(list(command), cwd=ROOT, env=dict(environ), **AS_TEXT)
         try:
             for raw in process.stdout or ():
                 line = ANSI.sub("", raw).rstrip()
@@ -106,16 +106,5 @@ def stream(command: Sequence[str], *, environ: Mapping[str, str], log: Path, pro
 
 def read(command: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> tuple[int, str]:
     """Run a program in `folder`; its exit code and what it printed."""
-    done = subprocess.run(
-        list(command),
-        cwd=folder,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    done = subprocess.run(list(command), cwd=folder, env=dict(environ), check=False, **AS_TEXT)
     return done.returncode, done.stdout

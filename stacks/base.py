@@ -10,6 +10,7 @@ from constructs import Construct, Node
 from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
+from modules.key import Key, KeyProps
 from settings import Workspace, names
 
 
@@ -75,6 +76,21 @@ class WorkspaceStack(TerraformStack):
                     f"${{terraform.workspace}}: set TF_WORKSPACE to the one you mean and synthesise again."
                 ),
             },
+        )
+
+    def key(self, what: str, *, retain: bool, logs_prefix: str = "") -> Key:
+        """The stack's own key. `what` it encrypts is for its description; `retain` keeps it from being destroyed."""
+        name = self.workspace.name
+        return Key(
+            self,
+            "key",
+            KeyProps(
+                name=names.physical("alias", name, self.node.id),
+                description=f"OMERO {name}: {what}",
+                account=self.account,
+                retain=retain,
+                logs_prefix=logs_prefix,
+            ),
         )
 
     def publish(self, key: str, value: str, description: str) -> None:

@@ -8,27 +8,17 @@ from modules.backup import Backup, BackupProps
 from modules.database import NAME, USER, Database, DatabaseProps
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
-from modules.key import Key, KeyProps
 from settings import Workspace, names
 from stacks.base import WorkspaceStack
 from stacks.network import NetworkStack
 
 
 class DataStack(WorkspaceStack):
-    """`key`, `file_system`, `database`, and the secrets that OMERO's containers read."""
+    """`data_key`, `file_system`, `database`, and the secrets that OMERO's containers read."""
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
-        self.key = Key(
-            self,
-            "key",
-            KeyProps(
-                name=names.physical("alias", workspace.name, "data"),
-                description=f"OMERO {workspace.name}: images, metadata, secrets, backups",
-                account=self.account,
-                retain=workspace.retain,
-            ),
-        )
+        self.data_key = self.key("images, metadata, secrets, backups", retain=workspace.retain)
         self.database_password = self._secret(
             "database_password",
             f"Password of the database user {USER}",
@@ -57,7 +47,7 @@ class DataStack(WorkspaceStack):
             GeneratedSecretProps(
                 name=names.physical("secret", self.workspace.name, id_.replace("_", "-")),
                 description=description,
-                key_arn=self.key.arn,
+                key_arn=self.data_key.arn,
                 retain=self.workspace.retain,
                 why_no_rotation=why_no_rotation,
                 version=version,
@@ -74,7 +64,7 @@ class DataStack(WorkspaceStack):
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
-                key_arn=self.key.arn,
+                key_arn=self.data_key.arn,
                 throughput_mode=settings.throughput_mode,
                 infrequent_access_after_days=settings.infrequent_access_after_days,
                 retain=self.workspace.retain,
@@ -91,7 +81,7 @@ class DataStack(WorkspaceStack):
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
-                key_arn=self.key.arn,
+                key_arn=self.data_key.arn,
                 password=self.database_password,
                 password_version=settings.password_version,
                 instance_class=settings.instance_class,
@@ -113,7 +103,7 @@ class DataStack(WorkspaceStack):
             BackupProps(
                 name=names.physical("vault", self.workspace.name, "backup"),
                 account=self.account,
-                key_arn=self.key.arn,
+                key_arn=self.data_key.arn,
                 schedule=settings.schedule,
                 retention_days=settings.retention_days,
                 resources=(self.file_system.arn, self.database.arn),
@@ -131,4 +121,4 @@ class DataStack(WorkspaceStack):
         self.publish("database_user", USER, "The database's user.")
         self.publish("database_password_arn", self.database_password.arn, "The secret with that user's password.")
         self.publish("root_password_arn", self.root_password.arn, "The secret with OMERO's first root password.")
-        self.publish("key_arn", self.key.arn, "The key of images, metadata, secrets and backups.")
+        self.publish("key_arn", self.data_key.arn, "The key of images, metadata, secrets and backups.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from modules.key import Key, KeyProps
 from modules.vpc import FlowLogsProps, Vpc, VpcProps
 from settings import Workspace, names
 from stacks.base import WorkspaceStack
@@ -40,18 +39,8 @@ class NetworkStack(WorkspaceStack):
         if settings is None:
             return None
         log_group_name = names.physical("log_group", workspace.name, "flow-logs")
-        key = Key(
-            self,
-            "key",
-            KeyProps(
-                name=names.physical("alias", workspace.name, "network"),
-                description=f"OMERO {workspace.name}: flow logs",
-                account=self.account,
-                # It encrypts no image and no metadata.
-                retain=False,
-                logs_prefix=log_group_name,
-            ),
-        )
+        # It encrypts no image and no metadata.
+        key = self.key("flow logs", retain=False, logs_prefix=log_group_name)
         return FlowLogsProps(
             traffic=settings.traffic,
             retention_days=settings.retention_days,

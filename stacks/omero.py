@@ -12,7 +12,6 @@ from modules.database import NAME, POSTGRES_PORT, USER
 from modules.dns import alias
 from modules.fargate_service import Container, Deployment, FargateService, FargateServiceProps, Mount
 from modules.file_system import NFS_PORT
-from modules.key import Key, KeyProps
 from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
 from modules.log_bucket import LogBucket, LogBucketProps
 from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
@@ -43,18 +42,8 @@ class OmeroStack(WorkspaceStack):
         super().__init__(scope, "omero", workspace)
         self._network = network
         self._data = data
-        self._key = Key(
-            self,
-            "key",
-            KeyProps(
-                name=names.physical("alias", workspace.name, "omero"),
-                description=f"OMERO {workspace.name}: logs and ECS Exec",
-                account=self.account,
-                # It encrypts no image and no metadata.
-                retain=False,
-                logs_prefix=f"/omero/{workspace.name}/",
-            ),
-        )
+        # It encrypts no image and no metadata.
+        self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"/omero/{workspace.name}/")
         self.cluster = Cluster(
             self,
             "cluster",
@@ -208,7 +197,7 @@ class OmeroStack(WorkspaceStack):
                 deployment=deployment,
                 vpc_id=self._network.vpc.id,
                 subnet_ids=self._network.vpc.private_subnet_ids,
-                secrets_key_arn=self._data.key.arn,
+                secrets_key_arn=self._data.data_key.arn,
                 log_group_name=names.physical("log_group", workspace.name, id_),
                 log_retention_days=workspace.omero.log_retention_days,
                 log_key_arn=self._key.arn,
