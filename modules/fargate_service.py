@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
     EcsServiceDeploymentCircuitBreaker,
@@ -92,11 +92,15 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """How many tasks run, and how many may run during a deployment, in percent of `count`."""
+    """How many tasks run, and how many may run during a deployment, in percent of `count`.
+
+    `scaled` leaves the number to autoscaling once the service is there.
+    """
 
     count: int
     minimum_percent: int
     maximum_percent: int
+    scaled: bool = False
 
     def __post_init__(self) -> None:
         if self.maximum_percent <= self.minimum_percent:
@@ -213,6 +217,7 @@ class FargateService(Construct):
             ],
             health_check_grace_period_seconds=container.health.start_period if props.targets else None,
             depends_on=[execution_policy, task_policy, *props.wait_for],
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]) if props.deployment.scaled else None,
         )
         self.name = service.name
         self.host = f"{container.name}.{props.cluster.namespace}"

@@ -68,7 +68,15 @@ class Web(Task):
     memory_mib: int = 4096
     """MiB of memory."""
     count: Annotated[int, Field(ge=1, le=20)] = 2
-    """Number of tasks."""
+    """Number of tasks; with `max_count`, the least there are."""
+    max_count: Annotated[int, Field(ge=1, le=20)] | None = None
+    """The most tasks there may be: more are started above 60 % CPU. Left out, there are always `count`."""
+
+    @model_validator(mode="after")
+    def _room_to_scale(self) -> Self:
+        if self.max_count is not None and self.max_count < self.count:
+            raise ValueError(f"max_count {self.max_count} is below count {self.count}; give {self.count} or more")
+        return self
 
 
 class Omero(Settings):

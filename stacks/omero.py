@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
+from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.certificate import Certificate, CertificateProps
 from modules.cluster import Cluster, ClusterProps
 from modules.database import NAME, POSTGRES_PORT, USER
@@ -172,8 +173,25 @@ class OmeroStack(WorkspaceStack):
             secret_key_arn=self._data.web_secret_key.arn,
             domain_name=self.workspace.tls.domain_name if self.workspace.tls else None,
         )
-        rolling = Deployment(count=settings.count, minimum_percent=100, maximum_percent=200)
-        return self._service("web", container, settings, rolling, self.balancer)
+        rolling = Deployment(
+            count=settings.count,
+            minimum_percent=100,
+            maximum_percent=200,
+            scaled=settings.max_count is not None,
+        )
+        web = self._service("web", container, settings, rolling, self.balancer)
+        if settings.max_count is not None:
+            Autoscaling(
+                self,
+                "web_scaling",
+                AutoscalingProps(
+                    cluster_name=self.cluster.name,
+                    service_name=web.name,
+                    minimum=settings.count,
+                    maximum=settings.max_count,
+                ),
+            )
+        return web
 
     def _service(
         self,

@@ -66,3 +66,8 @@ def test_the_server_leaves_room_for_an_importer() -> None:
 def test_refuses_a_number_of_web_tasks(count: int) -> None:
     with pytest.raises(ValidationError, match="count"):
         Web(count=count)
+
+
+def test_refuses_to_scale_below_the_least() -> None:
+    with pytest.raises(ValueError, match="max_count 1 is below count 2; give 2 or more"):
+        Web(max_count=1)

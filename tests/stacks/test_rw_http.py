@@ -202,3 +202,17 @@ def test_an_image_of_ones_own_registry_can_be_pulled(synthesise: Callable[..., S
         "arn:aws:ecr:eu-central-1:111122223333:repository/lab/omero-web" in policies["web_execution_policy"]["policy"]
     )
     assert "ecr:" not in policies["server_execution_policy"]["policy"]
+
+
+def test_web_scales_by_its_load_only_if_asked(synthesise: Callable[..., Stacks], omero: dict[str, Any]) -> None:
+    assert not of_type(omero, "aws_appautoscaling_target")
+    scaled = synthesise(omero={"web": {"count": 3, "max_count": 9}})["omero"]
+    target = only(scaled, "aws_appautoscaling_target")
+    assert (target["min_capacity"], target["max_capacity"]) == (3, 9)
+    assert target["resource_id"] == "service/omero-lab/${aws_ecs_service.web.name}"
+    policy = only(scaled, "aws_appautoscaling_policy")["target_tracking_scaling_policy_configuration"]
+    assert policy["target_value"] == 60
+    assert policy["scale_in_cooldown"] > policy["scale_out_cooldown"]
+    services = of_type(scaled, "aws_ecs_service")
+    assert services["web"]["lifecycle"]["ignore_changes"] == ["desired_count"], "or each deployment undoes the scaling"
+    assert "lifecycle" not in services["server"]
