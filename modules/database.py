@@ -17,14 +17,21 @@ from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.generated_secret import GeneratedSecret
+from modules.log_group import log_group
 from modules.policy import trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # The newest major version that OMERO's image and OME's own tests use.
 POSTGRES_MAJOR = "16"
 POSTGRES_PORT = 5432
+LOGS = ("postgresql", "upgrade")
 NAME = "omero"
 USER = "omero"
+
+
+def logs_prefix(name: str) -> str:
+    """What the names of an instance's log groups begin with; RDS decides on them."""
+    return f"/aws/rds/instance/{name}/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,7 @@ class DatabaseProps:
     max_storage_gib: int
     multi_az: bool
     backup_days: int
+    log_retention_days: int
     retain: bool
 
 
@@ -84,6 +92,17 @@ class Database(Construct):
             role=monitoring.name,
             policy_arn=props.account.managed_policy("service-role/AmazonRDSEnhancedMonitoringRole"),
         )
+        # RDS would make them itself: without an end, without the key, and to stay when the instance goes.
+        logs = [
+            log_group(
+                self,
+                f"{log}_log_group",
+                name=f"{logs_prefix(props.name)}{log}",
+                retention_days=props.log_retention_days,
+                key_arn=props.key_arn,
+            )
+            for log in LOGS
+        ]
         instance = DbInstance(
             self,
             MAIN,
@@ -115,13 +134,13 @@ class Database(Construct):
             deletion_protection=props.retain,
             skip_final_snapshot=not props.retain,
             final_snapshot_identifier=f"{props.name}-final" if props.retain else None,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=60,
             monitoring_role_arn=monitoring.arn,
             performance_insights_enabled=True,
             performance_insights_kms_key_id=props.key_arn,
             lifecycle=TerraformResourceLifecycle(prevent_destroy=props.retain),
-            depends_on=[monitoring_policy],
+            depends_on=[monitoring_policy, *logs],
         )
         skip(instance, CKV_AWS_161="OMERO logs in with a password; its database layer knows no IAM tokens")
         if not props.multi_az:

@@ -75,7 +75,8 @@ def _rehearse(name: str) -> Outcome:
 
 
 def _show(outcomes: list[Outcome]) -> None:
-    table = Table("workspace", "outcome", "resources", "deploy, s", "plan again, s", "destroy, s", "all, s")
+    table = Table("workspace", "outcome", "resources", "deploy", "plan again", "destroy", "all", caption="seconds")
+    table.columns[0].no_wrap = True
     for outcome in outcomes:
         seconds = outcome.report.get("seconds", {})
         table.add_row(

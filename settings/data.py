@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.fields import Settings
+from settings.fields import RetentionDays, Settings
 
 # AWS::EFS lifecycle rules know these periods (API reference of PutLifecycleConfiguration).
 INFREQUENT_ACCESS_DAYS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
@@ -42,6 +42,8 @@ class Database(Settings):
     """A standby in the second zone: twice the price, and it survives the loss of a zone."""
     backup_days: Annotated[int, Field(ge=1, le=35)] = 30
     """Days of point-in-time recovery (1 to 35; none at all is not offered here)."""
+    log_retention_days: RetentionDays = 365
+    """Days that PostgreSQL's logs (schema changes, statements over 5 s) are kept."""
     password_version: Annotated[int, Field(ge=1)] = 1
     """Raise it by one to have a new database password made and set; restart the server afterwards."""
 

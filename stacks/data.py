@@ -5,7 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from modules.backup import Backup, BackupProps
-from modules.database import NAME, USER, Database, DatabaseProps
+from modules.database import NAME, USER, Database, DatabaseProps, logs_prefix
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
 from settings import Workspace, names
@@ -18,7 +18,12 @@ class DataStack(WorkspaceStack):
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
-        self.data_key = self.key("images, metadata, secrets, backups", retain=workspace.retain)
+        self._database_name = names.physical("db_instance", workspace.name, "database")
+        self.data_key = self.key(
+            "images, metadata, secrets, backups",
+            retain=workspace.retain,
+            logs_prefix=logs_prefix(self._database_name),
+        )
         self.database_password = self._secret(
             "database_password",
             f"Password of the database user {USER}",
@@ -77,7 +82,7 @@ class DataStack(WorkspaceStack):
             self,
             "database",
             DatabaseProps(
-                name=names.physical("db_instance", self.workspace.name, "database"),
+                name=self._database_name,
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
@@ -89,6 +94,7 @@ class DataStack(WorkspaceStack):
                 max_storage_gib=settings.max_storage_gib,
                 multi_az=settings.multi_az,
                 backup_days=settings.backup_days,
+                log_retention_days=settings.log_retention_days,
                 retain=self.workspace.retain,
             ),
         )
