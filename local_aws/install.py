@@ -7,11 +7,15 @@ import os
 
 SERVICES: tuple[str, ...] = (
     "ecs",
+    "route53",
     "efs",
     "backup",
     "autoscaling",
+    "ec2_autoscaling",
     "rds",
     "elbv2",
+    "acm",
+    "elasticache",
     "ec2",
     "kms",
     "servicediscovery",

@@ -1,22 +1,38 @@
-"""EC2: security group rules that name another group or a prefix list, and NAT gateways that go whole.
+"""EC2: security group rules that name another group or a prefix list, NAT gateways that go whole, launch templates.
 
-moto 5.2.5 returns a rule's description only where its peer is a range of addresses, so that any other is a
-difference at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 addresses only, never
-takes a description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is
-deleted leaves its network interface behind.
+moto 5.2.5 returns a rule's description only where its peer is a range of addresses, so that any other is a difference
+at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 addresses only, never takes a
+description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is deleted leaves
+its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
+among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
+launched from a second version that has user data (an assertion in moto fails).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.models.instances import Instance
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+from moto.ec2.utils import parse_user_data
 
 
 def install() -> None:
     """Put all of it into moto's EC2."""
     _rules_with_any_peer()
+    _launch_templates()
+    terminate = Instance.terminate
+
+    def terminate_instance(self: Any, *arguments: Any, **named: Any) -> Any:
+        previous = terminate(self, *arguments, **named)
+        for index, interface in list(self.nics.items()):
+            if (index == 0 or interface.delete_on_termination) and interface.id in self.ec2_backend.enis:
+                self.ec2_backend.delete_network_interface(interface.id)
+        return previous
+
+    Instance.terminate = terminate_instance
     delete = NatGatewayBackend.delete_nat_gateway
 
     def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
@@ -26,6 +42,33 @@ def install() -> None:
         return gateway
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+
+
+def _launch_templates() -> None:
+    create, version = LaunchTemplateBackend.create_launch_template, LaunchTemplate.create_version
+
+    def create_launch_template(self: Any, name: str, description: str, template_data: Any, tag_spec: Any) -> Any:
+        if template_data.get("TagSpecifications"):
+            others = [each for each in template_data["TagSpecifications"] if each["ResourceType"] != "launch-template"]
+            template_data = {**template_data, "TagSpecifications": others}
+            if not others:
+                del template_data["TagSpecifications"]
+        return create(self, name, description, template_data, tag_spec)
+
+    def create_version(self: Any, data: Any, description: str) -> Any:
+        if isinstance(data.get("UserData"), str):
+            data = {**data, "UserData": parse_user_data(data["UserData"])}
+        return version(self, data, description)
+
+    def tags(self: Any) -> Any:
+        return self.get_tags()
+
+    def ignore(self: Any, value: Any) -> None:
+        """Those of the creation, which moto keeps."""
+
+    LaunchTemplateBackend.create_launch_template = create_launch_template
+    LaunchTemplate.create_version = create_version
+    LaunchTemplate.tags = property(tags, ignore)
 
 
 def _rules_with_any_peer() -> None:

@@ -1,88 +1,114 @@
 """What the stacks are made of, with the real Terraform and AWS provider: applied, planned empty, changed, destroyed.
 
-It takes about three minutes, nearly all of it the provider's own waits (see `local_aws.services`).
+It takes about seven minutes, nearly all of it the provider's own waits (see `local_aws.services`).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
-import pytest
 
 from local_aws.server import LocalAws
-from scripts import terraform, toolchain
-
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURE = Path(__file__).with_name("terraform")
-PLAN_FINDS_NOTHING = 0
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.local_aws.terraform_run import APPLY, PLAN, PLAN_FINDS_NOTHING, prepare
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Runs Terraform on a copy of the fixture."""
-    found = terraform.find(ROOT, os.environ)
-    if found is None:
-        pytest.skip("there is no Terraform that is new enough")
-    if not toolchain.provider_from_mirror(os.environ):
-        pytest.skip("there is no mirror that holds the AWS provider")
-    folder = shutil.copytree(FIXTURE, tmp_path / "configuration")
-    config = toolchain.write_cli_config(tmp_path, os.environ)
-
-    def terraform_with(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(found.path), *arguments],
-            cwd=folder,
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
-                **environ,
-                "TF_CLI_CONFIG_FILE": str(config),
-                "TF_IN_AUTOMATION": "1",
-                "CHECKPOINT_DISABLE": "1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-
-    return terraform_with
+def _client(aws: LocalAws, service: str) -> Any:
+    session: Any = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=aws.region)
+    return session.client(service, endpoint_url=aws.endpoint)
 
 
-def test_configuration_is_applied_changed_and_destroyed(run: Run, tmp_path: Path) -> None:
+def _check_log(log: Path) -> None:
+    text = log.read_text()
+    assert "NotImplemented" not in text
+    assert "LocalAwsFault" not in text
+
+
+def test_configuration_is_applied_changed_and_destroyed(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     with LocalAws(log=log) as aws:
-
-        def succeed(*arguments: str, expected: int = 0) -> str:
-            done = run(aws.environ(), *arguments)
-            assert done.returncode == expected, f"{arguments[0]}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
-            return done.stdout
-
-        apply = ("-auto-approve", "-input=false", "-no-color", "-parallelism=20")
-        plan = ("plan", "-input=false", "-no-color", "-detailed-exitcode")
+        succeed = prepare(aws, "terraform", tmp_path)
         succeed("init", "-input=false", "-no-color")
-        succeed("apply", *apply)
-        succeed(*plan, expected=PLAN_FINDS_NOTHING)
+        succeed("apply", *APPLY)
+        succeed(*PLAN, expected=PLAN_FINDS_NOTHING)
 
-        ecs = boto3.Session(region_name=aws.region).client(
-            "ecs", endpoint_url=aws.endpoint, aws_access_key_id="testing", aws_secret_access_key="testing"
-        )
+        ecs = _client(aws, "ecs")
         before = set(ecs.list_tasks(cluster="rehearsal")["taskArns"])
         changed = ("-var=image=example/server:2",)
-        succeed("apply", *apply, *changed)
-        succeed(*plan, *changed, expected=PLAN_FINDS_NOTHING)
+        succeed("apply", *APPLY, *changed)
+        succeed(*PLAN, *changed, expected=PLAN_FINDS_NOTHING)
         assert before.isdisjoint(ecs.list_tasks(cluster="rehearsal")["taskArns"])
         for service in ecs.describe_services(cluster="rehearsal", services=["server", "web"])["services"]:
             assert [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
             assert service["runningCount"] == service["desiredCount"]
 
-        succeed("destroy", *apply, *changed)
+        succeed("destroy", *APPLY, *changed)
         assert ecs.describe_clusters(clusters=["rehearsal"])["clusters"][0]["status"] == "INACTIVE"
-    assert "NotImplemented" not in log.read_text()
-    assert "LocalAwsFault" not in log.read_text()
+    _check_log(log)
+
+
+def test_names_network_balancer_instances_and_cache(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    with LocalAws(log=log) as aws:
+        succeed = prepare(aws, "terraform_tls", tmp_path)
+        clients = {
+            name: _client(aws, name) for name in ("route53", "acm", "elbv2", "ecs", "ec2", "autoscaling", "elasticache")
+        }
+        made = clients["route53"].create_hosted_zone(Name="example.org", CallerReference="test")["HostedZone"]
+        zone = f"-var=zone_id={made['Id'].rpartition('/')[2]}"
+        succeed("init", "-input=false", "-no-color")
+        succeed("apply", *APPLY, zone)
+        succeed(*PLAN, zone, expected=PLAN_FINDS_NOTHING)
+        _check_running(clients, image="example/server:1")
+
+        changed = (zone, "-var=changed=true")
+        succeed("apply", *APPLY, *changed)
+        succeed(*PLAN, *changed, expected=PLAN_FINDS_NOTHING)
+        _check_running(clients, image="example/server:2")
+
+        succeed("destroy", *APPLY, *changed)
+        _check_nothing_left(clients, made["Id"])
+    _check_log(log)
+
+
+def _check_running(clients: dict[str, Any], image: str) -> None:
+    certificates = clients["acm"].list_certificates(CertificateStatuses=["ISSUED"])["CertificateSummaryList"]
+    assert len(certificates) == 2
+    ecs, elb = clients["ecs"], clients["elbv2"]
+    service = ecs.describe_services(cluster="tls", services=["server"])["services"][0]
+    assert service["runningCount"] == 2
+    definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    assert definition["containerDefinitions"][0]["image"] == image
+    arns = ecs.list_tasks(cluster="tls", serviceName="server")["taskArns"]
+    tasks = ecs.describe_tasks(cluster="tls", tasks=arns)["tasks"]
+    # They do not fit on one instance: the second was launched for the second task.
+    assert len({task["containerInstanceArn"] for task in tasks}) == 2
+    assert {task["capacityProviderName"] for task in tasks} == {"tls"}
+    for port in (4063, 4064, 4065, 4066):
+        group = elb.describe_target_groups(Names=[f"tls-server-{port}"])["TargetGroups"][0]
+        health = elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+        assert [each["TargetHealth"]["State"] for each in health] == ["healthy"] * 2
+
+
+def _check_nothing_left(clients: dict[str, Any], zone: str) -> None:
+    kinds = {record["Type"] for record in _records(clients, zone)}
+    assert kinds <= {"NS", "SOA"}
+    assert clients["acm"].list_certificates()["CertificateSummaryList"] == []
+    assert clients["elbv2"].describe_load_balancers()["LoadBalancers"] == []
+    assert clients["elbv2"].describe_target_groups()["TargetGroups"] == []
+    assert clients["autoscaling"].describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    running = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+    assert clients["ec2"].describe_instances(Filters=running)["Reservations"] == []
+    assert clients["ec2"].describe_network_interfaces()["NetworkInterfaces"] == []
+    cache = clients["elasticache"]
+    assert cache.describe_replication_groups()["ReplicationGroups"] == []
+    assert cache.describe_cache_clusters()["CacheClusters"] == []
+    assert [user["UserId"] for user in cache.describe_users()["Users"]] in ([], ["default"])
+    names = {snapshot["SnapshotName"] for snapshot in cache.describe_snapshots()["Snapshots"]}
+    assert names == {"tls-users-final", "tls-token-final"}
+
+
+def _records(clients: dict[str, Any], zone: str) -> list[dict[str, Any]]:
+    found = clients["route53"].list_resource_record_sets(HostedZoneId=zone)
+    return list(found["ResourceRecordSets"])

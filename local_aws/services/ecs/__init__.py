@@ -13,7 +13,12 @@ ends the deployment.
 
 Not modelled: images are not pulled and commands not executed, so that what AWS would find wrong there is not found;
 nor are ways out of a subnet, permissions of roles, deregistration delays, health checks that fail, the order of
-containers, scaling by metrics, and capacity on container instances beyond "is there one".
+containers, and scaling by metrics.
+
+Tasks on EC2 run on the instances of an Auto Scaling group that register themselves (see `instances`). A capacity
+provider with managed scaling has the group launch an instance for a task that finds no room; such a task is
+created when the instance has registered, where AWS shows it in PROVISIONING. Nothing scales in by itself, and instances
+are not drained before they are terminated. A service's strategy DAEMON is not modelled.
 
 Durations, in seconds, from the server's environment (AWS takes half a minute to minutes):
 LOCAL_AWS_TASK_START_SECONDS (2), LOCAL_AWS_TASK_HEALTH_SECONDS (1, from running to healthy),

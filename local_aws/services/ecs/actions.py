@@ -16,7 +16,7 @@ from moto.ecs.models import ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
 
 from local_aws import clock
-from local_aws.services.ecs import validation
+from local_aws.services.ecs import clusters, instances, validation
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task
@@ -27,6 +27,7 @@ _STEPS = 100_000  # more than any rehearsal needs: a fault here must not hang th
 def _tick(now: float) -> None:
     for regions in list(ecs_backends.values()):
         for backend in list(regions.values()):
+            clusters.follow_instances(backend)
             advance(backend, now)
 
 
@@ -59,13 +60,6 @@ def _tagged(described: Json, thing: Any, request: Json) -> Json:
     return {**described, "tags": thing.tags} if "TAGS" in (request.get("include") or []) else described
 
 
-def _active_cluster(backend: Any, request: Json) -> Any:
-    cluster = backend._get_cluster(request.get("cluster") or "default")
-    if cluster.status != "ACTIVE":
-        raise ECSException("ClusterNotFoundException", "Cluster not found.")
-    return cluster
-
-
 def _find_service(backend: Any, cluster: Any, name: str) -> Service:
     service = backend.services.get(f"{cluster.name}:{name.rpartition('/')[2]}")
     if service is None:
@@ -75,7 +69,7 @@ def _find_service(backend: Any, cluster: Any, name: str) -> Service:
 
 def create_service(self: Any) -> ActionResult:
     backend, request = self.ecs_backend, _request(self)
-    cluster = _active_cluster(backend, request)
+    cluster = validation.active_cluster(backend, request)
     if (request.get("deploymentController") or {}).get("type", "ECS") != "ECS":
         raise NotImplementedError("a deployment controller other than ECS")
     definition = validation.existing_definition(backend, request.get("taskDefinition") or "")
@@ -100,7 +94,7 @@ def create_service(self: Any) -> ActionResult:
 
 def update_service(self: Any) -> ActionResult:
     backend, request = self.ecs_backend, _request(self)
-    cluster = _active_cluster(backend, request)
+    cluster = validation.active_cluster(backend, request)
     service = _find_service(backend, cluster, request["service"])
     if service.status != "ACTIVE":
         raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
@@ -132,7 +126,7 @@ def update_service(self: Any) -> ActionResult:
 
 def delete_service(self: Any) -> ActionResult:
     backend, request = self.ecs_backend, _request(self)
-    service = _find_service(backend, _active_cluster(backend, request), request["service"])
+    service = _find_service(backend, validation.active_cluster(backend, request), request["service"])
     if service.status == "INACTIVE":
         raise ServiceNotFoundException
     if service.desired_count > 0 and not request.get("force"):
@@ -172,7 +166,7 @@ def list_services(self: Any) -> ActionResult:
 
 def run_task(self: Any) -> ActionResult:
     backend, request = self.ecs_backend, _request(self)
-    cluster = _active_cluster(backend, request)
+    cluster = validation.active_cluster(backend, request)
     definition = validation.existing_definition(backend, request["taskDefinition"])
     if not request.get("launchType") and not request.get("capacityProviderStrategy"):
         request["capacityProviderStrategy"] = cluster.default_capacity_provider_strategy
@@ -181,23 +175,32 @@ def run_task(self: Any) -> ActionResult:
     validation.check_network(backend, definition, network)
     strategy = request.get("capacityProviderStrategy") or []
     provider = strategy[0]["capacityProvider"] if strategy else None
-    if (provider or request.get("launchType")) not in validation.FARGATE_PROVIDERS:
+    fargate = (provider or request.get("launchType")) in validation.FARGATE_PROVIDERS
+    if not fargate and not backend.container_instances.get(cluster.name):
         raise InvalidParameterException("No Container Instances were found in your cluster.")
     vpc = (network or {}).get("awsvpcConfiguration") or {}
     tags = list(request.get("tags") or [])
     if request.get("propagateTags") == "TASK_DEFINITION":
         tags += definition.tags
-    tasks = []
+    tasks: list[Json] = []
     for _ in range(int(request.get("count") or 1)):
+        subnets, place = vpc.get("subnets") or [], None
+        if not fargate:
+            place = instances.place(backend, cluster.name, definition, provider, subnets)
+            if place is None:
+                any_arn = next(iter(backend.container_instances[cluster.name].values())).container_instance_arn
+                return ActionResult({"tasks": tasks, "failures": [{"arn": any_arn, "reason": "RESOURCE:MEMORY"}]})
+            subnets = [place[1]] if place[1] else []
         task = Task(
             backend=backend,
             cluster=cluster,
             definition=definition,
             created=time.time(),
             group=request.get("group") or f"family:{definition.family}",
-            launch_type="FARGATE",
+            launch_type="FARGATE" if fargate else "EC2",
             capacity_provider=provider,
-            subnets=vpc.get("subnets") or [],
+            container_instance_arn=place[0] if place else None,
+            subnets=subnets,
             security_groups=vpc.get("securityGroups") or [],
             enable_exec=bool(request.get("enableExecuteCommand")),
             started_by=request.get("startedBy") or "",
@@ -264,7 +267,7 @@ def stop_task(self: Any) -> ActionResult:
 def execute_command(self: Any) -> ActionResult:
     """A session as ECS describes it; what connects to its address finds nobody there."""
     backend, request = self.ecs_backend, _request(self)
-    cluster = _active_cluster(backend, request)
+    cluster = validation.active_cluster(backend, request)
     task = _find_task(backend, cluster, request["task"])
     if task is None:
         raise InvalidParameterException("The referenced task was not found.")
@@ -303,73 +306,6 @@ def start_task(self: Any) -> ActionResult:
     raise NotImplementedError("tasks placed on a named container instance")
 
 
-def _clusters(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def describe_clusters(self: Any) -> ActionResult:
-        backend = self.ecs_backend
-        for cluster in backend.clusters.values():
-            tasks = list(backend.tasks.get(cluster.name, {}).values())
-            cluster.running_tasks_count = sum(task.last_status == "RUNNING" for task in tasks)
-            cluster.pending_tasks_count = sum(task.is_starting for task in tasks)
-            cluster.active_services_count = sum(
-                service.cluster is cluster and service.status == "ACTIVE" for service in backend.services.values()
-            )
-        return original(self)
-
-    return describe_clusters
-
-
-def _create_cluster(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def create_cluster(self: Any) -> ActionResult:
-        # AWS answers with the one that is there; moto would replace it, with its services.
-        present = self.ecs_backend.clusters.get(_request(self).get("clusterName") or "default")
-        if present is not None and present.status == "ACTIVE":
-            return ActionResult({"cluster": present})
-        return original(self)
-
-    return create_cluster
-
-
-def _delete_cluster(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def delete_cluster(self: Any) -> ActionResult:
-        backend = self.ecs_backend
-        cluster = backend._get_cluster(_request(self)["cluster"])
-        if any(each.cluster is cluster and each.status != "INACTIVE" for each in backend.services.values()):
-            raise ECSException(
-                "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
-            )
-        if any(task.last_status != "STOPPED" for task in backend.tasks.get(cluster.name, {}).values()):
-            raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
-        return original(self)
-
-    return delete_cluster
-
-
-def _capacity_providers(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def put_cluster_capacity_providers(self: Any) -> ActionResult:
-        backend, request = self.ecs_backend, _request(self)
-        cluster = _active_cluster(backend, request)
-        wanted = request.get("capacityProviders") or []
-        for name in wanted:
-            if name not in validation.FARGATE_PROVIDERS and backend._get_provider(name) is None:
-                raise InvalidParameterException(
-                    f"The specified capacity provider '{name}' was not found. "
-                    "Specify a valid name or ARN and try again."
-                )
-        used = {
-            item["capacityProvider"]
-            for service in backend.services.values()
-            if service.cluster is cluster and service.status != "INACTIVE"
-            for item in service.spec.get("capacityProviderStrategy") or []
-        }
-        if used - set(wanted):
-            raise ECSException(
-                "ResourceInUseException", "The specified capacity provider is in use and cannot be removed."
-            )
-        return original(self)
-
-    return put_cluster_capacity_providers
-
-
 def _task_definition(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
     def register_task_definition(self: Any) -> ActionResult:
         validation.check_task_definition(_request(self))
@@ -394,9 +330,6 @@ def install() -> None:
         execute_command,
     ):
         setattr(Response, action.__name__, action)
-    Response.describe_clusters = _clusters(Response.describe_clusters)
-    Response.create_cluster = _create_cluster(Response.create_cluster)
-    Response.delete_cluster = _delete_cluster(Response.delete_cluster)
-    Response.put_cluster_capacity_providers = _capacity_providers(Response.put_cluster_capacity_providers)
+    clusters.install()
     Response.register_task_definition = _task_definition(Response.register_task_definition)
     clock.every_request(_tick)

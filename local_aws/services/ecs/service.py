@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from local_aws.services.ecs import clusters, instances
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task, moment
 
@@ -235,16 +236,14 @@ class Service:
         network = (spec.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
         provider = self._capacity_provider()
         launch_type = "FARGATE" if (provider or self.launch_type) in _FARGATE else "EC2"
-        instance = None
-        if launch_type == "EC2" and (instance := self._container_instance()) is None:
-            if not self.events or "unable to place a task" not in self.events[0]["message"]:
-                self.event(
-                    "was unable to place a task because no container instance met all of its requirements. "
-                    "Reason: No Container Instances were found in your cluster.",
-                    now,
-                )
-            return None
-        subnets = network.get("subnets") or []
+        instance, subnets = None, network.get("subnets") or []
+        if launch_type == "EC2":
+            definition = self.primary.definition
+            place = instances.place(self.backend, self.cluster.name, definition, provider, subnets)
+            if place is None:
+                self._report_no_room(provider, now)
+                return None
+            instance, subnets = place[0], [place[1]] if place[1] else []
         # Spread over the subnets, and so over the zones.
         subnets = sorted(subnets, key=lambda subnet: sum(subnet in task.subnets[:1] for task in self._wanted()))
         task = Task(
@@ -282,11 +281,21 @@ class Service:
         best = min(weighed, key=lambda item: running.count(item["capacityProvider"]) / (item.get("weight") or 1))
         return str(best["capacityProvider"])
 
-    def _container_instance(self) -> str | None:
-        for instance in self.backend.container_instances.get(self.cluster.name, {}).values():
-            if instance.status == "ACTIVE":
-                return str(instance.container_instance_arn)
-        return None
+    def _report_no_room(self, provider: str | None, now: float) -> None:
+        """Ask the capacity provider for an instance, and say in the events why no task starts."""
+        if provider is not None:
+            clusters.scale_out(self.backend, provider, self.cluster.name)
+        if self.events and "unable to place a task" in self.events[0]["message"]:
+            return
+        reason = "No Container Instances were found in your cluster."
+        if self.backend.container_instances.get(self.cluster.name):
+            reason = (
+                "The instances have not enough CPU, memory or network interfaces, or none is in the subnets' zones."
+            )
+        self.event(
+            f"was unable to place a task because no container instance met all of its requirements. Reason: {reason}",
+            now,
+        )
 
     def _task_tags(self) -> list[dict[str, str]]:
         sources = {"SERVICE": self.tags, "TASK_DEFINITION": self.primary.definition.tags}
@@ -314,9 +323,7 @@ class Service:
     def describe(self) -> Json:
         """As in a response, without tags."""
         spec = self.spec
-        fargate = self.launch_type == "FARGATE" or any(
-            item["capacityProvider"] in _FARGATE for item in spec.get("capacityProviderStrategy") or []
-        )
+        fargate = self._is_fargate(spec)
         described = {
             "serviceArn": self.arn,
             "serviceName": self.name,
@@ -354,8 +361,12 @@ class Service:
         }
         return {name: value for name, value in described.items() if value is not None}
 
+    def _is_fargate(self, spec: Json) -> bool:
+        strategy = spec.get("capacityProviderStrategy") or []
+        return self.launch_type == "FARGATE" or any(item["capacityProvider"] in _FARGATE for item in strategy)
+
     def _describe_deployment(self, deployment: Deployment) -> Json:
-        tasks = self.living(deployment)
+        tasks, fargate = self.living(deployment), self._is_fargate(deployment.spec)
         described = {
             "id": deployment.id,
             "status": deployment.status,
@@ -369,8 +380,8 @@ class Service:
             "launchType": self.launch_type,
             "capacityProviderStrategy": deployment.spec.get("capacityProviderStrategy") or None,
             "networkConfiguration": deployment.spec.get("networkConfiguration"),
-            "platformVersion": "1.4.0" if self.launch_type != "EC2" else None,
-            "platformFamily": "Linux" if self.launch_type != "EC2" else None,
+            "platformVersion": "1.4.0" if fargate else None,
+            "platformFamily": "Linux" if fargate else None,
             "rolloutState": deployment.rollout,
             "rolloutStateReason": deployment.reason,
         }

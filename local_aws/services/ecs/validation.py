@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
-from moto.ecs.exceptions import EcsClientException, InvalidParameterException
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
 from moto.elbv2.models import elbv2_backends
 from moto.servicediscovery.models import servicediscovery_backends
 
@@ -29,6 +29,14 @@ _FARGATE_SIZES: dict[int, frozenset[int]] = {
     8192: frozenset(range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB)),
     16384: frozenset(range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB)),
 }
+
+
+def active_cluster(backend: Any, request: Json) -> Any:
+    """The cluster that a request names. Raises ClusterNotFoundException when it is not active."""
+    cluster = backend._get_cluster(request.get("cluster") or "default")
+    if cluster.status != "ACTIVE":
+        raise ECSException("ClusterNotFoundException", "Cluster not found.")
+    return cluster
 
 
 def check_task_definition(request: Json) -> None:
@@ -152,9 +160,16 @@ def check_launch(cluster: Any, definition: Any, request: Json) -> None:
                 "The capacity provider strategy cannot contain a capacity provider that is not associated with the "
                 f"cluster ({item['capacityProvider']}). Associate the capacity provider with the cluster and try again."
             )
-    fargate = request.get("launchType") == "FARGATE" or any(
-        item["capacityProvider"] in FARGATE_PROVIDERS for item in strategy
-    )
+    kinds = {item["capacityProvider"] in FARGATE_PROVIDERS for item in strategy}
+    if len(kinds) > 1:
+        raise InvalidParameterException(
+            "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and "
+            "Fargate providers. Specify a strategy that contains only one kind and try again."
+        )
+    fargate = request.get("launchType") == "FARGATE" or True in kinds
+    vpc = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
+    if not fargate and vpc.get("assignPublicIp") == "ENABLED":
+        raise InvalidParameterException("Assign public IP is not supported for this launch type.")
     if fargate and "FARGATE" not in definition.compatibilities:
         raise InvalidParameterException("Task definition does not support launch_type FARGATE.")
     if request.get("enableExecuteCommand") and not getattr(definition, "task_role_arn", None):

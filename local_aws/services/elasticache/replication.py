@@ -1,0 +1,366 @@
+"""Replication groups with cluster mode disabled, their member clusters, and what AWS refuses for them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import secrets
+import string
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.elasticache.models import Snapshot, elasticache_backends
+from moto.elasticache.responses import ElastiCacheResponse
+
+from local_aws import clock
+from local_aws.services.elasticache import checks
+from local_aws.services.elasticache.groups import parameter_group, subnet_group
+from local_aws.services.elasticache.state import Json, arn, error, find, several, shown, state_of
+
+SECONDS = clock.seconds("LOCAL_AWS_CACHE_SECONDS", 1)
+
+_MISSING = ("ReplicationGroupNotFoundFault", "ReplicationGroup")
+# Fields that are the same in a request and in a description.
+_COMMON = ("AutoMinorVersionUpgrade", "CacheNodeType", "SnapshotRetentionLimit", "SnapshotWindow")
+
+
+def _tick(now: float) -> None:
+    for regions in list(elasticache_backends.values()):
+        for backend in list(regions.values()):
+            groups = state_of(backend).replication_groups
+            for name, group in list(groups.items()):
+                if group["_due"] is None or group["_due"] > now:
+                    continue
+                group["_due"] = None
+                if group["Status"] == "deleting":
+                    del groups[name]
+                    for each in (group["ARN"], *(member["ARN"] for member in group["_members"])):
+                        backend.tagging_service.delete_all_tags_for_resource(each)
+                else:
+                    group["Status"] = "available"
+
+
+def create_replication_group(self: Any) -> ActionResult:
+    backend, asked = self.elasticache_backend, dict(self.params)
+    name = asked["ReplicationGroupId"].lower()
+    groups = state_of(backend).replication_groups
+    if name in groups:
+        raise error("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
+    if asked.get("ClusterMode") == "enabled" or int(asked.get("NumNodeGroups") or 1) > 1:
+        raise NotImplementedError("replication groups with cluster mode enabled")
+    engine = asked.get("Engine") or "redis"
+    version = checks.version(engine, asked.get("EngineVersion"))
+    family = checks.family(engine, version)
+    parameters = (asked.get("CacheParameterGroupName") or f"default.{family}").lower()
+    subnets = subnet_group(backend, asked.get("CacheSubnetGroupName") or "default")
+    replicas = asked.get("ReplicasPerNodeGroup")
+    count = int(asked.get("NumCacheClusters") or (1 + int(replicas) if replicas is not None else 1))
+    encrypted = asked.get("AtRestEncryptionEnabled")
+    group = {
+        "ReplicationGroupId": name,
+        "Description": asked["ReplicationGroupDescription"],
+        "Status": "creating",
+        "ARN": arn(backend, "replicationgroup", name),
+        "Engine": engine,
+        "ClusterEnabled": False,
+        "ClusterMode": "disabled",
+        "AutomaticFailover": _switch(asked.get("AutomaticFailoverEnabled")),
+        "MultiAZ": _switch(asked.get("MultiAZEnabled")),
+        "TransitEncryptionEnabled": bool(asked.get("TransitEncryptionEnabled")),
+        "TransitEncryptionMode": asked.get("TransitEncryptionMode") or "required",
+        # The default is on for Valkey alone.
+        "AtRestEncryptionEnabled": engine == "valkey" if encrypted is None else bool(encrypted),
+        "KmsKeyId": asked.get("KmsKeyId"),
+        "AuthTokenEnabled": bool(asked.get("AuthToken")),
+        "AuthTokenLastModifiedDate": datetime.now(UTC) if asked.get("AuthToken") else None,
+        "UserGroupIds": asked.get("UserGroupIds") or [],
+        "LogDeliveryConfigurations": checks.log_delivery(backend, asked.get("LogDeliveryConfigurations") or []),
+        "ReplicationGroupCreateTime": datetime.now(UTC),
+        "DataTiering": "enabled" if asked.get("DataTieringEnabled") else "disabled",
+        "NetworkType": asked.get("NetworkType") or "ipv4",
+        "IpDiscovery": asked.get("IpDiscovery") or "ipv4",
+        "AutoMinorVersionUpgrade": asked.get("AutoMinorVersionUpgrade", True),
+        "CacheNodeType": asked.get("CacheNodeType"),
+        "SnapshotRetentionLimit": asked.get("SnapshotRetentionLimit") or 0,
+        "SnapshotWindow": asked.get("SnapshotWindow") or "05:00-06:00",
+        "_version": version,
+        "_parameter_group": parameters,
+        "_subnet_group": subnets["CacheSubnetGroupName"],
+        "_security_groups": asked.get("SecurityGroupIds") or [],
+        "_maintenance": (asked.get("PreferredMaintenanceWindow") or "sun:03:00-sun:04:00").lower(),
+        "_topic": asked.get("NotificationTopicArn"),
+        "_port": int(asked.get("Port") or 6379),
+        "_random": "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(6)),
+        "_zones": asked.get("PreferredCacheClusterAZs") or [],
+        "_members": [],
+        "_due": time.time() + SECONDS,
+    }
+    if not group["TransitEncryptionEnabled"]:
+        group["TransitEncryptionMode"] = None
+    checks.check(backend, group, parameter_group(backend, parameters), subnets, count, asked.get("AuthToken"))
+    _resize(backend, group, count)
+    groups[name] = group
+    for each in (group["ARN"], *(member["ARN"] for member in group["_members"])):
+        backend.tagging_service.tag_resource(each, asked.get("Tags") or [])
+    return ActionResult({"ReplicationGroup": _described(backend, group)})
+
+
+def _switch(on: Any) -> str:
+    return "enabled" if on else "disabled"
+
+
+def _resize(backend: Any, group: Json, count: int) -> None:
+    """Add members up to `count`, each in the zone with the fewest, or take the last ones away."""
+    subnets = subnet_group(backend, group["_subnet_group"])["Subnets"]
+    members = group["_members"]
+    del members[count:]
+    for number in range(len(members) + 1, count + 1):
+        name = f"{group['ReplicationGroupId']}-{number:03}"
+        used = [member["_subnet"] for member in members]
+        wanted = group["_zones"][number - 1] if number <= len(group["_zones"]) else None
+        fit = [each for each in subnets if wanted in (None, each["SubnetAvailabilityZone"]["Name"])]
+        if not fit:
+            raise error("InvalidParameterValue", f"The subnet group has no subnet in the zone {wanted}.")
+        subnet = min(fit, key=lambda each: used.count(each["SubnetIdentifier"]))
+        members.append(
+            {
+                "CacheClusterId": name,
+                "ARN": arn(backend, "cluster", name),
+                "PreferredAvailabilityZone": subnet["SubnetAvailabilityZone"]["Name"],
+                "CacheClusterCreateTime": datetime.now(UTC),
+                "_subnet": subnet["SubnetIdentifier"],
+            }
+        )
+
+
+def _domain(backend: Any, group: Json) -> str:
+    area, direction, number = backend.region_name.split("-")[-3:]
+    initials = "".join(word[0] for word in re.findall("north|south|east|west|central", direction))
+    short = f"{area}{initials}{number}"
+    return f"{group['_random']}.{short}.cache.amazonaws.com"
+
+
+def _address(backend: Any, group: Json, prefix: str) -> Json:
+    """AWS's names differ with encryption in transit, for certificates are made for them."""
+    name, domain = group["ReplicationGroupId"], _domain(backend, group)
+    if group["TransitEncryptionEnabled"]:
+        return {"Address": f"{prefix}.{name}.{domain}", "Port": group["_port"]}
+    where = {"master": f"{name}.{group['_random']}.ng.0001", "replica": f"{name}-ro.{group['_random']}.ng.0001"}
+    return {"Address": f"{where.get(prefix, prefix)}.{domain.partition('.')[2]}", "Port": group["_port"]}
+
+
+def _described(backend: Any, group: Json) -> Json:
+    members = group["_members"]
+    node_group = {
+        "NodeGroupId": "0001",
+        "Status": group["Status"],
+        "PrimaryEndpoint": _address(backend, group, "master"),
+        "ReaderEndpoint": _address(backend, group, "replica"),
+        "NodeGroupMembers": [
+            {
+                "CacheClusterId": member["CacheClusterId"],
+                "CacheNodeId": "0001",
+                "ReadEndpoint": _address(backend, group, member["CacheClusterId"]),
+                "PreferredAvailabilityZone": member["PreferredAvailabilityZone"],
+                "CurrentRole": "replica" if index else "primary",
+            }
+            for index, member in enumerate(members)
+        ],
+    }
+    described = {
+        **shown(group),
+        "MemberClusters": [member["CacheClusterId"] for member in members],
+        "NodeGroups": [node_group] if group["Status"] != "creating" else [],
+        "PendingModifiedValues": {},
+    }
+    if group["SnapshotRetentionLimit"]:
+        described["SnapshottingClusterId"] = members[-1]["CacheClusterId"]
+    return described
+
+
+def describe_replication_groups(self: Any) -> ActionResult:
+    backend = self.elasticache_backend
+    found = several(state_of(backend).replication_groups, self.params.get("ReplicationGroupId"), *_MISSING)
+    return ActionResult({"ReplicationGroups": [_described(backend, each) for each in found]})
+
+
+def _describe_clusters(original: Any) -> Any:
+    def describe_cache_clusters(self: Any) -> Any:
+        backend, name = self.elasticache_backend, self.params.get("CacheClusterId")
+        found = [
+            _cluster(backend, group, member)
+            for group in state_of(backend).replication_groups.values()
+            for member in group["_members"]
+            if name in (None, member["CacheClusterId"])
+        ]
+        if name and not found:
+            return original(self)
+        others = [] if name else list(backend.cache_clusters.values())
+        return ActionResult({"CacheClusters": [*found, *others]})
+
+    return describe_cache_clusters
+
+
+def _cluster(backend: Any, group: Json, member: Json) -> Json:
+    same = {name: group[name] for name in _COMMON}
+    family = {"CacheParameterGroupName": group["_parameter_group"], "ParameterApplyStatus": "in-sync"}
+    node = {
+        "CacheNodeId": "0001",
+        "CacheNodeStatus": group["Status"],
+        "CacheNodeCreateTime": member["CacheClusterCreateTime"],
+        "Endpoint": _address(backend, group, member["CacheClusterId"]),
+        "ParameterGroupStatus": "in-sync",
+        "CustomerAvailabilityZone": member["PreferredAvailabilityZone"],
+    }
+    described = {
+        **shown(member),
+        **same,
+        "ReplicationGroupId": group["ReplicationGroupId"],
+        "CacheClusterStatus": group["Status"],
+        "Engine": group["Engine"],
+        "EngineVersion": group["_version"],
+        "NumCacheNodes": 1,
+        "CacheNodes": [node] if group["Status"] != "creating" else [],
+        "CacheParameterGroup": {**family, "CacheNodeIdsToReboot": []},
+        "CacheSubnetGroupName": group["_subnet_group"],
+        "SecurityGroups": [{"SecurityGroupId": each, "Status": "active"} for each in group["_security_groups"]],
+        "PreferredMaintenanceWindow": group["_maintenance"],
+        "TransitEncryptionEnabled": group["TransitEncryptionEnabled"],
+        "TransitEncryptionMode": group["TransitEncryptionMode"],
+        "AtRestEncryptionEnabled": group["AtRestEncryptionEnabled"],
+        "AuthTokenEnabled": group["AuthTokenEnabled"],
+        "NetworkType": group["NetworkType"],
+        "IpDiscovery": group["IpDiscovery"],
+        "LogDeliveryConfigurations": group["LogDeliveryConfigurations"],
+        "ReplicationGroupLogDeliveryEnabled": bool(group["LogDeliveryConfigurations"]),
+        "NotificationConfiguration": {"TopicArn": group["_topic"], "TopicStatus": "active"}
+        if group["_topic"]
+        else None,
+    }
+    return {name: value for name, value in described.items() if value is not None}
+
+
+def _changeable(backend: Any, name: str) -> Json:
+    group = find(state_of(backend).replication_groups, name, *_MISSING)
+    if group["Status"] != "available":
+        raise error(
+            "InvalidReplicationGroupState",
+            f"Replication group {name} is not in the available state; it is {group['Status']}.",
+        )
+    return group
+
+
+def modify_replication_group(self: Any) -> ActionResult:
+    backend, asked = self.elasticache_backend, self.params
+    group = _changeable(backend, asked["ReplicationGroupId"])
+    changed = {**group, **{name: asked[name] for name in _COMMON if asked.get(name) is not None}}
+    engine = asked.get("Engine") or group["Engine"]
+    if engine != group["Engine"] or asked.get("EngineVersion"):
+        changed["Engine"] = engine
+        changed["_version"] = checks.version(engine, asked.get("EngineVersion"), group)
+        if not asked.get("CacheParameterGroupName") and group["_parameter_group"].startswith("default."):
+            changed["_parameter_group"] = f"default.{checks.family(engine, changed['_version'])}"
+    for name, field in (("AutomaticFailoverEnabled", "AutomaticFailover"), ("MultiAZEnabled", "MultiAZ")):
+        if asked.get(name) is not None:
+            changed[field] = _switch(asked[name])
+    for name, field in (
+        ("ReplicationGroupDescription", "Description"),
+        ("TransitEncryptionEnabled", "TransitEncryptionEnabled"),
+        ("TransitEncryptionMode", "TransitEncryptionMode"),
+        ("SecurityGroupIds", "_security_groups"),
+        ("CacheParameterGroupName", "_parameter_group"),
+        ("NotificationTopicArn", "_topic"),
+        ("IpDiscovery", "IpDiscovery"),
+    ):
+        if asked.get(name) is not None:
+            changed[field] = asked[name]
+    if asked.get("PreferredMaintenanceWindow"):
+        changed["_maintenance"] = asked["PreferredMaintenanceWindow"].lower()
+    removed = [*group["UserGroupIds"]] if asked.get("RemoveUserGroups") else asked.get("UserGroupIdsToRemove") or []
+    kept = [each for each in group["UserGroupIds"] if each not in removed]
+    changed["UserGroupIds"] = [*kept, *(asked.get("UserGroupIdsToAdd") or [])]
+    if asked.get("LogDeliveryConfigurations") is not None:
+        changed["LogDeliveryConfigurations"] = checks.log_delivery(
+            backend, asked["LogDeliveryConfigurations"], group["LogDeliveryConfigurations"]
+        )
+    strategy = asked.get("AuthTokenUpdateStrategy")
+    if asked.get("AuthToken") or strategy == "DELETE":
+        checks.check_new_token(group, strategy)
+        changed["AuthTokenEnabled"] = strategy != "DELETE"
+        changed["AuthTokenLastModifiedDate"] = datetime.now(UTC)
+    parameters = parameter_group(backend, changed["_parameter_group"])
+    subnets = subnet_group(backend, group["_subnet_group"])
+    checks.check(backend, changed, parameters, subnets, len(group["_members"]), asked.get("AuthToken"))
+    group.update(changed)
+    _begin(group)
+    return ActionResult({"ReplicationGroup": _described(backend, group)})
+
+
+def _begin(group: Json) -> None:
+    group["Status"], group["_due"] = "modifying", time.time() + SECONDS
+
+
+def _change_replicas(self: Any) -> ActionResult:
+    backend, asked = self.elasticache_backend, self.params
+    group = _changeable(backend, asked["ReplicationGroupId"])
+    count = 1 + int(asked["NewReplicaCount"])
+    checks.check_count(group, count)
+    present = {
+        each["Key"]: each["Value"] for each in backend.tagging_service.list_tags_for_resource(group["ARN"])["Tags"]
+    }
+    _resize(backend, group, count)
+    for member in group["_members"]:
+        tags = [{"Key": key, "Value": value} for key, value in present.items()]
+        backend.tagging_service.tag_resource(member["ARN"], tags)
+    _begin(group)
+    return ActionResult({"ReplicationGroup": _described(backend, group)})
+
+
+def increase_replica_count(self: Any) -> ActionResult:
+    return _change_replicas(self)
+
+
+def decrease_replica_count(self: Any) -> ActionResult:
+    return _change_replicas(self)
+
+
+def delete_replication_group(self: Any) -> ActionResult:
+    backend, asked = self.elasticache_backend, self.params
+    if asked.get("RetainPrimaryCluster"):
+        raise NotImplementedError("retaining the primary cluster")
+    group = _changeable(backend, asked["ReplicationGroupId"])
+    if final := asked.get("FinalSnapshotIdentifier"):
+        if final in backend.snapshots:
+            raise error("SnapshotAlreadyExistsFault", f"Snapshot {final} already exists.")
+        nothing: Json = dict.fromkeys(inspect.signature(Snapshot).parameters)
+        backend.snapshots[final] = Snapshot(
+            **{
+                **nothing,
+                "account_id": backend.account_id,
+                "region_name": backend.region_name,
+                "snapshot_name": final,
+                "snapshot_status": "available",
+                "replication_group_id": group["ReplicationGroupId"],
+                "engine": group["Engine"],
+                "engine_version": group["_version"],
+            }
+        )
+    group["Status"], group["_due"] = "deleting", time.time() + SECONDS
+    return ActionResult({"ReplicationGroup": _described(backend, group)})
+
+
+def install() -> None:
+    """Put the actions into moto's ElastiCache, and have replication groups advance with the clock."""
+    for action in (
+        create_replication_group,
+        describe_replication_groups,
+        modify_replication_group,
+        increase_replica_count,
+        decrease_replica_count,
+        delete_replication_group,
+    ):
+        setattr(ElastiCacheResponse, action.__name__, action)
+    ElastiCacheResponse.describe_cache_clusters = _describe_clusters(ElastiCacheResponse.describe_cache_clusters)
+    clock.every_request(_tick)
