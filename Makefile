@@ -5,6 +5,8 @@ WORKSPACE ?= $(or $(TF_WORKSPACE),demo)
 RUN := .venv/bin/python -m
 
 export PYTHONDONTWRITEBYTECODE ?= 1
+# The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .PHONY: help setup setup-audit aws rehearse e2e test lint audit bench schema format lock clean
 
