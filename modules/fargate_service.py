@@ -135,7 +135,7 @@ class FargateServiceProps:
 
 
 class FargateService(Construct):
-    """`name` of the service, `host` in the VPC, `security_group_id`, `log_group_name`, `task_definition_arn`."""
+    """`name` of the service, `host` in the VPC, `security_group_id`, `log_group_name`."""
 
     def __init__(self, scope: Construct, id_: str, props: FargateServiceProps) -> None:
         super().__init__(scope, id_)
@@ -223,7 +223,6 @@ class FargateService(Construct):
         self.host = f"{container.name}.{props.cluster.namespace}"
         self.security_group_id = group.id
         self.log_group_name = logs.name
-        self.task_definition_arn = definition.arn
 
     def _role(self, kind: str, statements: Sequence[Statement]) -> tuple[IamRole, IamRolePolicy]:
         props = self._props

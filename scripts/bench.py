@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from rich.table import Table
 from local_aws.server import LocalAws
 from scripts import console, toolchain
 from scripts.errors import Failed
-from scripts.rehearse import FOLDER, Rehearsal, environ_of
+from scripts.rehearse import FOLDER, Rehearsal, empty, environ_of
 from settings import Workspace, load
 from settings.load import ROOT, VARIABLE
 
@@ -123,8 +122,7 @@ def _median(runs: int, measure: Callable[[], Measure]) -> Measure:
 def _plans(workspace: Workspace, runs: int) -> dict[str, Measure]:
     """Deploy to a local AWS and plan each stack; exit code 0 of a plan means that nothing is to change."""
     folder = FOLDER / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    empty(folder)
     with LocalAws(region=workspace.region, log=folder / "aws.log") as aws:
         run = Rehearsal(workspace, folder, environ_of(workspace, aws))
         run.ensure_state()

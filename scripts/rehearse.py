@@ -36,7 +36,6 @@ from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 FOLDER = ROOT / ".rehearsal"
 # Read by the local AWS (local_aws/services/route53.py).
 HOSTED_ZONE_IDS = "LOCAL_AWS_HOSTED_ZONE_IDS"
-OWN_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_ROLE_ARN")
 
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 
@@ -108,7 +107,7 @@ def rehearse(
     for tool, version, where in toolchain.describe():
         console.say(f"{tool} {version}: {where}")
     folder = FOLDER / settings.name
-    _empty(folder)
+    empty(folder)
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
@@ -163,7 +162,7 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
 
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
-    own = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     # CI makes cdktf print lines instead of redrawing a terminal.
     return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
 
@@ -178,7 +177,7 @@ def _let_go(workspace: Workspace, folder: Path) -> Path:
     return copies
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
     """Begin with an empty folder; a rehearsal that was killed leaves its own behind."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

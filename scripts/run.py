@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
         preflight.check()
     if installs_provider(argv):
         console.say(str(source))
-    words = command(argv, from_mirror=source.source != "registry")
+    words = command(argv, from_mirror=source.from_mirror)
     sys.stdout.flush()
     os.execvpe(words[0], words, env)  # noqa: S606 - no shell is what is wanted
 

@@ -45,6 +45,15 @@ class Provider:
             return f"from the mirror {self.path}"
         return "from the registry" if self.source == "registry" else f"as {self.path} says"
 
+    @property
+    def from_mirror(self) -> bool:
+        """True when it does not come straight from the registry.
+
+        cdktf then needs `--skip-provider-lock`: `terraform providers lock` asks the registry whatever the
+        settings say.
+        """
+        return self.source != "registry"
+
     def __str__(self) -> str:
         return f"AWS provider {PROVIDER_VERSION}: {self.where}"
 
@@ -77,15 +86,6 @@ def provider(env: Mapping[str, str], root: Path = ROOT) -> Provider:
         return Provider(source="own file", path=own)
     mirror = find_provider_mirror(env)
     return Provider(source="mirror", path=mirror) if mirror else Provider(source="registry")
-
-
-def provider_from_mirror(env: Mapping[str, str], root: Path = ROOT) -> bool:
-    """True when it does not come straight from the registry.
-
-    cdktf then needs `--skip-provider-lock`: `terraform providers lock` asks the registry whatever the
-    settings say.
-    """
-    return provider(env, root).source != "registry"
 
 
 def _candidates(env: Mapping[str, str]) -> Iterator[Path]:

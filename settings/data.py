@@ -9,9 +9,6 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings.fields import RetentionDays, Settings
 
-# AWS::EFS lifecycle rules know these periods (API reference of PutLifecycleConfiguration).
-INFREQUENT_ACCESS_DAYS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
-
 
 def _backup_schedule(value: str) -> str:
     if not re.fullmatch(r"cron\((\S+ ){5}\S+\)", value):
@@ -22,6 +19,7 @@ def _backup_schedule(value: str) -> str:
 class FileSystem(Settings):
     """The EFS file system that holds `/OMERO`."""
 
+    # The periods that EFS knows (API reference of PutLifecycleConfiguration).
     infrequent_access_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 90
     """Days after which a file nobody read moves to the cheaper class; `null` keeps all in Standard.
     The first read moves it back."""

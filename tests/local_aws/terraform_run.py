@@ -26,7 +26,7 @@ def prepare(aws: LocalAws, configuration: str, tmp_path: Path) -> Succeed:
     found = terraform.find(ROOT, os.environ)
     if found is None:
         pytest.skip("there is no Terraform that is new enough")
-    if not toolchain.provider_from_mirror(os.environ):
+    if not toolchain.provider(os.environ).from_mirror:
         pytest.skip("there is no mirror that holds the AWS provider")
     folder = shutil.copytree(Path(__file__).with_name(configuration), tmp_path / "configuration")
     config = toolchain.write_cli_config(tmp_path, os.environ)

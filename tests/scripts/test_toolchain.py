@@ -50,7 +50,7 @@ def test_finds_a_mirror(env: dict[str, str], tmp_path: Path, make: object, depth
     mirror = make(tmp_path / "place" / depth)
     assert toolchain.find_provider_mirror(env) == mirror
     assert str(toolchain.provider(env, tmp_path)) == f"AWS provider 5.100.0: from the mirror {mirror}"
-    assert toolchain.provider_from_mirror(env, tmp_path)
+    assert toolchain.provider(env, tmp_path).from_mirror
 
 
 @pytest.mark.parametrize(
