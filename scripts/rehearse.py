@@ -120,7 +120,10 @@ def rehearse(
             if settings.retain and not keep:
                 environ[FOLDER_VARIABLE] = str(_let_go(settings, folder))
             run = Rehearsal(settings, folder, environ)
-            os.environ["AWS_ENDPOINT_URL"] = aws.endpoint
+            # This process looks around there too, and nowhere else: no profile of the user's is asked.
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                del os.environ[name]
+            os.environ.update(aws.environ())
             _rehearse(run, keep=keep)
     except NotStarted as error:
         raise Failed(str(error)) from None
