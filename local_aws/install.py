@@ -36,6 +36,9 @@ _installed: set[str] = set()
 def install() -> None:
     """Extend moto with every module of `local_aws.services`, each by its `install()`."""
     os.environ.update(ENVIRONMENT)
+    # moto asks boto3 for a session as it is imported: a profile of the user's has no business here.
+    for profile in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(profile, None)
     for name in SERVICES:
         if name not in _installed:
             importlib.import_module(f"local_aws.services.{name}").install()
