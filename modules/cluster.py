@@ -1,7 +1,8 @@
-"""An ECS cluster on Fargate with an encrypted, logged ECS Exec, and the private DNS names of its services."""
+"""An ECS cluster with an encrypted, logged ECS Exec, and the private DNS names of its services."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdktf_cdktf_provider_aws.ecs_cluster import (
@@ -22,7 +23,10 @@ from modules.policy import Statement
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterProps:
-    """`key_arn` encrypts ECS Exec's sessions and their log; `namespace` is a private DNS domain."""
+    """`key_arn` encrypts ECS Exec's sessions and their log; `namespace` is a private DNS domain.
+
+    `capacity_providers` are offered to services beside Fargate, by name.
+    """
 
     name: str
     namespace: str
@@ -30,10 +34,14 @@ class ClusterProps:
     key_arn: str
     exec_log_group_name: str
     log_retention_days: int
+    capacity_providers: Sequence[str] = ()
 
 
 class Cluster(Construct):
-    """`arn` and `name` of the cluster, `namespace_id` and `namespace`, and what ECS Exec needs."""
+    """`arn` and `name` of the cluster, `namespace_id` and `namespace`, and what ECS Exec needs.
+
+    A service waits for `capacity`, and so goes before it.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: ClusterProps) -> None:
         super().__init__(scope, id_)
@@ -59,7 +67,9 @@ class Cluster(Construct):
                 )
             ),
         )
-        EcsClusterCapacityProviders(self, "capacity", cluster_name=cluster.name, capacity_providers=["FARGATE"])
+        self.capacity = EcsClusterCapacityProviders(
+            self, "capacity", cluster_name=cluster.name, capacity_providers=["FARGATE", *props.capacity_providers]
+        )
         namespace = ServiceDiscoveryPrivateDnsNamespace(
             self, "namespace", name=props.namespace, description="OMERO services", vpc=props.vpc_id
         )

@@ -35,6 +35,14 @@ def logs_prefix(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseUser:
+    """Who logs in to the database, and the secret with the password."""
+
+    name: str
+    password_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatabaseProps:
     """`password_version` is the version of `password` that the instance has; sizes are in GiB."""
 
@@ -43,6 +51,7 @@ class DatabaseProps:
     vpc_id: str
     subnet_ids: Sequence[str]
     key_arn: str
+    log_key_arn: str
     password: GeneratedSecret
     password_version: int
     instance_class: str
@@ -99,7 +108,7 @@ class Database(Construct):
                 f"{log}_log_group",
                 name=f"{logs_prefix(props.name)}{log}",
                 retention_days=props.log_retention_days,
-                key_arn=props.key_arn,
+                key_arn=props.log_key_arn,
             )
             for log in LOGS
         ]

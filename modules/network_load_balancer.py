@@ -12,7 +12,7 @@ from constructs import Construct
 
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.fargate_service import Target
+from modules.container import Target
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from modules.fargate_service import Container, Deployment, Health, Mount
+from containers import script
+from modules.container import Container, Deployment, Health, Mount, Share
+from modules.database import DatabaseUser
 
 DATA_DIR = "/OMERO"
 SERVER_PORT = 4064
@@ -17,8 +20,13 @@ WEB_HEALTH_PATH = "/index/"
 WEB_HEALTH_CODES = "200-302"
 
 # Blitz locks the repository, and a second writer waits for the lock for ever: the old task has to be
-# gone before the new one starts.
-ONE_WRITER = Deployment(count=1, minimum_percent=0, maximum_percent=100)
+# gone before the new one starts. A read-only server writes nothing, but two behind one name would each know
+# half of the sessions.
+ONE_AT_A_TIME = Deployment(count=1, minimum_percent=0, maximum_percent=100)
+
+# The user that read-only servers log in as; it may read, and make temporary tables.
+READ_ONLY_USER = "omero_read_only"
+TMP_DIR = "/tmp"  # noqa: S108 - in the container
 
 
 def variable(property_: str) -> str:
@@ -30,66 +38,131 @@ def variable(property_: str) -> str:
     return "CONFIG_" + property_.replace("_", "__").replace(".", "_")
 
 
-def server_container(
-    *,
-    image: str,
-    transports: Sequence[str],
-    system_memory_mib: int,
-    database_host: str,
-    database_name: str,
-    database_user: str,
-    database_connections: int,
-    database_password_arn: str,
-    root_password_arn: str,
-    mount: Mount,
-) -> Container:
-    """The read-write server. `system_memory_mib` is what it divides among its JVMs, in MiB.
+@dataclass(frozen=True, kw_only=True)
+class ServerProps:
+    """What the read-write and the read-only servers have in common.
 
-    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first.
+    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `system_memory_mib` is what a
+    server divides among its JVMs. `database_user` is who it logs in as.
     """
+
+    image: str
+    transports: Sequence[str] = ("ssl",)
+    system_memory_mib: int
+    database_host: str
+    database_name: str
+    database_user: DatabaseUser
+    mounts: Sequence[Mount | Share]
+
+    def properties(self) -> dict[str, str]:
+        """OMERO's configuration."""
+        return {
+            "omero.client.icetransports": ",".join(self.transports),
+            "omero.data.dir": DATA_DIR,
+            "omero.db.host": self.database_host,
+            "omero.db.name": self.database_name,
+            "omero.db.properties": "sslmode=require",
+            "omero.db.user": self.database_user.name,
+            # OMERO looks at the host's memory, not the container's.
+            "omero.jvmcfg.system_memory": str(self.system_memory_mib),
+        }
+
+
+def server_container(props: ServerProps, *, database_connections: int, root_password_arn: str) -> Container:
+    """The read-write server."""
+    properties = {**props.properties(), "omero.db.poolsize": str(database_connections)}
+    # Read once, when the database is made.
+    return _server("server", "server.sh", props, properties, {"ROOTPASS": root_password_arn})
+
+
+def read_only_server_container(props: ServerProps, *, name: str) -> Container:
+    """A server that changes neither database nor files, and could not: its user, its mount and its role may not."""
     properties = {
-        "omero.client.icetransports": ",".join(transports),
-        "omero.data.dir": DATA_DIR,
-        "omero.db.host": database_host,
-        "omero.db.name": database_name,
-        "omero.db.poolsize": str(database_connections),
-        "omero.db.properties": "sslmode=require",
-        "omero.db.user": database_user,
-        # OMERO looks at the host's memory, not the container's.
-        "omero.jvmcfg.system_memory": str(system_memory_mib),
+        **props.properties(),
+        "omero.cluster.read_only.db": "true",
+        "omero.cluster.read_only.repo": "true",
+        # Bio-Formats keeps what it found out about a file; beside the images it may not.
+        "omero.pixeldata.memoizer.dir.local": f"{TMP_DIR}/BioFormatsCache",
     }
+    return _server(name, "read_only_server.sh", props, properties, {})
+
+
+def _server(
+    name: str, start: str, props: ServerProps, properties: Mapping[str, str], secrets: Mapping[str, str]
+) -> Container:
     return Container(
-        name="server",
-        image=image,
-        ports=[TRANSPORTS[transport] for transport in transports],
+        name=name,
+        image=props.image,
+        entry_point=("/bin/bash", "-c", script(start)),
+        ports=[TRANSPORTS[transport] for transport in props.transports],
         # Temporary files and their locks stay off the network file system.
-        environment={**_variables(properties), "OMERO_TMPDIR": "/tmp"},  # noqa: S108 - in the container
-        secrets={
-            variable("omero.db.pass"): database_password_arn,
-            # Read once, when the database is made.
-            "ROOTPASS": root_password_arn,
-        },
+        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR},
+        secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
         health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1"),
-        mounts=(mount,),
+        mounts=props.mounts,
     )
 
 
-def web_container(*, image: str, server_host: str, secret_key_arn: str, domain_name: str | None = None) -> Container:
+def read_only_role_container(props: ServerProps, role: DatabaseUser) -> Container:
+    """Makes the database role of the read-only servers, as the owner of the database, and ends.
+
+    It runs before the read-write server, which is the only one that may change the database, each time it starts.
+    """
+    return Container(
+        name="read-only-role",
+        image=props.image,
+        entry_point=("/opt/omero/server/venv3/bin/python", "-c", script("read_only_role.py")),
+        environment={
+            "PGHOST": props.database_host,
+            "PGDATABASE": props.database_name,
+            "PGUSER": props.database_user.name,
+            "PGSSLMODE": "require",
+            "READ_ONLY_USER": role.name,
+        },
+        secrets={"PGPASSWORD": props.database_user.password_arn, "READ_ONLY_PASSWORD": role.password_arn},
+        health=None,
+    )
+
+
+def web_container(
+    *,
+    image: str,
+    servers: Mapping[str, str],
+    secret_key_arn: str,
+    sessions_url: str | None = None,
+    domain_name: str | None = None,
+) -> Container:
     """One of the equal web containers; they share a secret key, so that any may read another's cookies.
 
+    `servers` are the hosts that people may choose when they log in, by the name they see; the first is preset.
+    `sessions_url` is the cache that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP.
     """
     url = f"http://127.0.0.1:{WEB_PORT}{WEB_HEALTH_PATH}"
     probe = f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
+    properties = {
+        "omero.web.server_list": json.dumps([[host, SERVER_PORT, name] for name, host in servers.items()]),
+        **(_shared_sessions(sessions_url) if sessions_url else {}),
+        **(_behind_tls(domain_name) if domain_name else {}),
+    }
     return Container(
         name="web",
         image=image,
         ports=[WEB_PORT],
-        environment={"OMEROHOST": server_host, **_variables(_behind_tls(domain_name) if domain_name else {})},
+        environment=_variables(properties),
         secrets={variable("omero.web.secret_key"): secret_key_arn},
         health=Health(command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120),
         stop_timeout=30,
     )
+
+
+def _shared_sessions(url: str) -> dict[str, str]:
+    """Django's own cache for Redis: its client is in OME's image (defaults of ome/ansible-role-omero-web)."""
+    backend = "django.core.cache.backends.redis.RedisCache"
+    return {
+        "omero.web.caches": json.dumps({"default": {"BACKEND": backend, "LOCATION": url}}),
+        "omero.web.session_engine": "django.contrib.sessions.backends.cache",
+    }
 
 
 def _behind_tls(domain_name: str) -> dict[str, str]:

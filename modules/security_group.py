@@ -55,11 +55,15 @@ class SecurityGroup(Construct):
 
     def allow_out_to_anywhere(self, id_: str, *, port: int, description: str) -> None:
         """Let connections out to any address on one port."""
+        self.allow_out_to_cidr(id_, cidr=ANYWHERE, port=port, description=description)
+
+    def allow_out_to_cidr(self, id_: str, *, cidr: str, port: int, description: str) -> None:
+        """Let connections out to an address range on one port."""
         VpcSecurityGroupEgressRule(
             self,
             id_,
             security_group_id=self.id,
-            cidr_ipv4=ANYWHERE,
+            cidr_ipv4=cidr,
             ip_protocol="tcp",
             from_port=port,
             to_port=port,

@@ -52,6 +52,28 @@ KINDS: dict[str, Kind] = {
     "backup vault": Kind("backup", "list_backup_vaults", "BackupVaultList[].BackupVaultName"),
     "backup plan": Kind("backup", "list_backup_plans", "BackupPlansList[].BackupPlanId"),
     "task definition": Kind("ecs", "list_task_definitions", "taskDefinitionArns[]", (("status", "ACTIVE"),)),
+    "launch template": Kind("ec2", "describe_launch_templates", "LaunchTemplates[].LaunchTemplateName"),
+    "instance": Kind(
+        "ec2",
+        "describe_instances",
+        "Reservations[].Instances[?!contains(['shutting-down', 'terminated'], State.Name)][].InstanceId",
+    ),
+    "volume": Kind("ec2", "describe_volumes", "Volumes[].VolumeId"),
+    "autoscaling group": Kind(
+        "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups[].AutoScalingGroupName"
+    ),
+    "instance profile": Kind("iam", "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"),
+    "capacity provider": Kind(
+        "ecs",
+        "describe_capacity_providers",
+        "capacityProviders[?status=='ACTIVE' && !starts_with(name, 'FARGATE')].name",
+    ),
+    "cache": Kind("elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"),
+    "cache subnet group": Kind(
+        "elasticache",
+        "describe_cache_subnet_groups",
+        "CacheSubnetGroups[?CacheSubnetGroupName!='default'].CacheSubnetGroupName",
+    ),
     "load balancer": Kind("elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"),
     "target group": Kind("elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
     "Cloud Map namespace": Kind("servicediscovery", "list_namespaces", "Namespaces[].Name"),

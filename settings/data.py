@@ -69,6 +69,9 @@ class Backup(Settings):
 class Data(Settings):
     """File system, database, secrets, key and backups."""
 
+    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None = None
+    """A KMS key that is there already, for images, metadata, secrets and backups; left out, one is made. Its own policy
+    has to let this account's policies decide. A deployed data stack cannot change its key."""
     file_system: FileSystem = FileSystem()
     """Where the images are."""
     database: Database = Database()

@@ -20,6 +20,8 @@ LIMITS = {
     "vault": 50,
     "plan": 50,
     "db_group": 255,
+    "cache": 40,
+    "launch_template": 128,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

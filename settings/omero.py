@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from settings import fargate
+from settings import ec2, fargate
 from settings.fields import PinnedImage, RetentionDays, Settings
 
 # OMERO's own lower bound for the memory it divides among its JVMs (omero.jvmcfg.min_system_memory).
 MIN_SYSTEM_MEMORY_MIB = 3414
 # `omero import` in the server's container is one more JVM, started with -Xmx1024M.
 IMPORTER_MIB = 1024
+# The original solution's least server; below it the JVMs and an importer have no room beside each other.
+LEAST_MEMORY_MIB = 4096
 
 
-class Task(Settings):
-    """Size of one container's task."""
-
-    cpu: int
-    """CPU units; 1,024 are one vCPU."""
-    memory_mib: int
-    """MiB of memory."""
-
-    @model_validator(mode="after")
-    def _offered(self) -> Self:
-        if fault := fargate.refusal(self.cpu, self.memory_mib):
-            raise ValueError(fault)
-        return self
+LaunchType = Literal["FARGATE", "EC2"]
 
 
-class Server(Task):
+def _instance_type(value: str) -> str:
+    if fault := ec2.unknown(value):
+        raise ValueError(fault)
+    return value
+
+
+class Ec2(Settings):
+    """The instances of the launch type EC2, in an autoscaling group that ECS scales by what its tasks need."""
+
+    instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
+    """EC2 instance type; m5.xlarge has 4 vCPUs and 16 GiB. Reached by Session Manager; there is no key pair."""
+    max_instances: Annotated[int, Field(ge=1, le=20)] = 2
+    """The most instances there may be. There are as many as the tasks need."""
+    volume_gib: Annotated[int, Field(ge=30, le=16384)] = 60
+    """GiB of an instance's encrypted gp3 volume: images of the containers, and the server's temporary files."""
+
+
+class Server(Settings):
     """OMERO.server: one read-write task."""
 
+    launch_type: LaunchType = "FARGATE"
+    """Where the servers run; left out, FARGATE, or EC2 in topologies with a share. OMERO.web is always on Fargate."""
     image: PinnedImage = "openmicroscopy/omero-server:5.6.16-2"
-    """Container image of the server."""
+    """Container image of the server, the read-only ones' too."""
     cpu: int = 4096
-    """CPU units; 1,024 are one vCPU."""
+    """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 in topologies with read-only servers or a share."""
     memory_mib: int = 10240
-    """MiB of memory; the Java heaps are derived from it."""
+    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 in those topologies."""
     database_connections: Annotated[int, Field(ge=10, le=500)] = 50
     """Size of the server's database pool; keep it above the number of filesets imported at once."""
 
-    @model_validator(mode="after")
-    def _enough_memory(self) -> Self:
-        least = MIN_SYSTEM_MEMORY_MIB + IMPORTER_MIB
-        if self.memory_mib < least:
-            raise ValueError(
-                f"memory_mib {self.memory_mib} is too little for OMERO.server; give {least} or more "
-                f"({MIN_SYSTEM_MEMORY_MIB} for its JVMs and {IMPORTER_MIB} for an importer)"
-            )
-        return self
 
-    @property
-    def system_memory_mib(self) -> int:
-        """MiB that OMERO divides among its JVMs: the task's memory less one importer's JVM."""
-        return self.memory_mib - IMPORTER_MIB
+class ReadOnly(Settings):
+    """Read-only servers: they share the read-write one's image, launch type and images, and change nothing."""
+
+    count: Annotated[int, Field(ge=1, le=20)] = 1
+    """Number of servers. Each has a name of its own, for a session stays with the server it began on."""
+    cpu: int = 2048
+    """CPU units of each; 1,024 are one vCPU."""
+    memory_mib: int = 4096
+    """MiB of memory of each."""
 
 
-class Web(Task):
+class Sessions(Settings):
+    """A Valkey cache (ElastiCache) in which all web containers find everyone's sessions."""
+
+    node_type: Annotated[str, Field(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")] = "cache.t4g.micro"
+    """ElastiCache node type; the smallest holds the sessions of thousands."""
+    replicas: Annotated[int, Field(ge=0, le=5)] = 1
+    """Copies in other zones: with one, people stay logged in when a zone is lost."""
+
+
+class Web(Settings):
     """OMERO.web: several equal tasks behind the load balancer."""
 
     image: PinnedImage = "openmicroscopy/omero-web-standalone:5.31.1"
@@ -71,6 +85,14 @@ class Web(Task):
     """Number of tasks; with `max_count`, the least there are."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
     """The most tasks there may be: more are started above 60 % CPU. Left out, there are always `count`."""
+    sessions: Sessions | None = Sessions()
+    """Left out, a small cache in two zones; `null` leaves each session in one container, and it ends with it."""
+
+    @model_validator(mode="after")
+    def _offered(self) -> Self:
+        if fault := fargate.refusal(self.cpu, self.memory_mib):
+            raise ValueError(fault)
+        return self
 
     @model_validator(mode="after")
     def _room_to_scale(self) -> Self:
@@ -78,15 +100,72 @@ class Web(Task):
             raise ValueError(f"max_count {self.max_count} is below count {self.count}; give {self.count} or more")
         return self
 
+    @property
+    def most(self) -> int:
+        """The most tasks there may be outside a deployment."""
+        return self.max_count or self.count
+
 
 class Omero(Settings):
     """The containers and their logs."""
 
     server: Server = Server()
     """The read-write server."""
+    read_only: ReadOnly | None = None
+    """For topologies with read-only servers; left out, one there."""
+    ec2: Ec2 | None = None
+    """For the launch type EC2; left out, up to two instances of m5.xlarge there."""
     web: Web = Web()
     """The web application."""
     log_retention_days: RetentionDays = 365
     """Days the containers' and ECS Exec's logs are kept."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
-    """Days the load balancer's access logs are kept in their bucket."""
+    """Days the load balancers' access logs are kept in their bucket."""
+
+    @model_validator(mode="after")
+    def _servers_have_room(self) -> Self:
+        sizes = {"server": (self.server.cpu, self.server.memory_mib)}
+        if self.read_only:
+            sizes["read_only"] = (self.read_only.cpu, self.read_only.memory_mib)
+        faults = [
+            f"{key}: {fault}" for key, size in sizes.items() if (fault := self._refusal(*size, self.server.launch_type))
+        ]
+        if not faults and self.ec2:
+            faults = self._too_few_instances(self.ec2, sizes)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _refusal(self, cpu: int, memory_mib: int, launch_type: LaunchType) -> str | None:
+        if memory_mib < LEAST_MEMORY_MIB:
+            return (
+                f"memory_mib {memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more "
+                f"({MIN_SYSTEM_MEMORY_MIB} are OMERO's own least for its JVMs)"
+            )
+        if launch_type == "EC2" and self.ec2:
+            return ec2.refusal(cpu, memory_mib, self.ec2.instance_type)
+        return fargate.refusal(cpu, memory_mib) if launch_type == "FARGATE" else None
+
+    def _too_few_instances(self, settings: Ec2, sizes: dict[str, tuple[int, int]]) -> list[str]:
+        """ECS would wait for room for ever, and the deployment with it."""
+        offered = ec2.INSTANCE_TYPES[settings.instance_type]
+        readers = self.read_only.count if self.read_only else 0
+        each = offered.holds(*sizes.get("read_only", sizes["server"]))
+        beside = 0
+        if readers:
+            free_cpu = offered.cpu - self.server.cpu
+            free_memory = offered.memory_mib - self.server.memory_mib
+            cpu, memory_mib = sizes["read_only"]
+            beside = max(0, min(free_cpu // cpu, free_memory // memory_mib, offered.tasks - 1))
+        needed = 1 + -(-max(0, readers - beside) // each)
+        if needed <= settings.max_instances:
+            return []
+        return [
+            f"ec2.max_instances {settings.max_instances} of {settings.instance_type} do not hold 1 read-write and "
+            f"{readers} read-only servers; give {needed} or more, a larger instance_type, or fewer servers"
+        ]
+
+
+def system_memory_mib(memory_mib: int) -> int:
+    """MiB that OMERO divides among its JVMs: the task's memory less one importer's JVM, but not below OMERO's least."""
+    return max(MIN_SYSTEM_MEMORY_MIB, memory_mib - IMPORTER_MIB)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings import names
+from settings import addresses, names
 from settings.access import Access, Tls
 from settings.data import Data
 from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.network import Network
 from settings.omero import Omero
+from settings.share import Share
 from settings.topology import TOPOLOGIES, Topology
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,14}[a-z0-9]"
@@ -72,6 +73,8 @@ class Workspace(Settings):
     """Who may reach OMERO."""
     tls: Tls | None = None
     """For topologies with TLS: OMERO.web's name and its certificate."""
+    share: Share | None = None
+    """For topologies with a share: the S3 File Gateway's."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -86,9 +89,33 @@ class Workspace(Settings):
     omero: Omero = Omero()
     """Server and web containers."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_topology(cls, values: Any) -> Any:
+        """What is left out and depends on the topology."""
+        traits = TOPOLOGIES.get(str(values.get("topology"))) if isinstance(values, dict) else None
+        omero = values.get("omero", {}) if traits else None
+        server = omero.get("server", {}) if isinstance(omero, dict) else None
+        if not traits or not isinstance(omero, dict) or not isinstance(server, dict):
+            return values
+        cpu, memory_mib = traits.server_size
+        server = {"launch_type": traits.launch_types[0], "cpu": cpu, "memory_mib": memory_mib, **server}
+        omero = {**omero, "server": server}
+        if traits.read_only:
+            omero = {"read_only": {}, **omero}
+        if server["launch_type"] == "EC2":
+            omero = {"ec2": {}, **omero}
+        return {**values, "omero": omero}
+
     @model_validator(mode="after")
     def _sections_fit_the_topology(self) -> Self:
-        wanted = {"tls": (self.traits.tls, self.tls), "access.server": (self.traits.nlb, self.access.server)}
+        traits, omero = self.traits, self.omero
+        wanted = {
+            "tls": (traits.tls, self.tls),
+            "access.server": (traits.nlb, self.access.server),
+            "omero.read_only": (traits.read_only, omero.read_only),
+            "share": (traits.share, self.share),
+        }
         faults = [
             f"topology {self.topology} needs the section {key}; give it, or choose another topology"
             if wants
@@ -96,8 +123,37 @@ class Workspace(Settings):
             for key, (wants, given) in wanted.items()
             if wants != (given is not None)
         ]
+        launch_type = omero.server.launch_type
+        if launch_type not in traits.launch_types:
+            faults.append(
+                f"topology {self.topology} cannot have omero.server.launch_type {launch_type}, for Fargate mounts no "
+                f"NFS share; leave it out, or say {listed(traits.launch_types)}"
+            )
+        if launch_type != "EC2" and omero.ec2:
+            faults.append("omero.ec2 has no use without omero.server.launch_type: EC2; leave one of the two out")
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _arns_are_of_the_region(self) -> Self:
+        arns = {"data.key_arn": self.data.key_arn, "tls.certificate_arn": self.tls and self.tls.certificate_arn}
+        for key, arn in arns.items():
+            if arn and arn.split(":")[3] != self.region:
+                raise ValueError(
+                    f"{key} is in the region {arn.split(':')[3]}, and the workspace in {self.region}; give one of there"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_suffice(self) -> Self:
+        offered = self.network.private_addresses
+        needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
+        if offered is not None and needed > offered:
+            raise ValueError(
+                f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "
+                f"{offered}; give larger subnets, or lower omero.read_only.count or omero.web.count"
+            )
         return self
 
     @property

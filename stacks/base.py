@@ -15,7 +15,10 @@ from settings import Workspace, names
 
 
 class WorkspaceStack(TerraformStack):
-    """A stack of one workspace. `workspace` are its settings, `account` is where it lives."""
+    """A stack of one workspace. `workspace` are its settings, `account` is where it lives.
+
+    `tags` are on all that it makes; a module needs them only for what AWS makes on its behalf.
+    """
 
     def __init__(self, scope: Construct, id_: str, workspace: Workspace) -> None:
         # Before the first element asks for its name.
@@ -26,16 +29,13 @@ class WorkspaceStack(TerraformStack):
             id=workspace.account_id, region=workspace.region, partition=names.partition(workspace.region)
         )
         self._published = Construct(self, "published")
+        self.tags = {**workspace.tags, "Project": "omero-on-aws", "Workspace": workspace.name, "Stack": id_}
         AwsProvider(
             self,
             "aws",
             region=workspace.region,
             allowed_account_ids=[workspace.account_id],
-            default_tags=[
-                AwsProviderDefaultTags(
-                    tags={**workspace.tags, "Project": "omero-on-aws", "Workspace": workspace.name, "Stack": id_}
-                )
-            ],
+            default_tags=[AwsProviderDefaultTags(tags=self.tags)],
         )
         S3Backend(
             self,

@@ -5,25 +5,25 @@ from __future__ import annotations
 from constructs import Construct
 
 from modules.backup import Backup, BackupProps
-from modules.database import NAME, USER, Database, DatabaseProps, logs_prefix
+from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser, logs_prefix
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
+from modules.omero import READ_ONLY_USER
 from settings import Workspace, names
 from stacks.base import WorkspaceStack
 from stacks.network import NetworkStack
 
 
 class DataStack(WorkspaceStack):
-    """`data_key`, `file_system`, `database`, and the secrets that OMERO's containers read."""
+    """`key_arn`, `file_system`, `database`, and the secrets that OMERO's containers read.
+
+    `database_user` owns the database; `read_only_user` is there if the topology has read-only servers.
+    """
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
         self._database_name = names.physical("db_instance", workspace.name, "database")
-        self.data_key = self.key(
-            "images, metadata, secrets, backups",
-            retain=workspace.retain,
-            logs_prefix=logs_prefix(self._database_name),
-        )
+        self.key_arn, self._log_key_arn = self._keys()
         self.database_password = self._secret(
             "database_password",
             f"Password of the database user {USER}",
@@ -40,10 +40,31 @@ class DataStack(WorkspaceStack):
             "Key that OMERO.web signs its cookies with",
             "a new one logs every user out, at a time that nobody chose",
         )
+        self.database_user = DatabaseUser(name=USER, password_arn=self.database_password.arn)
+        self.read_only_user = self._read_only_user() if workspace.traits.read_only else None
         self.file_system = self._file_system(network)
         self.database = self._database(network)
         self._backup()
         self._publish()
+
+    def _keys(self) -> tuple[str, str]:
+        """The key of the data, and that of the database's logs: the same, unless the data's was there already.
+
+        A key of somebody else's may well not let CloudWatch Logs in.
+        """
+        logs = logs_prefix(self._database_name)
+        if existing := self.workspace.data.key_arn:
+            return existing, self.key("the database's logs", retain=False, logs_prefix=logs).arn
+        own = self.key("images, metadata, secrets, backups", retain=self.workspace.retain, logs_prefix=logs).arn
+        return own, own
+
+    def _read_only_user(self) -> DatabaseUser:
+        password = self._secret(
+            "read_only_password",
+            f"Password of the database user {READ_ONLY_USER}",
+            "servers read it when they start; a new one would lock out those that run",
+        )
+        return DatabaseUser(name=READ_ONLY_USER, password_arn=password.arn)
 
     def _secret(self, id_: str, description: str, why_no_rotation: str, version: int = 1) -> GeneratedSecret:
         return GeneratedSecret(
@@ -52,7 +73,7 @@ class DataStack(WorkspaceStack):
             GeneratedSecretProps(
                 name=names.physical("secret", self.workspace.name, id_.replace("_", "-")),
                 description=description,
-                key_arn=self.data_key.arn,
+                key_arn=self.key_arn,
                 retain=self.workspace.retain,
                 why_no_rotation=why_no_rotation,
                 version=version,
@@ -69,7 +90,7 @@ class DataStack(WorkspaceStack):
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
-                key_arn=self.data_key.arn,
+                key_arn=self.key_arn,
                 throughput_mode=settings.throughput_mode,
                 infrequent_access_after_days=settings.infrequent_access_after_days,
                 retain=self.workspace.retain,
@@ -86,7 +107,8 @@ class DataStack(WorkspaceStack):
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
-                key_arn=self.data_key.arn,
+                key_arn=self.key_arn,
+                log_key_arn=self._log_key_arn,
                 password=self.database_password,
                 password_version=settings.password_version,
                 instance_class=settings.instance_class,
@@ -109,7 +131,7 @@ class DataStack(WorkspaceStack):
             BackupProps(
                 name=names.physical("vault", self.workspace.name, "backup"),
                 account=self.account,
-                key_arn=self.data_key.arn,
+                key_arn=self.key_arn,
                 schedule=settings.schedule,
                 retention_days=settings.retention_days,
                 resources=(self.file_system.arn, self.database.arn),
@@ -127,4 +149,4 @@ class DataStack(WorkspaceStack):
         self.publish("database_user", USER, "The database's user.")
         self.publish("database_password_arn", self.database_password.arn, "The secret with that user's password.")
         self.publish("root_password_arn", self.root_password.arn, "The secret with OMERO's first root password.")
-        self.publish("key_arn", self.data_key.arn, "The key of images, metadata, secrets and backups.")
+        self.publish("key_arn", self.key_arn, "The key of images, metadata, secrets and backups.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from modules.existing_vpc import ExistingVpc, ExistingVpcProps
 from modules.vpc import FlowLogsProps, Vpc, VpcProps
 from settings import Workspace, names
+from settings.network import ExistingVpc as ExistingVpcSettings
 from stacks.base import WorkspaceStack
 
 
@@ -14,12 +16,19 @@ class NetworkStack(WorkspaceStack):
 
     def __init__(self, scope: Construct, workspace: Workspace) -> None:
         super().__init__(scope, "network", workspace)
-        settings = workspace.network
-        self.vpc = Vpc(
+        existing = workspace.network.existing
+        self.vpc: Vpc | ExistingVpc = self._existing_vpc(existing) if existing else self._own_vpc()
+        self.publish("vpc_id", self.vpc.id, "The VPC.")
+        self.publish("public_subnet_ids", ",".join(self.vpc.public_subnet_ids), "Public subnets, one a zone.")
+        self.publish("private_subnet_ids", ",".join(self.vpc.private_subnet_ids), "Private subnets, one a zone.")
+
+    def _own_vpc(self) -> Vpc:
+        settings = self.workspace.network
+        return Vpc(
             self,
             "vpc",
             VpcProps(
-                name=f"omero-{workspace.name}",
+                name=f"omero-{self.workspace.name}",
                 account=self.account,
                 cidr=settings.cidr,
                 public_subnets=settings.public_subnets,
@@ -29,9 +38,17 @@ class NetworkStack(WorkspaceStack):
                 flow_logs=self._flow_logs(),
             ),
         )
-        self.publish("vpc_id", self.vpc.id, "The VPC.")
-        self.publish("public_subnet_ids", ",".join(self.vpc.public_subnet_ids), "Public subnets, one a zone.")
-        self.publish("private_subnet_ids", ",".join(self.vpc.private_subnet_ids), "Private subnets, one a zone.")
+
+    def _existing_vpc(self, settings: ExistingVpcSettings) -> ExistingVpc:
+        return ExistingVpc(
+            self,
+            "vpc",
+            ExistingVpcProps(
+                vpc_id=settings.vpc_id,
+                public_subnet_ids=settings.public_subnet_ids,
+                private_subnet_ids=settings.private_subnet_ids,
+            ),
+        )
 
     def _flow_logs(self) -> FlowLogsProps | None:
         workspace = self.workspace

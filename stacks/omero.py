@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from cdktf import ITerraformDependable
 from constructs import Construct
 
 from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.certificate import Certificate, CertificateProps
 from modules.cluster import Cluster, ClusterProps
-from modules.database import NAME, POSTGRES_PORT, USER
+from modules.container import Container, Deployment, Mount, Share
+from modules.database import NAME, POSTGRES_PORT, DatabaseUser
 from modules.dns import alias
-from modules.fargate_service import Container, Deployment, FargateService, FargateServiceProps, Mount
 from modules.file_system import NFS_PORT
+from modules.instances import Instances, InstancesProps
 from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
 from modules.log_bucket import LogBucket, LogBucketProps
 from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
 from modules.omero import (
     DATA_DIR,
-    ONE_WRITER,
+    ONE_AT_A_TIME,
     SERVER_PORT,
     TRANSPORTS,
     WEB_HEALTH_CODES,
     WEB_HEALTH_PATH,
     WEB_PORT,
+    ServerProps,
+    read_only_role_container,
+    read_only_server_container,
     server_container,
     web_container,
 )
 from modules.security_group import connect
+from modules.service import Service, ServiceProps
+from modules.sessions import VALKEY_PORT, Sessions, SessionsProps
 from settings import Workspace, names
 from settings.access import ServerAccess, Tls
-from settings.omero import Task
+from settings.omero import Ec2, ReadOnly, system_memory_mib
+from settings.omero import Sessions as SessionsSettings
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
 from stacks.network import NetworkStack
@@ -45,22 +53,27 @@ class OmeroStack(WorkspaceStack):
         self._data = data
         # It encrypts no image and no metadata.
         self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"/omero/{workspace.name}/")
+        self._cluster_name = f"omero-{workspace.name}"
+        self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = Cluster(
             self,
             "cluster",
             ClusterProps(
-                name=f"omero-{workspace.name}",
+                name=self._cluster_name,
                 namespace=names.namespace(workspace.name),
                 vpc_id=network.vpc.id,
                 key_arn=self._key.arn,
                 exec_log_group_name=names.physical("log_group", workspace.name, "exec"),
                 log_retention_days=workspace.omero.log_retention_days,
+                capacity_providers=(self._instances.capacity_provider,) if self._instances else (),
             ),
         )
         self._access_log_bucket = self._log_bucket()
         self.balancer = self._balancer()
         self.server_balancer = self._server_balancer(workspace.access.server) if workspace.access.server else None
         self.server = self._server()
+        self.read_only = self._read_only_servers(workspace.omero.read_only) if workspace.omero.read_only else {}
+        self.sessions = self._sessions(workspace.omero.web.sessions) if workspace.omero.web.sessions else None
         self.web = self._web()
         self._connect()
         self._publish()
@@ -141,36 +154,111 @@ class OmeroStack(WorkspaceStack):
             ),
         )
 
-    def _server(self) -> FargateService:
-        settings = self.workspace.omero.server
-        data = self._data
-        container = server_container(
-            image=settings.image,
-            transports=_transports(self.workspace.access.server),
-            system_memory_mib=settings.system_memory_mib,
-            database_host=data.database.address,
-            database_name=NAME,
-            database_user=USER,
-            database_connections=settings.database_connections,
-            database_password_arn=data.database_password.arn,
-            root_password_arn=data.root_password.arn,
-            mount=Mount(
+    def _make_instances(self, settings: Ec2) -> Instances:
+        workspace = self.workspace
+        instances = Instances(
+            self,
+            "instances",
+            InstancesProps(
+                name=names.physical("launch_template", workspace.name, "servers"),
+                account=self.account,
+                cluster_name=self._cluster_name,
+                vpc_id=self._network.vpc.id,
+                subnet_ids=self._network.vpc.private_subnet_ids,
+                instance_type=settings.instance_type,
+                maximum=settings.max_instances,
+                volume_gib=settings.volume_gib,
+                tags=self.tags,
+            ),
+        )
+        if workspace.share:
+            instances.security_group.allow_out_to_cidr(
+                "share", cidr=f"{workspace.share.address}/32", port=NFS_PORT, description="Share of the File Gateway"
+            )
+        return instances
+
+    def _server_props(self, user: DatabaseUser, memory_mib: int, *, read_only: bool) -> ServerProps:
+        data, workspace = self._data, self.workspace
+        mounts: list[Mount | Share] = [
+            Mount(
                 volume="omero",
                 path=DATA_DIR,
                 file_system_id=data.file_system.id,
                 file_system_arn=data.file_system.arn,
                 access_point_id=data.file_system.access_point_id,
                 access_point_arn=data.file_system.access_point_arn,
+                read_only=read_only,
+            )
+        ]
+        if share := workspace.share:
+            mounts.append(
+                Share(volume="share", path=share.mount_point, address=share.address, export=f"/{share.bucket}")
+            )
+        return ServerProps(
+            image=workspace.omero.server.image,
+            transports=_transports(None if read_only else workspace.access.server),
+            system_memory_mib=system_memory_mib(memory_mib),
+            database_host=data.database.address,
+            database_name=NAME,
+            database_user=user,
+            mounts=mounts,
+        )
+
+    def _server(self) -> Service:
+        settings, data = self.workspace.omero.server, self._data
+        props = self._server_props(data.database_user, settings.memory_mib, read_only=False)
+        container = server_container(
+            props,
+            database_connections=settings.database_connections,
+            root_password_arn=data.root_password.arn,
+        )
+        first = (read_only_role_container(props, data.read_only_user),) if data.read_only_user else ()
+        balancer = self.server_balancer
+        size = (settings.cpu, settings.memory_mib)
+        return self._service(
+            "server", container, size, ONE_AT_A_TIME, balancer=balancer, first=first, on_instances=True
+        )
+
+    def _read_only_servers(self, settings: ReadOnly) -> Mapping[str, Service]:
+        """By the name that people see when they log in. They wait until the read-write server has run."""
+        assert self._data.read_only_user is not None  # noqa: S101 - the topology has both or neither
+        props = self._server_props(self._data.read_only_user, settings.memory_mib, read_only=True)
+        size = (settings.cpu, settings.memory_mib)
+        roles = [f"read-only-{number}" for number in range(1, settings.count + 1)]
+        return {
+            role: self._service(
+                role,
+                read_only_server_container(props, name=role),
+                size,
+                ONE_AT_A_TIME,
+                on_instances=True,
+                wait_for=[self.server.service],
+            )
+            for role in roles
+        }
+
+    def _sessions(self, settings: SessionsSettings) -> Sessions:
+        return Sessions(
+            self,
+            "sessions",
+            SessionsProps(
+                name=names.physical("cache", self.workspace.name, "sessions"),
+                description="Sessions of OMERO.web",
+                vpc_id=self._network.vpc.id,
+                subnet_ids=self._network.vpc.private_subnet_ids,
+                key_arn=self._key.arn,
+                node_type=settings.node_type,
+                replicas=settings.replicas,
             ),
         )
-        return self._service("server", container, settings, ONE_WRITER, self.server_balancer)
 
-    def _web(self) -> FargateService:
+    def _web(self) -> Service:
         settings = self.workspace.omero.web
         container = web_container(
             image=settings.image,
-            server_host=self.server.host,
+            servers={"omero": self.server.host, **{name: server.host for name, server in self.read_only.items()}},
             secret_key_arn=self._data.web_secret_key.arn,
+            sessions_url=self.sessions.url if self.sessions else None,
             domain_name=self.workspace.tls.domain_name if self.workspace.tls else None,
         )
         rolling = Deployment(
@@ -179,7 +267,7 @@ class OmeroStack(WorkspaceStack):
             maximum_percent=200,
             scaled=settings.max_count is not None,
         )
-        web = self._service("web", container, settings, rolling, self.balancer)
+        web = self._service("web", container, (settings.cpu, settings.memory_mib), rolling, balancer=self.balancer)
         if settings.max_count is not None:
             Autoscaling(
                 self,
@@ -195,48 +283,68 @@ class OmeroStack(WorkspaceStack):
 
     def _service(
         self,
-        id_: str,
+        role: str,
         container: Container,
-        size: Task,
+        size: tuple[int, int],
         deployment: Deployment,
-        balancer: LoadBalancer | NetworkLoadBalancer | None,
-    ) -> FargateService:
+        *,
+        balancer: LoadBalancer | NetworkLoadBalancer | None = None,
+        first: Sequence[Container] = (),
+        on_instances: bool = False,
+        wait_for: Sequence[ITerraformDependable] = (),
+    ) -> Service:
         workspace = self.workspace
-        return FargateService(
+        cpu, memory_mib = size
+        return Service(
             self,
-            id_,
-            FargateServiceProps(
-                name=names.physical("service", workspace.name, id_),
+            role.replace("-", "_"),
+            ServiceProps(
+                name=names.physical("service", workspace.name, role),
                 account=self.account,
                 cluster=self.cluster,
                 container=container,
-                cpu=size.cpu,
-                memory_mib=size.memory_mib,
+                first=first,
+                capacity_provider=self._instances.capacity_provider if on_instances and self._instances else None,
+                cpu=cpu,
+                memory_mib=memory_mib,
                 deployment=deployment,
                 vpc_id=self._network.vpc.id,
                 subnet_ids=self._network.vpc.private_subnet_ids,
-                secrets_key_arn=self._data.data_key.arn,
-                log_group_name=names.physical("log_group", workspace.name, id_),
+                secrets_key_arn=self._data.key_arn,
+                log_group_name=names.physical("log_group", workspace.name, role),
                 log_retention_days=workspace.omero.log_retention_days,
                 log_key_arn=self._key.arn,
                 targets=balancer.targets if balancer else (),
-                wait_for=balancer.listeners if balancer else (),
+                wait_for=[*wait_for, *(balancer.listeners if balancer else ())],
             ),
         )
 
     def _connect(self) -> None:
         """Who may reach whom; whatever is not here is closed."""
-        server, web, data = self.server.security_group_id, self.web.security_group_id, self._data
-        ways = [
-            ("balancer_to_web", self.balancer.security_group_id, web, WEB_PORT, "OMERO.web"),
-            ("web_to_server", web, server, SERVER_PORT, "OMERO over TLS"),
-            ("server_to_database", server, data.database.security_group_id, POSTGRES_PORT, "PostgreSQL"),
-            ("server_to_file_system", server, data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
-        ]
+        web, data = self.web.security_group_id, self._data
+        ways = [("balancer_to_web", self.balancer.security_group_id, web, WEB_PORT, "OMERO.web")]
+        servers = {"server": self.server, **self.read_only}
+        for role, service in servers.items():
+            server, name = service.security_group_id, role.replace("-", "_")
+            ways += [
+                (f"web_to_{name}", web, server, SERVER_PORT, "OMERO over TLS"),
+                (f"{name}_to_database", server, data.database.security_group_id, POSTGRES_PORT, "PostgreSQL"),
+            ]
+            if not self._instances:
+                ways.append(
+                    (f"{name}_to_file_system", server, data.file_system.security_group_id, NFS_PORT, "NFS over TLS")
+                )
+        if self._instances:
+            # An instance mounts in its own network, whatever the task's (ECS Developer Guide, "EFS volumes").
+            from_, to = self._instances.security_group.id, data.file_system.security_group_id
+            ways.append(("instances_to_file_system", from_, to, NFS_PORT, "NFS over TLS"))
+        if self.sessions:
+            ways.append(("web_to_sessions", web, self.sessions.security_group_id, VALKEY_PORT, "Valkey over TLS"))
         if self.server_balancer:
             from_ = self.server_balancer.security_group_id
+            to = self.server.security_group_id
             ways += [
-                (f"balancer_to_server_{transport}", from_, server, TRANSPORTS[transport], f"OMERO, {transport}")
+                (f"balancer_to_server_{transport}", from_, to, TRANSPORTS[transport], f"OMERO, {transport}")
                 for transport in _transports(self.workspace.access.server)
             ]
         for id_, source, target, port, description in ways:
@@ -253,6 +361,9 @@ class OmeroStack(WorkspaceStack):
         self.publish("server_host", self.server.host, "The server's name inside the VPC, port 4064.")
         self.publish("server_security_group_id", self.server.security_group_id, "Guards the server's port 4064.")
         self.publish("server_log_group_name", self.server.log_group_name, "The server's log.")
+        if self.read_only:
+            hosts = ",".join(server.host for server in self.read_only.values())
+            self.publish("read_only_hosts", hosts, "The read-only servers' names inside the VPC, port 4064.")
         self.publish("web_service_name", self.web.name, "The web application's ECS service.")
 
 

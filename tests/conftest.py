@@ -71,9 +71,28 @@ def only(stack: dict[str, Any], type_: str) -> dict[str, Any]:
     return resource
 
 
-def container(stack: dict[str, Any], name: str) -> dict[str, Any]:
-    """The single container of a task definition."""
-    definition = of_type(stack, "aws_ecs_task_definition")[f"{name}_task_definition"]
-    (found,) = json.loads(definition["container_definitions"])
-    assert isinstance(found, dict)
+def containers(stack: dict[str, Any], role: str) -> dict[str, dict[str, Any]]:
+    """The containers of a task definition, by name."""
+    definition = of_type(stack, "aws_ecs_task_definition")[f"{role}_task_definition"]
+    return {container["name"]: container for container in json.loads(definition["container_definitions"])}
+
+
+def container(stack: dict[str, Any], role: str) -> dict[str, Any]:
+    """The single container of a task definition that runs as long as the task."""
+    (found,) = [container for container in containers(stack, role).values() if container["essential"]]
     return found
+
+
+def variables(stack: dict[str, Any], role: str) -> dict[str, str]:
+    """The environment of that container."""
+    return {variable["name"]: variable["value"] for variable in container(stack, role)["environment"]}
+
+
+def ways_to(stack: dict[str, Any], target: str) -> set[tuple[str, int]]:
+    """Who may reach the members of a security group (a CIDR, or the other group's name), and on which port."""
+    rules = of_type(stack, "aws_vpc_security_group_ingress_rule").values()
+    return {
+        (rule.get("cidr_ipv4") or rule["referenced_security_group_id"].split(".")[1], rule["from_port"])
+        for rule in rules
+        if f"{target}_security_group" in rule["security_group_id"]
+    }

@@ -14,8 +14,8 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
-from modules.fargate_service import Deployment
-from modules.omero import ONE_WRITER, variable
+from modules.container import Deployment
+from modules.omero import ONE_AT_A_TIME, variable
 from modules.vpc import VpcProps
 
 
@@ -25,7 +25,7 @@ def test_refuses_a_deployment_that_can_never_begin() -> None:
 
 
 def test_one_writer_stops_before_it_starts() -> None:
-    assert (ONE_WRITER.count, ONE_WRITER.minimum_percent, ONE_WRITER.maximum_percent) == (1, 0, 100)
+    assert (ONE_AT_A_TIME.count, ONE_AT_A_TIME.minimum_percent, ONE_AT_A_TIME.maximum_percent) == (1, 0, 100)
 
 
 def test_refuses_subnets_that_are_no_pair() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from settings import fargate
 from settings.access import Access
-from settings.omero import Server, Task, Web
+from settings.omero import Ec2, Omero, Server, Web, system_memory_mib
 
 
 def test_refuses_the_whole_internet_by_a_slip() -> None:
@@ -29,7 +29,7 @@ def test_refuses_the_whole_internet_by_a_slip() -> None:
 )
 def test_refuses_a_pair_that_fargate_lacks(cpu: int, memory_mib: int, said: str) -> None:
     with pytest.raises(ValidationError) as caught:
-        Task(cpu=cpu, memory_mib=memory_mib)
+        Web(cpu=cpu, memory_mib=memory_mib)
     assert said in str(caught.value)
 
 
@@ -37,7 +37,7 @@ def test_refuses_a_pair_that_fargate_lacks(cpu: int, memory_mib: int, said: str)
 def test_takes_the_ends_of_each_size(cpu: int) -> None:
     sizes = fargate.MEMORY_MIB[cpu]
     for memory in (sizes[0], sizes[-1]):
-        assert Task(cpu=cpu, memory_mib=memory).memory_mib == memory
+        assert fargate.refusal(cpu, memory) is None
     for memory in (sizes[0] - 1, sizes[-1] + 1):
         assert fargate.refusal(cpu, memory) is not None
 
@@ -53,13 +53,69 @@ def test_takes_a_pinned_image(image: str) -> None:
     assert Web(image=image).image == image
 
 
-def test_refuses_a_server_without_room_for_an_importer() -> None:
-    with pytest.raises(ValidationError, match=r"memory_mib 4096 is too little for OMERO\.server; give 4438 or more"):
-        Server(cpu=1024, memory_mib=4096)
+def test_refuses_a_server_that_omero_has_no_room_in() -> None:
+    with pytest.raises(ValidationError, match=r"server: memory_mib 2048 is too little for OMERO\.server; give 4096"):
+        Omero(server=Server(cpu=1024, memory_mib=2048))
 
 
-def test_the_server_leaves_room_for_an_importer() -> None:
-    assert Server().system_memory_mib == 10240 - 1024
+@pytest.mark.parametrize(("memory_mib", "system"), [(10240, 10240 - 1024), (4096, 3414), (4438, 3414), (4439, 3415)])
+def test_the_server_leaves_room_for_an_importer_but_keeps_omeros_least(memory_mib: int, system: int) -> None:
+    assert system_memory_mib(memory_mib) == system
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory_mib", "instance_type", "said"),
+    [
+        (4097, 8192, "m5.xlarge", "cpu 4097 does not fit on an instance of m5.xlarge; allowed: 128 to 4096"),
+        (64, 8192, "m5.xlarge", "cpu 64 does not fit"),
+        (4096, 16384, "m5.xlarge", "memory_mib 16384 does not fit on an instance of m5.xlarge, which leaves 15308"),
+        (4096, 10240, "c5.xlarge", "memory_mib 10240 does not fit on an instance of c5.xlarge"),
+    ],
+)
+def test_refuses_a_task_that_no_instance_holds(cpu: int, memory_mib: int, instance_type: str, said: str) -> None:
+    server = Server(launch_type="EC2", cpu=cpu, memory_mib=memory_mib)
+    with pytest.raises(ValidationError) as caught:
+        Omero(server=server, ec2=Ec2(instance_type=instance_type))
+    assert said in str(caught.value)
+
+
+def test_ec2_takes_pairs_that_fargate_lacks() -> None:
+    server = Server(launch_type="EC2", cpu=3000, memory_mib=15000)
+    assert Omero(server=server, ec2=Ec2()).server.memory_mib == 15000
+    with pytest.raises(ValidationError, match="cpu 3000 is not offered by Fargate"):
+        Omero(server=server.model_copy(update={"launch_type": "FARGATE"}))
+
+
+@pytest.mark.parametrize("instance_type", ["t3.micro", "m7g.xlarge", "m5", "m5.metal", ""])
+def test_refuses_an_instance_type(instance_type: str) -> None:
+    with pytest.raises(ValidationError, match=r"is no instance type that .* runs on here; allowed: c5"):
+        Ec2(instance_type=instance_type)
+
+
+@pytest.mark.parametrize(
+    ("servers", "instance_type", "least"),
+    [
+        (1, "m5.xlarge", 1),  # 2,048 CPU units each: two on one of 4,096
+        (2, "m5.xlarge", 2),
+        (6, "m5.xlarge", 4),
+        (2, "m5.2xlarge", 1),  # three network interfaces are left to tasks
+        (3, "m5.2xlarge", 2),
+    ],
+)
+def test_refuses_more_servers_than_the_instances_hold(servers: int, instance_type: str, least: int) -> None:
+    def omero(instances: int) -> Omero:
+        size = {"cpu": 2048, "memory_mib": 4096}
+        values = {
+            "server": {"launch_type": "EC2", **size},
+            "read_only": {"count": servers, **size},
+            "ec2": {"instance_type": instance_type, "max_instances": instances},
+        }
+        return Omero.model_validate(values)
+
+    assert omero(least).ec2 is not None
+    if least > 1:
+        with pytest.raises(ValidationError, match=f"do not hold 1 read-write and {servers} .*; give {least} or more"):
+            omero(least - 1)
 
 
 @pytest.mark.parametrize("count", [0, 21])

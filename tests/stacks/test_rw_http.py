@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.conftest import Stacks, container, of_type, only
+from tests.conftest import Stacks, container, of_type, only, variables
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def omero(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
 
 def _group(reference: str) -> str:
     """The role of a security group, of this stack or another, from a reference to it."""
-    for role in ("balancer", "web", "server", "database", "file_system"):
+    for role in ("balancer", "web", "server", "sessions", "database", "file_system"):
         if f"{role}_security_group" in reference:
             return role
     raise AssertionError(f"{reference} is no security group of ours")
@@ -58,6 +59,7 @@ def test_who_may_reach_whom(omero: dict[str, Any], type_: str, here: str, there:
     assert ways == {
         ("balancer", "web", 4080),
         ("web", "server", 4064),
+        ("web", "sessions", 6379),
         ("server", "database", 5432),
         ("server", "file_system", 2049),
     }
@@ -130,11 +132,15 @@ def test_an_execution_role_reads_its_own_secrets_only(omero: dict[str, Any]) -> 
 
 def test_server_is_told_its_own_memory_and_tls_to_the_database(omero: dict[str, Any]) -> None:
     task = of_type(omero, "aws_ecs_task_definition")["server_task_definition"]
-    variables = {variable["name"]: variable["value"] for variable in container(omero, "server")["environment"]}
     assert (task["cpu"], task["memory"]) == ("4096", "10240")
-    assert variables["CONFIG_omero_jvmcfg_system__memory"] == str(10240 - 1024)
-    assert variables["CONFIG_omero_db_properties"] == "sslmode=require"
-    assert variables["CONFIG_omero_client_icetransports"] == "ssl"
+    assert (
+        variables(omero, "server").items()
+        >= {
+            "CONFIG_omero_jvmcfg_system__memory": str(10240 - 1024),
+            "CONFIG_omero_db_properties": "sslmode=require",
+            "CONFIG_omero_client_icetransports": "ssl",
+        }.items()
+    )
 
 
 def test_server_mounts_the_file_system_over_tls_with_its_role(omero: dict[str, Any]) -> None:
@@ -148,10 +154,20 @@ def test_server_mounts_the_file_system_over_tls_with_its_role(omero: dict[str, A
 
 
 def test_web_finds_the_server_by_its_full_name(omero: dict[str, Any]) -> None:
-    (variable,) = container(omero, "web")["environment"]
-    assert variable == {"name": "OMEROHOST", "value": "server.lab.omero.internal"}
+    assert json.loads(variables(omero, "web")["CONFIG_omero_web_server__list"]) == [
+        ["server.lab.omero.internal", 4064, "omero"]
+    ]
     assert only(omero, "aws_service_discovery_private_dns_namespace")["name"] == "lab.omero.internal"
     assert of_type(omero, "aws_service_discovery_service")["server_discovery"]["name"] == "server"
+
+
+def test_servers_own_logs_reach_the_containers_log(omero: dict[str, Any]) -> None:
+    server = container(omero, "server")
+    *shell, script = server["entryPoint"]
+    assert shell == ["/bin/bash", "-c"]
+    assert re.search(r"for name in Blitz-0 DropBox; do\s+tail .* -F .*/var/log/\$name\.log", script)
+    assert script.rstrip().endswith("exec /usr/local/bin/entrypoint.sh")
+    assert server["logConfiguration"]["options"]["awslogs-group"] == "/omero/lab/server"
 
 
 def test_images_are_pinned_and_health_is_checked(omero: dict[str, Any]) -> None:

@@ -1,16 +1,16 @@
-"""One container as an ECS service on Fargate: roles, log, task definition, name in the VPC, deployment."""
+"""One container as an ECS service: roles, log, task definition, name in the VPC, deployment."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
+    EcsServiceCapacityProviderStrategy,
     EcsServiceDeploymentCircuitBreaker,
     EcsServiceLoadBalancer,
     EcsServiceNetworkConfiguration,
@@ -19,9 +19,6 @@ from cdktf_cdktf_provider_aws.ecs_service import (
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinition,
     EcsTaskDefinitionRuntimePlatform,
-    EcsTaskDefinitionVolume,
-    EcsTaskDefinitionVolumeEfsVolumeConfiguration,
-    EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig,
 )
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
@@ -35,6 +32,7 @@ from constructs import Construct
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.cluster import Cluster
+from modules.container import Container, Deployment, Mount, Share, Target
 from modules.log_group import log_group
 from modules.policy import Statement, document, trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
@@ -43,84 +41,22 @@ ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mount:
-    """An EFS access point in the container, over TLS and with the task's own role."""
+class ServiceProps:
+    """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: what Fargate offers, or an instance has room for.
 
-    volume: str
-    path: str
-    file_system_id: str
-    file_system_arn: str
-    access_point_id: str
-    access_point_arn: str
+    `capacity_provider` is that of the instances to run on; None is Fargate. The containers of `first` run to their end
+    before `container` starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
 
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    """A shell command that says whether the container is well; times in seconds."""
-
-    command: str
-    interval: int = 30
-    timeout: int = 15
-    retries: int = 5
-    start_period: int = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A balancer's target group, and the container's port that it forwards to."""
-
-    arn: str
-    port: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Container:
-    """`secrets` maps a variable's name to the ARN of the secret that holds its value.
-
-    `stop_timeout` is the seconds from SIGTERM to SIGKILL, at most 120 on Fargate.
-    """
-
-    name: str
-    image: str
-    ports: Sequence[int]
-    environment: Mapping[str, str]
-    secrets: Mapping[str, str]
-    health: Health
-    mounts: Sequence[Mount] = ()
-    stop_timeout: int = 120
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """How many tasks run, and how many may run during a deployment, in percent of `count`.
-
-    `scaled` leaves the number to autoscaling once the service is there.
-    """
-
-    count: int
-    minimum_percent: int
-    maximum_percent: int
-    scaled: bool = False
-
-    def __post_init__(self) -> None:
-        if self.maximum_percent <= self.minimum_percent:
-            raise ValueError(
-                f"a deployment between {self.minimum_percent} % and {self.maximum_percent} % can never begin; "
-                "the maximum has to be above the minimum"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FargateServiceProps:
-    """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: a pair that Fargate offers.
-
-    `secrets_key_arn` is the key that the container's secrets are encrypted with.
+    Raises:
+        ValueError: a share would be mounted on Fargate.
     """
 
     name: str
     account: Account
     cluster: Cluster
     container: Container
+    first: Sequence[Container] = ()
+    capacity_provider: str | None = None
     cpu: int
     memory_mib: int
     deployment: Deployment
@@ -133,11 +69,16 @@ class FargateServiceProps:
     targets: Sequence[Target] = ()
     wait_for: Sequence[ITerraformDependable] = field(default_factory=tuple)
 
+    def __post_init__(self) -> None:
+        shares = [mount.path for mount in self.container.mounts if isinstance(mount, Share)]
+        if shares and self.capacity_provider is None:
+            raise ValueError(f"Fargate cannot mount the NFS share at {shares[0]}; give the service a capacity provider")
 
-class FargateService(Construct):
-    """`name` of the service, `host` in the VPC, `security_group_id`, `log_group_name`."""
 
-    def __init__(self, scope: Construct, id_: str, props: FargateServiceProps) -> None:
+class Service(Construct):
+    """`service` itself, its `name`, `host` in the VPC, `security_group_id`, `log_group_name`."""
+
+    def __init__(self, scope: Construct, id_: str, props: ServiceProps) -> None:
         super().__init__(scope, id_)
         self._props = props
         container = props.container
@@ -161,7 +102,7 @@ class FargateService(Construct):
             self,
             "task_definition",
             family=props.name,
-            requires_compatibilities=["FARGATE"],
+            requires_compatibilities=["EC2" if props.capacity_provider else "FARGATE"],
             network_mode="awsvpc",
             cpu=str(props.cpu),
             memory=str(props.memory_mib),
@@ -171,8 +112,8 @@ class FargateService(Construct):
             ),
             execution_role_arn=execution_role.arn,
             task_role_arn=task_role.arn,
-            container_definitions=json.dumps([_container_definition(props)]),
-            volume=[_volume(mount) for mount in container.mounts],
+            container_definitions=json.dumps(_container_definitions(props)),
+            volume=[mount.render() for mount in container.mounts],
         )
         discovery = ServiceDiscoveryService(
             self,
@@ -193,8 +134,9 @@ class FargateService(Construct):
             name=props.name,
             cluster=props.cluster.arn,
             task_definition=definition.arn,
-            launch_type="FARGATE",
-            platform_version="LATEST",
+            launch_type=None if props.capacity_provider else "FARGATE",
+            platform_version=None if props.capacity_provider else "LATEST",
+            capacity_provider_strategy=_strategy(props.capacity_provider),
             desired_count=props.deployment.count,
             deployment_minimum_healthy_percent=props.deployment.minimum_percent,
             deployment_maximum_percent=props.deployment.maximum_percent,
@@ -215,10 +157,13 @@ class FargateService(Construct):
                 )
                 for target in props.targets
             ],
-            health_check_grace_period_seconds=container.health.start_period if props.targets else None,
-            depends_on=[execution_policy, task_policy, *props.wait_for],
+            health_check_grace_period_seconds=container.health.start_period
+            if container.health and props.targets
+            else None,
+            depends_on=[execution_policy, task_policy, props.cluster.capacity, *props.wait_for],
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]) if props.deployment.scaled else None,
         )
+        self.service = service
         self.name = service.name
         self.host = f"{container.name}.{props.cluster.namespace}"
         self.security_group_id = group.id
@@ -238,19 +183,20 @@ class FargateService(Construct):
         return role, policy
 
 
-def _execution_statements(props: FargateServiceProps, log_group_arn: str) -> tuple[Statement, ...]:
+def _execution_statements(props: ServiceProps, log_group_arn: str) -> tuple[Statement, ...]:
     """What ECS itself needs to start the container: its log, its secrets, its image."""
     statements = [
         Statement(
             sid="WriteOwnLog", actions=("logs:CreateLogStream", "logs:PutLogEvents"), resources=(f"{log_group_arn}:*",)
         )
     ]
-    if props.container.secrets:
+    secrets = sorted({arn for container in (*props.first, props.container) for arn in container.secrets.values()})
+    if secrets:
         statements += [
             Statement(
                 sid="ReadOwnSecrets",
                 actions=("secretsmanager:GetSecretValue",),
-                resources=tuple(props.container.secrets.values()),
+                resources=tuple(secrets),
             ),
             Statement(
                 sid="DecryptOwnSecrets",
@@ -277,61 +223,35 @@ def _execution_statements(props: FargateServiceProps, log_group_arn: str) -> tup
     return tuple(statements)
 
 
-def _task_statements(props: FargateServiceProps) -> tuple[Statement, ...]:
+def _task_statements(props: ServiceProps) -> tuple[Statement, ...]:
     """What the container may do: hold an ECS Exec session and mount its access points."""
     mounts = tuple(
         Statement(
             sid=f"Mount{mount.volume.capitalize()}",
-            actions=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
+            actions=(
+                ("elasticfilesystem:ClientMount",)
+                if mount.read_only
+                else ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
+            ),
             resources=(mount.file_system_arn,),
             conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": mount.access_point_arn}},
         )
         for mount in props.container.mounts
+        if isinstance(mount, Mount)
     )
     return (*props.cluster.exec_statements(), *mounts)
 
 
-def _container_definition(props: FargateServiceProps) -> dict[str, Any]:
-    container, health = props.container, props.container.health
-    return {
-        "name": container.name,
-        "image": container.image,
-        "essential": True,
-        "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"} for port in container.ports],
-        "environment": [{"name": name, "value": value} for name, value in sorted(container.environment.items())],
-        "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(container.secrets.items())],
-        "mountPoints": [
-            {"sourceVolume": mount.volume, "containerPath": mount.path, "readOnly": False} for mount in container.mounts
-        ],
-        # An init process reaps what ECS Exec sessions leave behind.
-        "linuxParameters": {"initProcessEnabled": True},
-        "stopTimeout": container.stop_timeout,
-        "healthCheck": {
-            "command": ["CMD-SHELL", health.command],
-            "interval": health.interval,
-            "timeout": health.timeout,
-            "retries": health.retries,
-            "startPeriod": health.start_period,
-        },
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": props.log_group_name,
-                "awslogs-region": props.account.region,
-                "awslogs-stream-prefix": "ecs",
-            },
-        },
+def _strategy(capacity_provider: str | None) -> list[EcsServiceCapacityProviderStrategy] | None:
+    if capacity_provider is None:
+        return None
+    return [EcsServiceCapacityProviderStrategy(capacity_provider=capacity_provider, weight=1)]
+
+
+def _container_definitions(props: ServiceProps) -> list[dict[str, object]]:
+    log = {
+        "awslogs-group": props.log_group_name,
+        "awslogs-region": props.account.region,
+        "awslogs-stream-prefix": "ecs",
     }
-
-
-def _volume(mount: Mount) -> EcsTaskDefinitionVolume:
-    return EcsTaskDefinitionVolume(
-        name=mount.volume,
-        efs_volume_configuration=EcsTaskDefinitionVolumeEfsVolumeConfiguration(
-            file_system_id=mount.file_system_id,
-            transit_encryption="ENABLED",
-            authorization_config=EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig(
-                access_point_id=mount.access_point_id, iam="ENABLED"
-            ),
-        ),
-    )
+    return [*(container.render(log) for container in props.first), props.container.render(log, props.first)]

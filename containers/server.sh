@@ -1,0 +1,7 @@
+# Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
+# to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
+set -eu
+for name in Blitz-0 DropBox; do
+    tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
+done
+exec /usr/local/bin/entrypoint.sh

@@ -1,0 +1,161 @@
+"""Containers of ECS tasks as values: what they run, what they mount, when they are well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cdktf_cdktf_provider_aws.ecs_task_definition import (
+    EcsTaskDefinitionVolume,
+    EcsTaskDefinitionVolumeDockerVolumeConfiguration,
+    EcsTaskDefinitionVolumeEfsVolumeConfiguration,
+    EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """An EFS access point in the container, over TLS and with the task's own role."""
+
+    volume: str
+    path: str
+    file_system_id: str
+    file_system_arn: str
+    access_point_id: str
+    access_point_arn: str
+    read_only: bool = False
+
+    def render(self) -> EcsTaskDefinitionVolume:
+        """The task's volume."""
+        return EcsTaskDefinitionVolume(
+            name=self.volume,
+            efs_volume_configuration=EcsTaskDefinitionVolumeEfsVolumeConfiguration(
+                file_system_id=self.file_system_id,
+                transit_encryption="ENABLED",
+                authorization_config=EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig(
+                    access_point_id=self.access_point_id, iam="ENABLED"
+                ),
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """An NFS share of an S3 File Gateway at `address`, mounted read-only by the instance (never by Fargate)."""
+
+    volume: str
+    path: str
+    address: str
+    export: str
+    read_only: bool = True
+
+    def render(self) -> EcsTaskDefinitionVolume:
+        """The task's volume: Docker's own driver mounts it, in the instance's network."""
+        return EcsTaskDefinitionVolume(
+            name=self.volume,
+            docker_volume_configuration=EcsTaskDefinitionVolumeDockerVolumeConfiguration(
+                driver="local",
+                scope="task",
+                driver_opts={
+                    "type": "nfs",
+                    # `nolock,hard` are what AWS asks of clients of a File Gateway (its user guide, "Mounting").
+                    "o": f"addr={self.address},nfsvers=4.1,nolock,hard,ro",
+                    "device": f":{self.export}",
+                },
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """A shell command that says whether the container is well; times in seconds."""
+
+    command: str
+    interval: int = 30
+    timeout: int = 15
+    retries: int = 5
+    start_period: int = 300
+
+    def render(self) -> dict[str, Any]:
+        """The container's health check."""
+        return {
+            "command": ["CMD-SHELL", self.command],
+            "interval": self.interval,
+            "timeout": self.timeout,
+            "retries": self.retries,
+            "startPeriod": self.start_period,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """`secrets` maps a variable's name to the ARN of the secret that holds its value.
+
+    `entry_point` replaces the image's own. `health` None is for containers that run to their end.
+    `stop_timeout` is the seconds from SIGTERM to SIGKILL, at most 120 on Fargate.
+    """
+
+    name: str
+    image: str
+    environment: Mapping[str, str]
+    secrets: Mapping[str, str]
+    health: Health | None
+    ports: Sequence[int] = ()
+    mounts: Sequence[Mount | Share] = ()
+    entry_point: Sequence[str] = ()
+    stop_timeout: int = 120
+
+    def render(self, log: Mapping[str, str], first: Sequence[Container] = ()) -> dict[str, Any]:
+        """The container's definition. `log` are options of the log driver; `first` run to their end before it."""
+        definition: dict[str, Any] = {
+            "name": self.name,
+            "image": self.image,
+            "essential": self.health is not None,
+            "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"} for port in self.ports],
+            "environment": [{"name": name, "value": value} for name, value in sorted(self.environment.items())],
+            "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets.items())],
+            "mountPoints": [
+                {"sourceVolume": mount.volume, "containerPath": mount.path, "readOnly": mount.read_only}
+                for mount in self.mounts
+            ],
+            # An init process reaps what ECS Exec sessions leave behind.
+            "linuxParameters": {"initProcessEnabled": True},
+            "stopTimeout": self.stop_timeout,
+            "logConfiguration": {"logDriver": "awslogs", "options": dict(log)},
+        }
+        if self.entry_point:
+            definition["entryPoint"] = list(self.entry_point)
+        if self.health:
+            definition["healthCheck"] = self.health.render()
+        if first:
+            definition["dependsOn"] = [{"containerName": other.name, "condition": "SUCCESS"} for other in first]
+        return definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A balancer's target group, and the container's port that it forwards to."""
+
+    arn: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """How many tasks run, and how many may run during a deployment, in percent of `count`.
+
+    `scaled` leaves the number to autoscaling once the service is there.
+    """
+
+    count: int
+    minimum_percent: int
+    maximum_percent: int
+    scaled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.maximum_percent <= self.minimum_percent:
+            raise ValueError(
+                f"a deployment between {self.minimum_percent} % and {self.maximum_percent} % can never begin; "
+                "the maximum has to be above the minimum"
+            )

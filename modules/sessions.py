@@ -1,0 +1,76 @@
+"""A Valkey cache (ElastiCache) for the sessions of OMERO.web, over TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.elasticache_replication_group import ElasticacheReplicationGroup
+from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
+from constructs import Construct
+
+from modules.addresses import MAIN
+from modules.audit import skip
+from modules.security_group import SecurityGroup, SecurityGroupProps
+
+VALKEY_PORT = 6379
+VALKEY_VERSION = "8.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionsProps:
+    """`replicas` are copies beside the primary, in other zones; `key_arn` encrypts what is stored."""
+
+    name: str
+    description: str
+    vpc_id: str
+    subnet_ids: Sequence[str]
+    key_arn: str
+    node_type: str
+    replicas: int
+
+
+class Sessions(Construct):
+    """`url` is what a client connects to, `security_group_id` guards port 6379."""
+
+    def __init__(self, scope: Construct, id_: str, props: SessionsProps) -> None:
+        super().__init__(scope, id_)
+        group = SecurityGroup(
+            self,
+            "security_group",
+            SecurityGroupProps(name=props.name, description=props.description, vpc_id=props.vpc_id),
+        )
+        subnets = ElasticacheSubnetGroup(
+            self, "subnets", name=props.name, description=props.description, subnet_ids=list(props.subnet_ids)
+        )
+        cache = ElasticacheReplicationGroup(
+            self,
+            MAIN,
+            replication_group_id=props.name,
+            description=props.description,
+            engine="valkey",
+            engine_version=VALKEY_VERSION,
+            node_type=props.node_type,
+            num_cache_clusters=1 + props.replicas,
+            automatic_failover_enabled=props.replicas > 0,
+            multi_az_enabled=props.replicas > 0,
+            port=VALKEY_PORT,
+            subnet_group_name=subnets.name,
+            security_group_ids=[group.id],
+            transit_encryption_enabled=True,
+            transit_encryption_mode="required",
+            at_rest_encryption_enabled="true",
+            kms_key_id=props.key_arn,
+            maintenance_window="sun:06:30-sun:07:30",
+            # A change of size would wait for the next Sunday.
+            apply_immediately=True,
+        )
+        skip(
+            cache,
+            CKV_AWS_31="a password would be readable in the state (provider 5.100 has no write-only one); "
+            "the security group lets OMERO.web alone in",
+        )
+        if not props.replicas:
+            skip(cache, CKV2_AWS_50="the workspace says omero.web.sessions.replicas: 0")
+        self.url = f"rediss://{cache.primary_endpoint_address}:{VALKEY_PORT}/0"
+        self.security_group_id = group.id

@@ -1,0 +1,43 @@
+"""Section `share`: the NFS share of an S3 File Gateway that the server imports from."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from settings.fields import BucketName, Settings
+
+# Where the server's image keeps its own files: a mount over one of these would hide them.
+TAKEN = ("/OMERO", "/opt", "/usr", "/etc", "/tmp", "/startup")  # noqa: S108 - in the container
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError:
+        raise ValueError(f"{value} is no IPv4 address; give the gateway's own, for instance 10.192.20.15") from None
+
+
+def _mount_point(value: str) -> str:
+    parts = value.split("/")
+    if not value.startswith("/") or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]):
+        raise ValueError(f"{value} is no absolute path; one looks like /s3uploads")
+    if any(value == taken or value.startswith(f"{taken}/") for taken in TAKEN):
+        raise ValueError(f"{value} would hide what the server's image has there; one that hides nothing is /s3uploads")
+    return value
+
+
+class Share(Settings):
+    """For topologies with a share: a File Gateway that exists, in this VPC or reachable from it.
+
+    It is mounted read-only: it holds no links, so that images cannot live there, only come from there.
+    """
+
+    address: Annotated[str, AfterValidator(_address)]
+    """The gateway's IPv4 address."""
+    bucket: BucketName
+    """The bucket behind the share; the share is exported as `/<bucket>`."""
+    mount_point: Annotated[str, AfterValidator(_mount_point)] = "/s3uploads"
+    """Where the server sees the share."""

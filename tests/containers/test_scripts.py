@@ -1,0 +1,90 @@
+"""The scripts that task definitions carry."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import containers
+from containers import script
+
+SCRIPTS = sorted(path.name for path in Path(containers.__file__).parent.glob("*.*") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_carries_no_comment_and_no_template_of_terraforms(name: str) -> None:
+    text = script(name)
+    assert text.strip()
+    assert not [line for line in text.splitlines() if line.lstrip().startswith("# ")]
+    assert "${" not in text
+    assert "%{" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith(".sh")])
+def test_is_a_script_that_bash_understands(name: str) -> None:
+    done = subprocess.run(["bash", "-n", "-c", script(name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_refuses_what_terraform_would_read_as_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bad.sh").write_text("echo ${HOME}\n")
+    monkeypatch.setattr(containers, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(ValueError, match=r"bad.sh has \$\{, which Terraform would read as its own"):
+        script("bad.sh")
+
+
+def _stand_in(image: Path, text: str) -> str:
+    """The script with the image's folders replaced by stand-ins below `image`."""
+    for folder in ("/opt/omero", "/usr/local/bin", "/startup"):
+        text = text.replace(folder, f"{image}{folder}")
+    return text
+
+
+def _executable(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A stand-in for the server's image: the same folders, and start-up steps that say that they ran."""
+    logs = tmp_path / "opt/omero/server/OMERO.server/var/log"
+    logs.mkdir(parents=True)
+    for name in ("50-config.py", "60-database.sh", "99-run.sh"):
+        _executable(tmp_path / "startup" / name, f"echo ran {name}")
+    write = "; ".join(f"echo from {name} >> {logs}/{name}.log" for name in ("Blitz-0", "DropBox"))
+    _executable(tmp_path / "startup/99-run.sh", f"echo ran 99-run.sh; {write}; sleep 2.5")
+    _executable(
+        tmp_path / "usr/local/bin/entrypoint.sh", f'for step in {tmp_path}/startup/*; do "$step"; done; pkill -P $$'
+    )
+    _executable(tmp_path / "usr/local/bin/dumb-init", 'exec "$@"')
+    _executable(tmp_path / "opt/omero/server/venv3/bin/activate", "true")
+    return tmp_path
+
+
+def _output(image: Path, name: str) -> list[str]:
+    command = _stand_in(image, script(name)).replace("tail -n", "timeout 4 tail -n")
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    return done.stdout.splitlines()
+
+
+def test_the_read_write_server_runs_every_step_and_copies_its_logs(image: Path) -> None:
+    said = _output(image, "server.sh")
+    assert [line for line in said if line.startswith("ran")] == [
+        "ran 50-config.py",
+        "ran 60-database.sh",
+        "ran 99-run.sh",
+    ]
+    assert {"Blitz-0.log | from Blitz-0", "DropBox.log | from DropBox"} <= set(said)
+
+
+def test_a_read_only_server_skips_the_database_step(image: Path) -> None:
+    said = _output(image, "read_only_server.sh")
+    assert [line for line in said if line.startswith("ran")] == ["ran 50-config.py", "ran 99-run.sh"]
+    assert "Blitz-0.log | from Blitz-0" in said

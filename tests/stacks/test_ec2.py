@@ -1,0 +1,110 @@
+"""The launch type EC2: instances that ECS starts when servers need them, reached by nobody but Session Manager."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from settings.topology import TOPOLOGIES
+from tests.conftest import Stacks, of_type, only
+from tests.settings.test_topology import sections
+
+
+@pytest.fixture(params=TOPOLOGIES)
+def omero(request: pytest.FixtureRequest, synthesise: Callable[..., Stacks]) -> dict[str, Any]:
+    return synthesise(**sections(request.param), omero={"server": {"launch_type": "EC2"}})["omero"]
+
+
+def test_servers_run_on_instances_and_web_on_fargate(omero: dict[str, Any]) -> None:
+    services = of_type(omero, "aws_ecs_service")
+    definitions = of_type(omero, "aws_ecs_task_definition")
+    assert {"server", "web"} <= set(services)
+    for role, service in services.items():
+        definition = definitions[f"{role}_task_definition"]
+        if role == "web":
+            assert service["launch_type"] == "FARGATE"
+            assert definition["requires_compatibilities"] == ["FARGATE"]
+        else:
+            (strategy,) = service["capacity_provider_strategy"]
+            assert strategy["capacity_provider"] == "${aws_ecs_capacity_provider.instances_capacity_provider.name}"
+            assert "launch_type" not in service
+            assert definition["requires_compatibilities"] == ["EC2"]
+        assert definition["network_mode"] == "awsvpc"
+        assert service["enable_execute_command"] is True
+
+
+def test_one_writer_on_instances_too(omero: dict[str, Any]) -> None:
+    server = of_type(omero, "aws_ecs_service")["server"]
+    assert (server["deployment_minimum_healthy_percent"], server["deployment_maximum_percent"]) == (0, 100)
+
+
+def test_instances_take_tokens_only_and_are_encrypted(omero: dict[str, Any]) -> None:
+    template = only(omero, "aws_launch_template")
+    assert template["metadata_options"]["http_tokens"] == "required"
+    assert template["metadata_options"]["http_put_response_hop_limit"] == 1
+    ((disk),) = template["block_device_mappings"]
+    assert (disk["ebs"]["volume_type"], disk["ebs"]["encrypted"], disk["ebs"]["volume_size"]) == ("gp3", "true", 60)
+    assert "key_name" not in template, "people come in by Session Manager"
+    assert "associate_public_ip_address" not in json.dumps(template)
+    assert template["image_id"] == "${data.aws_ssm_parameter.instances_image.insecure_value}"
+    name = omero["data"]["aws_ssm_parameter"]["instances_image"]["name"]
+    assert name == "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+
+
+def test_nobody_can_connect_to_an_instance(omero: dict[str, Any]) -> None:
+    rules = of_type(omero, "aws_vpc_security_group_ingress_rule").values()
+    assert not [rule for rule in rules if "instances" in rule["security_group_id"]]
+
+
+def test_instances_join_the_cluster_and_keep_their_role_from_tasks(omero: dict[str, Any]) -> None:
+    user_data = only(omero, "aws_launch_template")["user_data"]
+    assert "ECS_CLUSTER=omero-lab" in user_data
+    assert "ECS_AWSVPC_BLOCK_IMDS=true" in user_data
+    assert only(omero, "aws_ecs_cluster")["name"] == "omero-lab"
+
+
+def test_ecs_scales_protects_and_drains(omero: dict[str, Any]) -> None:
+    provider = only(omero, "aws_ecs_capacity_provider")["auto_scaling_group_provider"]
+    assert provider["managed_scaling"]["status"] == "ENABLED"
+    assert provider["managed_termination_protection"] == "ENABLED"
+    assert provider["managed_draining"] == "ENABLED"
+    group = only(omero, "aws_autoscaling_group")
+    assert group["protect_from_scale_in"] is True, "AWS refuses the provider's protection without it"
+    assert (group["min_size"], group["max_size"]) == (0, 2)
+    assert len(group["vpc_zone_identifier"]) == 2, "either zone can be lost"
+    assert all("private" in subnet for subnet in group["vpc_zone_identifier"])
+    assert group["lifecycle"]["ignore_changes"] == ["desired_capacity"]
+    offered = only(omero, "aws_ecs_cluster_capacity_providers")["capacity_providers"]
+    assert offered == ["FARGATE", "${aws_ecs_capacity_provider.instances_capacity_provider.name}"]
+
+
+def test_the_instances_role_may_be_an_instance_and_nothing_more(omero: dict[str, Any]) -> None:
+    policy = of_type(omero, "aws_iam_role_policy")["instances_policy"]["policy"]
+    actions = {
+        action
+        for statement in json.loads(policy)["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert {action.partition(":")[0] for action in actions} == {"ecs", "ssm", "ssmmessages"}
+    assert not [action for action in actions if "*" in action]
+    assert "ssm:GetParameter" not in actions
+    assert not of_type(omero, "aws_iam_role_policy_attachment")
+
+
+def test_instances_and_volumes_carry_the_workspaces_tags(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(tags={"CostCentre": "4711"}, omero={"server": {"launch_type": "EC2"}})["omero"]
+    specifications = only(omero, "aws_launch_template")["tag_specifications"]
+    assert {specification["resource_type"] for specification in specifications} == {"instance", "volume"}
+    for specification in specifications:
+        assert specification["tags"].items() >= {"CostCentre": "4711", "Workspace": "lab"}.items()
+    keys = {tag["key"] for tag in only(omero, "aws_autoscaling_group")["tag"]}
+    assert keys >= {"CostCentre", "Workspace", "AmazonECSManaged"}
+
+
+def test_there_are_no_instances_on_fargate(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise()["omero"]
+    for kind in ("aws_launch_template", "aws_autoscaling_group", "aws_ecs_capacity_provider"):
+        assert not of_type(omero, kind)
