@@ -1,6 +1,7 @@
-"""KMS: the period of a key's rotation.
+"""KMS: the period of a key's rotation, and keys that are AWS's own.
 
-moto 5.2.5 drops `RotationPeriodInDays`, so that `rotation_period_in_days` is a difference at every plan.
+moto 5.2.5 drops `RotationPeriodInDays`, so that `rotation_period_in_days` is a difference at every plan; and it calls
+the keys that AWS manages (`alias/aws/ebs` and the like) the customer's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
+from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 
 _DEFAULT_DAYS = 365
@@ -16,7 +18,15 @@ _ALLOWED_DAYS = range(90, 2561)  # https://docs.aws.amazon.com/kms/latest/APIRef
 
 
 def install() -> None:
-    """Keep the period, and give it back."""
+    """Keep the period, and give it back; say whose a key is."""
+    add_alias = KmsBackend.create_alias
+
+    def create_alias(self: Any, target_key_id: str, alias_name: str) -> Any:
+        if alias_name.startswith("alias/aws/"):
+            self.keys[self.get_key_id(target_key_id)].key_manager = "AWS"
+        return add_alias(self, target_key_id, alias_name)
+
+    KmsBackend.create_alias = create_alias
     enable, status = KmsResponse.enable_key_rotation, KmsResponse.get_key_rotation_status
 
     def key(self: Any) -> Any:

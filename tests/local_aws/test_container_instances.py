@@ -150,3 +150,16 @@ def test_refresh_replaces_instances_unless_they_are_protected(client: Client, ne
     present = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]["Instances"]
     assert {each["InstanceId"] for each in present}.isdisjoint(each["InstanceId"] for each in group["Instances"])
     scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+
+
+def test_lists_the_capacity_providers_there_are(client: Client, network: Network, ecs: Ecs) -> None:
+    def listed(*names: str) -> set[str]:
+        found = client("ecs").describe_capacity_providers(**({"capacityProviders": list(names)} if names else {}))
+        assert {each["status"] for each in found["capacityProviders"]} == {"ACTIVE"}
+        return {each["name"] for each in found["capacityProviders"]}
+
+    assert listed() >= {"FARGATE", "FARGATE_SPOT"}
+    own = _provider(client, _group(client, network, ecs.cluster), ecs.cluster)
+    assert listed() >= {"FARGATE", "FARGATE_SPOT", own}
+    assert listed(own) == {own}
+    assert listed("FARGATE", own) == {"FARGATE", own}

@@ -19,6 +19,13 @@ def test_key_keeps_its_rotation_period(client: Client) -> None:
     assert kms.get_key_rotation_status(KeyId=key)["RotationPeriodInDays"] == 180
 
 
+def test_a_key_of_aws_is_not_the_customers(client: Client) -> None:
+    kms = client("kms")
+    assert kms.create_key()["KeyMetadata"]["KeyManager"] == "CUSTOMER"
+    client("ec2").create_volume(AvailabilityZone="eu-west-1a", Size=1, Encrypted=True)
+    assert kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["KeyManager"] == "AWS"
+
+
 @pytest.mark.parametrize("peer", ["cidr", "group", "prefix list"])
 def test_rule_keeps_and_changes_its_description(client: Client, network: Network, peer: str) -> None:
     ec2 = client("ec2")

@@ -197,6 +197,21 @@ def _delete_provider(original: Action) -> Action:
     return delete_capacity_provider
 
 
+def _describe_providers(original: Action) -> Action:
+    """Without names, moto fails; AWS gives all there are, its own two among them."""
+
+    def describe_capacity_providers(self: Any) -> ActionResult:
+        backend, names = self.ecs_backend, self.params.get("capacityProviders")
+        own = [name for name in validation.FARGATE_PROVIDERS if not names or name in names]
+        self.params["capacityProviders"] = [name for name in names or backend.capacity_providers if name not in own]
+        answer = original(self)
+        arn = f"arn:{backend.partition}:ecs:{backend.region_name}:{backend.account_id}:capacity-provider/"
+        found = [{"name": name, "capacityProviderArn": f"{arn}{name}", "status": "ACTIVE", "tags": []} for name in own]
+        return ActionResult({**answer.result, "capacityProviders": [*found, *answer.result["capacityProviders"]]})
+
+    return describe_capacity_providers
+
+
 def describe_container_instances(self: Any) -> ActionResult:
     backend, request = self.ecs_backend, self.params
     found, failures = backend.describe_container_instances(
@@ -241,4 +256,5 @@ def install() -> None:
     Response.create_capacity_provider = _create_provider(Response.create_capacity_provider)
     Response.update_capacity_provider = _update_provider(Response.update_capacity_provider)
     Response.delete_capacity_provider = _delete_provider(Response.delete_capacity_provider)
+    Response.describe_capacity_providers = _describe_providers(Response.describe_capacity_providers)
     Response.describe_container_instances = describe_container_instances
