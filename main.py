@@ -34,11 +34,14 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
 
 
 def table() -> str:
-    """The topologies: name, what sets each apart, and what it is."""
-    rows = [("topology", "TLS", "NLB", "")]
+    """The topologies: name, what sets each apart, where the servers may run, and what it creates."""
+    rows: list[tuple[str, ...]] = [("topology", "TLS", "NLB", "read-only", "share", "servers on", "")]
     for name, row in TOPOLOGIES.items():
-        rows.append((name, "yes" if row.tls else "no", "yes" if row.nlb else "no", row.description))
-    return "\n".join(f"{name:<12} {tls:<4} {nlb:<4} {description}".rstrip() for name, tls, nlb, description in rows)
+        traits = ("yes" if trait else "no" for trait in (row.tls, row.nlb, row.read_only, row.share))
+        rows.append((name, *traits, " or ".join(row.launch_types), row.description))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def main(arguments: Sequence[str]) -> int:

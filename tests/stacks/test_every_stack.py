@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Stacks, of_type
+from tests.settings.test_topology import sections
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "least": {},
@@ -27,6 +28,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "topology": "rw-tls-nlb",
         "tls": {"domain_name": "omero.example.org", "hosted_zone_id": "Z0123456789ABCDEFGHIJ", "hsts_days": 365},
         "access": {"server": {"cidrs": ["203.0.113.0/24"], "unencrypted": True, "websockets": True}},
+    },
+    "rw-ro-tls on EC2": {
+        **sections("rw-ro-tls"),
+        "omero": {"server": {"launch_type": "EC2"}, "web": {"sessions": {"replicas": 0}, "max_count": 4}},
+    },
+    "rw-tls-nlb-s3fg": {**sections("rw-tls-nlb-s3fg"), "omero": {"web": {"sessions": None}}},
+    "existing": {
+        "network": {
+            "existing": {
+                "vpc_id": "vpc-00000000000000001",
+                "public_subnet_ids": ["subnet-0000000000000000a", "subnet-0000000000000000b"],
+                "private_subnet_ids": ["subnet-0000000000000000c", "subnet-0000000000000000d"],
+            }
+        },
+        "data": {"key_arn": "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"},
     },
 }
 

@@ -10,12 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from tests.conftest import Stacks, of_type, only, workspace
+from tests.stacks.test_every_stack import VARIANTS
 
-PUBLIC = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
-PRIVATE = ["subnet-0000000000000000c", "subnet-0000000000000000d"]
-VPC = {"vpc_id": "vpc-00000000000000001", "public_subnet_ids": PUBLIC, "private_subnet_ids": PRIVATE}
-KEY = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
-CHANGES: dict[str, Any] = {"network": {"existing": VPC}, "data": {"key_arn": KEY}}
+CHANGES: dict[str, Any] = VARIANTS["existing"]
+VPC: dict[str, Any] = CHANGES["network"]["existing"]
+PUBLIC, PRIVATE = VPC["public_subnet_ids"], VPC["private_subnet_ids"]
+KEY: str = CHANGES["data"]["key_arn"]
 
 
 @pytest.fixture
