@@ -8,6 +8,7 @@ retries, and a line in the log. An unexpected exception becomes `LocalAwsFault`,
 
 from __future__ import annotations
 
+import http
 import json
 import sys
 import threading
@@ -50,12 +51,16 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
     """
 
     lock_for_backends: ClassVar[threading.RLock] = threading.RLock()
+    # Paths that no AWS service has: a function of the method and the body, to a status and what is answered as JSON.
+    resources: ClassVar[dict[str, Callable[[str, bytes], tuple[int, Any]]]] = {}
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(create_backend_app)
         self.quiet = quiet
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if own := self.resources.get(environ.get("PATH_INFO", "")):
+            return self._own(own, environ, start_response)
         began = time.monotonic()
         answer = _Answer()
         service, action = self._service(environ), ""
@@ -74,6 +79,18 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {service}:{action} {answer.code} {took:.0f} ms\n")
         start_response(answer.status, answer.headers)
         return [body]
+
+    def _own(
+        self, resource: Callable[[str, bytes], tuple[int, Any]], environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        with self.lock_for_backends:
+            clock.tick()
+            status, found = resource(environ["REQUEST_METHOD"], body)
+        answer = json.dumps(found).encode()
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
+        start_response(f"{status} {http.HTTPStatus(status).phrase}", headers)
+        return [answer]
 
     def _answer(self, environ: Environ, answer: _Answer, service: str, action: str) -> bytes:
         try:

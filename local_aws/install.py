@@ -21,6 +21,9 @@ SERVICES: tuple[str, ...] = (
     "servicediscovery",
     "s3",
     "dynamodb",
+    "datasync",
+    "storagegateway",
+    "transfer",
 )
 
 ENVIRONMENT = {

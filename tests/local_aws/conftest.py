@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,12 +24,25 @@ QUICK = {
     "LOCAL_AWS_INSTANCE_SECONDS": "0.2",
     "LOCAL_AWS_REFRESH_SECONDS": "0.2",
     "LOCAL_AWS_CACHE_SECONDS": "0.2",
+    "LOCAL_AWS_DATASYNC_STATE_SECONDS": "0.1",
+    "LOCAL_AWS_GATEWAY_SECONDS": "0.2",
+    "LOCAL_AWS_GATEWAY_REFRESH_SECONDS": "0.6",
+    "LOCAL_AWS_GATEWAY_REFRESH_INTERVAL_SECONDS": "0.2",
+    "LOCAL_AWS_TRANSFER_START_SECONDS": "0.2",
+    "LOCAL_AWS_TRANSFER_STOP_SECONDS": "0.5",
+    "LOCAL_AWS_TRANSFER_ENDPOINT_SECONDS": "0.5",
 }
 
 
 @pytest.fixture(scope="session")
-def aws() -> Iterator[LocalAws]:
-    with LocalAws(settings=QUICK) as running:
+def files_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server of `aws` keeps the folders of its EFS file systems."""
+    return tmp_path_factory.mktemp("files").resolve()
+
+
+@pytest.fixture(scope="session")
+def aws(files_root: Path) -> Iterator[LocalAws]:
+    with LocalAws(settings={**QUICK, "LOCAL_AWS_FILES": str(files_root)}) as running:
         yield running
 
 

@@ -114,7 +114,8 @@ def test_listens_on_this_machine_only_and_stops_with_its_parent(tmp_path: Path) 
         ("ecs", "list_services_by_namespace", {"namespace": "x"}, "ecs:ListServicesByNamespace"),
         ("rds", "describe_db_major_engine_versions", {}, "rds:DescribeDBMajorEngineVersions"),
         ("efs", "describe_account_preferences", {}, "efs:DescribeAccountPreferences"),
-        ("storagegateway", "list_gateways", {}, "storagegateway:ListGateways"),
+        ("storagegateway", "list_tapes", {}, "storagegateway:ListTapes"),
+        ("devicefarm", "list_projects", {}, "devicefarm:ListProjects"),  # a service that moto has nothing of
         ("ec2", "describe_capacity_blocks", {}, "ec2:DescribeCapacityBlocks"),
     ],
 )

@@ -1,6 +1,6 @@
 """What the stacks are made of, with the real Terraform and AWS provider: applied, planned empty, changed, destroyed.
 
-It takes about seven minutes, nearly all of it the provider's own waits (see `local_aws.services`).
+It takes about ten minutes, nearly all of it the provider's own waits (see `local_aws.services`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 import boto3
 
 from local_aws.server import LocalAws
+from tests.local_aws.ecs_help import until
+from tests.local_aws.gateway_help import ask, start_appliance
 from tests.local_aws.terraform_run import APPLY, PLAN, PLAN_FINDS_NOTHING, prepare
 
 
@@ -70,6 +72,49 @@ def test_names_network_balancer_instances_and_cache(tmp_path: Path) -> None:
         succeed("destroy", *APPLY, *changed)
         _check_nothing_left(clients, made["Id"])
     _check_log(log)
+
+
+def test_ways_in_by_datasync_and_file_gateway(tmp_path: Path) -> None:
+    log, files = tmp_path / "server.log", tmp_path / "files"
+    with LocalAws(log=log, settings={"LOCAL_AWS_FILES": str(files)}) as aws:
+        succeed = prepare(aws, "terraform_ingest", tmp_path)
+        succeed("init", "-input=false", "-no-color")
+        # As from a pipeline outside of the VPC: the machine first, then its key, then the gateway.
+        succeed("apply", *APPLY, "-target=aws_instance.gateway", "-var=activation_key=none")
+        machine = start_appliance(aws, InstanceId=succeed("output", "-raw", "instance").strip())
+        inputs = [f"-var=activation_key={ask(machine, 'activationRegion=eu-west-1&no_redirect')[2]}"]
+        try:
+            start_appliance(aws, Address="127.0.0.9", Port=80)
+            inputs.append("-var=gateway_ip_address=127.0.0.9")
+        except OSError:  # no right to listen on port 80: then without a gateway that is found by its address
+            pass
+        succeed("apply", *APPLY, *inputs)
+        succeed(*PLAN, *inputs, expected=PLAN_FINDS_NOTHING)
+
+        task, system = (succeed("output", "-raw", name).strip() for name in ("task", "file_system"))
+        clients = {name: _client(aws, name) for name in ("s3", "datasync", "storagegateway")}
+        clients["s3"].put_object(Bucket="ingest-objects-123456789012", Key="in/a b.tif", Body=b"pixels")
+        started = clients["datasync"].start_task_execution(TaskArn=task)["TaskExecutionArn"]
+        until(lambda: _execution(clients, started)["Status"] in ("SUCCESS", "ERROR"), seconds=30)
+        assert _execution(clients, started)["Status"] == "SUCCESS"
+        assert (files / system / "import" / "a b.tif").read_bytes() == b"pixels"
+        reports = clients["s3"].list_objects_v2(Bucket="ingest-reports-123456789012", Prefix="datasync/")
+        assert reports["KeyCount"] == 2  # the summary, and what was transferred
+
+        changed = (*inputs, "-var=changed=true")
+        succeed("apply", *APPLY, *changed)
+        succeed(*PLAN, *changed, expected=PLAN_FINDS_NOTHING)
+
+        succeed("destroy", *APPLY, *changed)
+        assert clients["datasync"].list_tasks()["Tasks"] == []
+        assert clients["datasync"].list_locations()["Locations"] == []
+        assert clients["storagegateway"].list_file_shares()["FileShareInfoList"] == []
+        assert clients["storagegateway"].list_gateways()["Gateways"] == []
+    _check_log(log)
+
+
+def _execution(clients: dict[str, Any], arn: str) -> dict[str, Any]:
+    return dict(clients["datasync"].describe_task_execution(TaskExecutionArn=arn))
 
 
 def _check_running(clients: dict[str, Any], image: str) -> None:

@@ -1,0 +1,101 @@
+"""Transfer Family: servers, users, keys of both, security policies, and SFTP onto the folders that stand for EFS.
+
+moto 5.2.5 has no UpdateServer, StartServer, StopServer, UpdateUser, ListUsers, host keys, security policies or tags;
+it tells DateImported as a string, which Terraform cannot read, names its errors otherwise, checks nothing, and there
+is nothing to connect to. What it has for servers, users and keys is replaced; connectors are moto's.
+
+| setting | default | what it is |
+|---|---|---|
+| LOCAL_AWS_TRANSFER_START_SECONDS | 2 | STARTING; on AWS a minute or more |
+| LOCAL_AWS_TRANSFER_STOP_SECONDS | 1 | STOPPING |
+| LOCAL_AWS_TRANSFER_ENDPOINT_SECONDS | 1 | after the first start, until a VPC endpoint can be changed |
+| LOCAL_AWS_TRANSFER_CALLS_PER_SECOND | 0 | see `faults` |
+| LOCAL_AWS_SFTP_PORT | 0 | the first server's port on 127.0.0.1; 0: any |
+
+Where a server listens: see `data_plane`. Faults on request: see `faults`. What a role is allowed: see `access`. What
+is AWS's own and what is not proved: errors come with AWS's codes; a message is AWS's where `endpoints` or `keys` says
+so. How AWS behaves is taken from its documentation, in three points against what one would expect: an allocation of
+addresses while the server is not OFFLINE is an InvalidRequestException; HomeDirectory may be given with a LOGICAL
+home, as the folder to land in; and a rename never overwrites.
+
+Not modelled (501): protocols other than SFTP, identity providers other than SERVICE_MANAGED, workflows, host keys in
+Secrets Manager. A server of Domain S3 has all of its control plane, but nothing listens for it. Without a host key
+one of RSA with 2,048 bits is made; whether AWS makes more is not proved. Neither idle sessions are ended, nor the
+sessions of a connection limited (AWS: after 30 minutes, and to 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import camelcase_to_underscores
+from moto.transfer.responses import TransferResponse
+
+from local_aws import clock
+from local_aws.application import LocalAwsApplication
+from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users, validation
+from local_aws.services.transfer.state import Json
+
+_Function = Callable[[Any, Json], Json | None]
+
+_ACTIONS: dict[str, _Function] = {
+    "CreateServer": servers.create_server,
+    "UpdateServer": servers.update_server,
+    "StartServer": servers.start_server,
+    "StopServer": servers.stop_server,
+    "DescribeServer": servers.describe_server,
+    "ListServers": servers.list_servers,
+    "DeleteServer": servers.delete_server,
+    "TestIdentityProvider": servers.test_identity_provider,
+    "TagResource": servers.tag_resource,
+    "UntagResource": servers.untag_resource,
+    "ListTagsForResource": servers.list_tags_for_resource,
+    "CreateUser": users.create_user,
+    "UpdateUser": users.update_user,
+    "DescribeUser": users.describe_user,
+    "ListUsers": users.list_users,
+    "DeleteUser": users.delete_user,
+    "ImportSshPublicKey": users.import_ssh_public_key,
+    "DeleteSshPublicKey": users.delete_ssh_public_key,
+    "ImportHostKey": host_keys.import_host_key,
+    "DescribeHostKey": host_keys.describe_host_key,
+    "ListHostKeys": host_keys.list_host_keys,
+    "UpdateHostKey": host_keys.update_host_key,
+    "DeleteHostKey": host_keys.delete_host_key,
+    "DescribeSecurityPolicy": policies.describe_security_policy,
+    "ListSecurityPolicies": policies.list_security_policies,
+}
+
+
+def _action(name: str, function: _Function) -> Callable[[Any], ActionResult]:
+    def answer(self: Any) -> ActionResult:
+        backend, asked = self.transfer_backend, self.params
+        faults.before(backend, name)
+        validation.check(name, asked)
+        answered = function(backend, asked)
+        return EmptyResult() if answered is None else ActionResult(answered)
+
+    return answer
+
+
+def _tick(now: float) -> None:
+    servers.tick(now)
+    logs.deliver()
+
+
+def install() -> None:
+    """Put the actions into moto's Transfer Family, and the data plane beside it."""
+    for name, function in _ACTIONS.items():
+        setattr(TransferResponse, camelcase_to_underscores(name), _action(name, function))
+    initialise = TransferResponse.__init__
+
+    def __init__(self: Any) -> None:  # noqa: N807
+        initialise(self)
+        self.automated_parameter_parsing = True
+
+    TransferResponse.__init__ = __init__
+    LocalAwsApplication.resources["/_local/transfer/servers"] = data_plane.resource
+    LocalAwsApplication.resources["/_local/transfer/faults"] = faults.resource
+    clock.every_request(_tick)

@@ -1,0 +1,28 @@
+"""Machines of gateways on this one, as far as their activation goes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.request
+from typing import Any
+
+from local_aws.server import LocalAws
+
+PATH = "/_local/storagegateway/appliances"
+
+
+def start_appliance(aws: LocalAws, **request: Any) -> dict[str, Any]:
+    body = json.dumps(request).encode()
+    with urllib.request.urlopen(urllib.request.Request(aws.endpoint + PATH, body, method="POST")) as answer:  # noqa: S310
+        return dict(json.load(answer))
+
+
+def ask(appliance: dict[str, Any], query: str) -> tuple[int, str, str]:
+    """Status, Location and body of a GET on the gateway's machine."""
+    connection = http.client.HTTPConnection(appliance["Address"], appliance["Port"], timeout=5)
+    connection.request("GET", f"/?{query}")
+    answer = connection.getresponse()
+    found = answer.status, answer.headers.get("Location", ""), answer.read().decode()
+    connection.close()
+    return found
