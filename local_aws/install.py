@@ -21,6 +21,7 @@ SERVICES: tuple[str, ...] = (
     "servicediscovery",
     "s3",
     "dynamodb",
+    "given_ids",
     "datasync",
     "storagegateway",
     "transfer",

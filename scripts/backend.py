@@ -162,6 +162,17 @@ def state_objects(s3: S3Client, bucket: str, workspace: str) -> Iterator[dict[st
                 yield dict(row)
 
 
+def deployed(place: Place) -> frozenset[str]:
+    """The stacks of the workspace that have resources, by their state in the bucket."""
+    rows = state_objects(place.s3, place.bucket, place.workspace.name)
+    keys = [row["Key"] for row in rows]
+    texts = {key: place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].read() for key in keys}
+    start = names.state_object_prefix(place.workspace.name)
+    return frozenset(
+        key.removeprefix(start).removesuffix(".tfstate") for key, text in texts.items() if _lists_resources(text)
+    )
+
+
 def locks(place: Place) -> Iterator[dict[str, Any]]:
     """Locks of the workspace held right now: Terraform's record (`ID`, `Who`, `Created`, `Operation`) and `LockID`.
 

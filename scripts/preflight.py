@@ -1,13 +1,13 @@
-"""What has to be true before Terraform runs: settings, credentials, account, state. Changes nothing."""
+"""What has to be true before Terraform runs: settings, credentials, account, state, surroundings.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
-import boto3
-
-from scripts import aws, backend
+from scripts import aws, backend, surroundings
 from scripts.errors import Refused
 from settings import SettingsError, Workspace, load
-from settings.access import Tls
 
 
 def check(workspace_name: str | None = None) -> Workspace:
@@ -15,7 +15,8 @@ def check(workspace_name: str | None = None) -> Workspace:
 
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
-            state bucket or the lock table is missing or elsewhere; the hosted zone is not there, or not the name's.
+            state bucket or the lock table is missing or elsewhere; what the workspace says is in the account is
+            not, or has no use (`surroundings.look`).
         aws.ERRORS: AWS did not answer, or denied a question.
     """
     try:
@@ -33,8 +34,6 @@ def check(workspace_name: str | None = None) -> Workspace:
 
 def _look(workspace: Workspace) -> None:
     place = backend.place(workspace)
-    if workspace.tls:
-        _look_at_hosted_zone(place.session, workspace.tls)
     bucket, table = backend.found(place)
     missing = [
         *([] if bucket else [f"state bucket {place.bucket}"]),
@@ -45,26 +44,4 @@ def _look(workspace: Workspace) -> None:
             f"workspace {workspace.name} has no {' and no '.join(missing)} in {place.region}; "
             f"run `TF_WORKSPACE={workspace.name} pipenv run state ensure` first."
         )
-
-
-def _look_at_hosted_zone(session: boto3.Session, tls: Tls) -> None:
-    """The certificate is proved in the zone: a wrong one would keep a deployment waiting for 75 minutes."""
-    route53 = session.client("route53")
-    try:
-        zone = route53.get_hosted_zone(Id=tls.hosted_zone_id)["HostedZone"]
-    except route53.exceptions.NoSuchHostedZone:
-        raise Refused(
-            f"tls.hosted_zone_id {tls.hosted_zone_id} is no hosted zone of this account; "
-            "`aws route53 list-hosted-zones` shows those there are."
-        ) from None
-    zone_name = zone["Name"].rstrip(".")
-    if tls.domain_name != zone_name and not tls.domain_name.endswith(f".{zone_name}"):
-        raise Refused(
-            f"tls.domain_name {tls.domain_name} is not in the hosted zone {tls.hosted_zone_id}, which is {zone_name}; "
-            f"choose a name that ends in .{zone_name}, or the zone of {tls.domain_name}."
-        )
-    if zone.get("Config", {}).get("PrivateZone") and tls.certificate_arn is None:
-        raise Refused(
-            f"tls.hosted_zone_id {tls.hosted_zone_id} is a private zone, in which ACM cannot prove a certificate; "
-            "give the public zone of the name, or the certificate_arn of one that exists."
-        )
+    surroundings.look(place)

@@ -26,16 +26,13 @@ import yaml
 from rich.table import Table
 
 from local_aws.server import LocalAws, NotStarted
-from scripts import console, inventory, leaks, toolchain
+from scripts import console, inventory, leaks, stand_ins, toolchain
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
-from settings.access import Tls
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
 FOLDER = ROOT / ".rehearsal"
-# Read by the local AWS (local_aws/services/route53.py).
-HOSTED_ZONE_IDS = "LOCAL_AWS_HOSTED_ZONE_IDS"
 
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 
@@ -111,7 +108,7 @@ def rehearse(
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
-        settings={"MOTO_ACCOUNT_ID": settings.account_id, **_hosted_zone_ids(settings)},
+        settings={"MOTO_ACCOUNT_ID": settings.account_id, **stand_ins.settings_of(settings)},
         detached=keep,
     )
     try:
@@ -133,22 +130,8 @@ def rehearse(
         json.dump({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs}, sys.stdout, indent=2)
 
 
-def _hosted_zone_ids(workspace: Workspace) -> dict[str, str]:
-    """Let the local AWS give the hosted zone of the workspace the id that it has in the real one."""
-    tls = workspace.tls
-    return {HOSTED_ZONE_IDS: f"{_zone_name(tls)}={tls.hosted_zone_id}"} if tls else {}
-
-
-def _zone_name(tls: Tls) -> str:
-    """The zone that a name is most likely in: all but its first label, unless that leaves one label only."""
-    _, _, parent = tls.domain_name.partition(".")
-    return parent if "." in parent else tls.domain_name
-
-
 def _rehearse(run: Rehearsal, *, keep: bool) -> None:
-    if run.workspace.tls:
-        # In the real AWS it is there before we come.
-        run.session().client("route53").create_hosted_zone(Name=_zone_name(run.workspace.tls), CallerReference="1")
+    stand_ins.make(run.session(), run.workspace)
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")

@@ -1,7 +1,8 @@
 """KMS: the period of a key's rotation, and keys that are AWS's own.
 
 moto 5.2.5 drops `RotationPeriodInDays`, so that `rotation_period_in_days` is a difference at every plan; and it calls
-the keys that AWS manages (`alias/aws/ebs` and the like) the customer's.
+the keys that AWS manages (`alias/aws/ebs` and the like) the customer's. A key that is made without a usage or a spec
+has none, where AWS makes it a symmetric one for encryption.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ _ALLOWED_DAYS = range(90, 2561)  # https://docs.aws.amazon.com/kms/latest/APIRef
 
 def install() -> None:
     """Keep the period, and give it back; say whose a key is."""
-    add_alias = KmsBackend.create_alias
+    add_alias, make = KmsBackend.create_alias, KmsBackend.create_key
+
+    def create_key(self: Any, policy: Any, key_usage: Any, key_spec: Any, *rest: Any, **named: Any) -> Any:
+        usage, spec = key_usage or "ENCRYPT_DECRYPT", key_spec or "SYMMETRIC_DEFAULT"
+        return make(self, policy, usage, spec, *rest, **named)
 
     def create_alias(self: Any, target_key_id: str, alias_name: str) -> Any:
         if alias_name.startswith("alias/aws/"):
@@ -27,6 +32,7 @@ def install() -> None:
         return add_alias(self, target_key_id, alias_name)
 
     KmsBackend.create_alias = create_alias
+    KmsBackend.create_key = create_key
     enable, status = KmsResponse.enable_key_rotation, KmsResponse.get_key_rotation_status
 
     def key(self: Any) -> Any:

@@ -10,8 +10,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from local_aws.install import install
 from scripts import inventory, rehearse
 from scripts.errors import Failed
+
+install()
 
 ROOT = Path(__file__).resolve().parents[2]
 
