@@ -3,6 +3,8 @@
 PYTHON ?= python3
 WORKSPACE ?= $(or $(TF_WORKSPACE),demo)
 RUN := .venv/bin/python -m
+# Tests at a time: those that run Terraform wait most of their time.
+JOBS ?= 4
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
@@ -29,7 +31,7 @@ e2e: setup ## Rehearse every example, several at a time.
 	@$(RUN) scripts.e2e
 
 test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: setup ## ruff and mypy --strict.
 	@$(RUN) ruff check .

@@ -22,17 +22,18 @@ class ExistingVpcProps:
 
 
 class ExistingVpc(Construct):
-    """`id`, `public_subnet_ids` and `private_subnet_ids`, as of `Vpc`."""
+    """`id`, `public_subnet_ids`, `private_subnet_ids` and `availability_zones`, as of `Vpc`."""
 
     def __init__(self, scope: Construct, id_: str, props: ExistingVpcProps) -> None:
         super().__init__(scope, id_)
         self.id = props.vpc_id
-        self.public_subnet_ids = self._subnets("public", props.public_subnet_ids)
-        self.private_subnet_ids = self._subnets("private", props.private_subnet_ids)
+        self.public_subnet_ids = tuple(subnet.id for subnet in self._subnets("public", props.public_subnet_ids))
+        private = self._subnets("private", props.private_subnet_ids)
+        self.private_subnet_ids = tuple(subnet.id for subnet in private)
+        self.availability_zones = tuple(subnet.availability_zone for subnet in private)
 
-    def _subnets(self, kind: str, ids: Sequence[str]) -> tuple[str, ...]:
-        first: DataAwsSubnet | None = None
-        found = []
+    def _subnets(self, kind: str, ids: Sequence[str]) -> tuple[DataAwsSubnet, ...]:
+        found: list[DataAwsSubnet] = []
         for zone, id_ in zip(ZONES, ids, strict=True):
             conditions = [
                 Postcondition(
@@ -40,19 +41,19 @@ class ExistingVpc(Construct):
                     error_message=f"The {kind} subnet {id_} is not in the VPC {self.id}: give subnets of that VPC.",
                 )
             ]
-            if first:
+            if found:
                 conditions.append(
                     Postcondition(
-                        condition=f"${{self.availability_zone != {first.fqn}.availability_zone}}",
+                        condition=f"${{self.availability_zone != {found[0].fqn}.availability_zone}}",
                         error_message=(
                             f"The {kind} subnets {ids[0]} and {id_} are in one availability zone: give one of each of "
                             "two zones, so that OMERO survives the loss of one."
                         ),
                     )
                 )
-            subnet = DataAwsSubnet(
-                self, f"{kind}_{zone}", id=id_, lifecycle=TerraformResourceLifecycle(postcondition=conditions)
+            found.append(
+                DataAwsSubnet(
+                    self, f"{kind}_{zone}", id=id_, lifecycle=TerraformResourceLifecycle(postcondition=conditions)
+                )
             )
-            first = first or subnet
-            found.append(subnet.id)
         return tuple(found)

@@ -60,7 +60,10 @@ class InstancesProps:
 
 
 class Instances(Construct):
-    """`capacity_provider` is the provider's name; `security_group` is the instances', not the tasks'."""
+    """`capacity_provider` is the provider's name; `security_group` is the instances', not the tasks'.
+
+    CloudWatch knows the instances by `autoscaling_group_name`.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: InstancesProps) -> None:
         super().__init__(scope, id_)
@@ -118,6 +121,7 @@ class Instances(Construct):
             ),
         )
         self.capacity_provider = provider.name
+        self.autoscaling_group_name = group.name
 
     def _template(self, props: InstancesProps, profile: IamInstanceProfile) -> LaunchTemplate:
         image = DataAwsSsmParameter(self, "image", name=IMAGE_PARAMETER)

@@ -61,7 +61,10 @@ class LoadBalancerProps:
 
 
 class LoadBalancer(Construct):
-    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`."""
+    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`.
+
+    CloudWatch knows it by `arn_suffix`, and its containers by `target_group_arn_suffix`.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: LoadBalancerProps) -> None:
         super().__init__(scope, id_)
@@ -121,6 +124,8 @@ class LoadBalancer(Construct):
         forward = LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)
         serves = self._https(balancer, forward, props.tls) if props.tls else self._http_only(balancer, forward)
         self.listeners = [serves]
+        self.arn_suffix = balancer.arn_suffix
+        self.target_group_arn_suffix = target_group.arn_suffix
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
         self.security_group_id = group.id

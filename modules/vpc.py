@@ -70,7 +70,7 @@ class VpcProps:
 
 
 class Vpc(Construct):
-    """`id`, `public_subnet_ids` and `private_subnet_ids` are what other modules need."""
+    """`id`, `public_subnet_ids`, `private_subnet_ids` and `availability_zones` are what other modules need."""
 
     def __init__(self, scope: Construct, id_: str, props: VpcProps) -> None:
         super().__init__(scope, id_)
@@ -98,6 +98,7 @@ class Vpc(Construct):
             self._record_traffic(props.account, props.flow_logs)
         self.public_subnet_ids = tuple(subnet.id for subnet in public)
         self.private_subnet_ids = tuple(subnet.id for subnet in private)
+        self.availability_zones = tuple(subnet.availability_zone for subnet in private)
 
     def _tags(self, *roles: str) -> dict[str, str]:
         return {"Name": "-".join((self._name, *roles))}

@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
         "describe_capacity_providers",
         "capacityProviders[?status=='ACTIVE' && !starts_with(name, 'FARGATE')].name",
     ),
+    "dashboard": Kind("cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"),
     "cache": Kind("elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"),
     "cache subnet group": Kind(
         "elasticache",

@@ -22,6 +22,7 @@ LIMITS = {
     "db_group": 255,
     "cache": 40,
     "launch_template": 128,
+    "dashboard": 255,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

@@ -119,6 +119,8 @@ class Omero(Settings):
     """The web application."""
     log_retention_days: RetentionDays = 365
     """Days the containers' and ECS Exec's logs are kept."""
+    dashboard: bool = True
+    """A CloudWatch dashboard of balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
     """Days the load balancers' access logs are kept in their bucket."""
 

@@ -17,12 +17,13 @@ from stacks.network import NetworkStack
 class DataStack(WorkspaceStack):
     """`key_arn`, `file_system`, `database`, and the secrets that OMERO's containers read.
 
-    `database_user` owns the database; `read_only_user` is there if the topology has read-only servers.
+    `database_name` is its instance's. `database_user` owns the database; `read_only_user` is there if the topology has
+    read-only servers.
     """
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
-        self._database_name = names.physical("db_instance", workspace.name, "database")
+        self.database_name = names.physical("db_instance", workspace.name, "database")
         self.key_arn, self._log_key_arn = self._keys()
         self.database_password = self._secret(
             "database_password",
@@ -52,7 +53,7 @@ class DataStack(WorkspaceStack):
 
         A key of somebody else's may well not let CloudWatch Logs in.
         """
-        logs = logs_prefix(self._database_name)
+        logs = logs_prefix(self.database_name)
         if existing := self.workspace.data.key_arn:
             return existing, self.key("the database's logs", retain=False, logs_prefix=logs).arn
         own = self.key("images, metadata, secrets, backups", retain=self.workspace.retain, logs_prefix=logs).arn
@@ -103,7 +104,7 @@ class DataStack(WorkspaceStack):
             self,
             "database",
             DatabaseProps(
-                name=self._database_name,
+                name=self.database_name,
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,

@@ -11,6 +11,7 @@ from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.certificate import Certificate, CertificateProps
 from modules.cluster import Cluster, ClusterProps
 from modules.container import Container, Deployment, Mount, Share
+from modules.dashboard import Dashboard, DashboardProps
 from modules.database import NAME, POSTGRES_PORT, DatabaseUser
 from modules.dns import alias
 from modules.file_system import NFS_PORT
@@ -76,6 +77,8 @@ class OmeroStack(WorkspaceStack):
         self.sessions = self._sessions(workspace.omero.web.sessions) if workspace.omero.web.sessions else None
         self.web = self._web()
         self._connect()
+        if workspace.omero.dashboard:
+            self._dashboard()
         self._publish()
 
     def _log_bucket(self) -> str:
@@ -349,6 +352,25 @@ class OmeroStack(WorkspaceStack):
             ]
         for id_, source, target, port, description in ways:
             connect(self, id_, source_id=source, target_id=target, port=port, description=description)
+
+    def _dashboard(self) -> None:
+        servers = {"server": self.server, **self.read_only, "web": self.web}
+        dashboard = Dashboard(
+            self,
+            "dashboard",
+            DashboardProps(
+                name=names.physical("dashboard", self.workspace.name, "overview"),
+                region=self.workspace.region,
+                zones=self._network.vpc.availability_zones,
+                balancer=self.balancer.arn_suffix,
+                target_group=self.balancer.target_group_arn_suffix,
+                cluster_name=self.cluster.name,
+                services={role: service.name for role, service in servers.items()},
+                database_name=self._data.database_name,
+                instances=self._instances.autoscaling_group_name if self._instances else None,
+            ),
+        )
+        self.publish("dashboard_name", dashboard.name, "The CloudWatch dashboard.")
 
     def _publish(self) -> None:
         tls = self.workspace.tls
