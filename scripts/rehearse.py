@@ -2,8 +2,8 @@
 
 It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
 `cdktf deploy '*'`, `terraform plan` of every stack, `cdktf destroy '*'`. It fails unless the second plan
-finds nothing to change, no generated password can be read in state, plans, logs or synthesised files,
-and everything that should go is gone.
+finds nothing to change, an update of the server keeps one writer, no generated password can be read in
+state, plans, logs or synthesised files, and everything that should go is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import yaml
 from rich.table import Table
 
 from local_aws.server import LocalAws, NotStarted
-from scripts import console, inventory, leaks, stand_ins, toolchain
+from scripts import console, inventory, leaks, one_writer, stand_ins, toolchain
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
@@ -39,9 +39,13 @@ app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 
 @dataclass
 class Rehearsal:
-    """One run. `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack."""
+    """One run. `source` is the workspace's file, or a copy that lets go of the data.
+
+    `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
+    """
 
     workspace: Workspace
+    source: Path
     folder: Path
     environ: dict[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -113,10 +117,11 @@ def rehearse(
     )
     try:
         with aws:
-            environ = environ_of(settings, aws)
+            environ, source = environ_of(settings, aws), find(settings.name)
             if settings.retain and not keep:
-                environ[FOLDER_VARIABLE] = str(_let_go(settings, folder))
-            run = Rehearsal(settings, folder, environ)
+                source = _copy(source, folder / "workspaces", {"retain": False}) / source.name
+                environ[FOLDER_VARIABLE] = str(source.parent)
+            run = Rehearsal(settings, source, folder, environ)
             # This process looks around there too, and nowhere else: no profile of the user's is asked.
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
@@ -137,6 +142,8 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     run.cdktf("deploy")
     with run.step("plan again"):
         _plan_again(run)
+    with run.step("plan an update"):
+        _plan_an_update(run)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
@@ -153,14 +160,12 @@ def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
 
 
-def _let_go(workspace: Workspace, folder: Path) -> Path:
-    """A folder with a copy of the workspace that says `retain: false`; its own file is left alone."""
-    copies = folder / "workspaces"
-    copies.mkdir()
-    values = yaml.safe_load(find(workspace.name).read_text(encoding="utf-8"))
-    text = yaml.safe_dump({**values, "retain": False})
-    (copies / f"{workspace.name}.yaml").write_text(text, encoding="utf-8")
-    return copies
+def _copy(source: Path, folder: Path, changes: dict[str, Any]) -> Path:
+    """`folder` with a copy of a workspace's file in it that has `changes` at its top."""
+    folder.mkdir()
+    values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    (folder / source.name).write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
+    return folder
 
 
 def empty(folder: Path) -> None:
@@ -206,6 +211,35 @@ def _plan(run: Rehearsal, stack: Path) -> str | None:
     return None
 
 
+def _plan_an_update(run: Rehearsal) -> None:
+    """Plan another image for the servers, beside the stacks that are deployed.
+
+    Raises:
+        Failed: it could not be planned, or there could be two writers for a moment.
+    """
+    omero = yaml.safe_load(run.source.read_text(encoding="utf-8")).get("omero", {})
+    server = {**omero.get("server", {}), "image": "openmicroscopy/omero-server:0.0.0-rehearsal"}
+    copies = _copy(run.source, run.folder / "update", {"omero": {**omero, "server": server}})
+    out = copies / "cdktf.out"
+    environ = {**run.environ, FOLDER_VARIABLE: str(copies), "CDKTF_OUTDIR": str(out)}
+    log = run.folder / "plan-update.log"
+    code, text = read([sys.executable, "main.py"], environ=environ, folder=ROOT)
+    folder, deployed = out / "stacks" / "omero", run.out / "stacks" / "omero"
+    if code == 0:
+        for name in (".terraform", ".terraform.lock.hcl"):
+            (folder / name).symlink_to(deployed / name)
+        code, text = read(
+            ["terraform", "plan", "-no-color", "-input=false", "-out=update.tfplan"], environ=environ, folder=folder
+        )
+    log.write_text(text, encoding="utf-8")
+    if code:
+        raise Failed(f"an update of the server's image cannot be planned; see {log.relative_to(ROOT)}.")
+    _, plan = read(["terraform", "show", "-json", "update.tfplan"], environ=environ, folder=folder)
+    (run.folder / "plan-update.json").write_text(plan, encoding="utf-8")
+    if faults := list(one_writer.faults(json.loads(plan))):
+        raise Failed(f"an update of the server's image could have two writers: {'; '.join(faults)}.")
+
+
 def _look_for_secrets(run: Rehearsal) -> None:
     session = run.session()
     values = leaks.secret_values(session)
@@ -236,6 +270,7 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     table.add_row("all", f"{sum(run.seconds.values()):.1f}")
     console.err.print(table)
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
+    console.say("An update of the server's image keeps one writer at every moment.")
     if keep:
         return
     console.say("Nothing that should go was left.")

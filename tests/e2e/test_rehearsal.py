@@ -31,6 +31,7 @@ def test_demo_deploys_plans_empty_and_goes(tmp_path: Path) -> None:
         "state ensure",
         "cdktf deploy '*'",
         "plan again",
+        "plan an update",
         "look for secrets",
         "cdktf destroy '*'",
         "look for what is left",
