@@ -25,7 +25,7 @@ from scripts import console, toolchain
 from scripts.errors import Failed
 from scripts.rehearse import FOLDER, Rehearsal, empty, environ_of
 from settings import Workspace, load
-from settings.load import ROOT, VARIABLE
+from settings.load import ROOT, VARIABLE, find
 
 FULL_BINDINGS = "OMERO_FULL_BINDINGS"
 # What the process and jsii's Node held at their largest, in KiB, told as it ends (Linux tells a child's).
@@ -124,7 +124,7 @@ def _plans(workspace: Workspace, runs: int) -> dict[str, Measure]:
     folder = FOLDER / "bench"
     empty(folder)
     with LocalAws(region=workspace.region, log=folder / "aws.log") as aws:
-        run = Rehearsal(workspace, folder, environ_of(workspace, aws))
+        run = Rehearsal(workspace, find(workspace.name), folder, environ_of(workspace, aws))
         run.ensure_state()
         run.cdktf("deploy")
         command = ["terraform", "plan", "-detailed-exitcode", "-no-color"]
