@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,11 +75,10 @@ def audit(
     if not CHECKOV.is_file():
         raise Refused("checkov is not installed; run `make audit`, which installs it into .tools/audit.")
     names = workspaces or [*available(), *available(folder_of() / EXAMPLES)]
-    reports = {}
     for name in names:
         load(name)
-        console.say(f"audit: {name} ...")
-        reports[name] = _audit(name)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        reports = dict(zip(names, pool.map(_audit, names), strict=True))
     if as_json:
         json.dump({name: _plain(report) for name, report in reports.items()}, sys.stdout, indent=2)
     _show(reports)
@@ -88,6 +88,7 @@ def audit(
 
 
 def _audit(name: str) -> Report:
+    console.say(f"audit: {name} ...")
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         synthesise(name, Path(folder))
         stacks = Path(folder) / "stacks"
