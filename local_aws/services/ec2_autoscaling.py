@@ -13,8 +13,8 @@ refresh at the same time.
 
 A refresh replaces the instances within LOCAL_AWS_REFRESH_SECONDS (2; AWS: minutes for each), all at once. One
 with ScaleInProtectedInstances "Wait" (the default is "Wait", as in AWS) ends in Failed when it meets a protected
-instance, "Ignore" passes over it. Not modelled: checkpoints, roll back, warm pools, health checks, lifecycle hooks, and
-scaling by policies.
+instance, "Ignore" passes over it. Not modelled: checkpoints, roll back, warm pools, health checks, and scaling by
+policies. Lifecycle hooks are in `lifecycle_hooks`.
 """
 
 from __future__ import annotations
