@@ -28,6 +28,7 @@ from moto.autoscaling.responses import AutoScalingResponse as Response
 from moto.core.responses import ActionResult, EmptyResult
 
 from local_aws import clock
+from local_aws.services.ec2_autoscaling import group_of
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 WAITING = "Pending:Wait"
@@ -92,16 +93,8 @@ def _complete(group: Any, state: Any, said: str) -> None:
     group.replace_autoscaling_group_instances(1, group.get_propagated_tags())
 
 
-def _group(self: Any) -> Any:
-    name = self.params["AutoScalingGroupName"]
-    group = self.autoscaling_backend.autoscaling_groups.get(name)
-    if group is None:
-        raise AutoscalingClientError("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}'")
-    return group
-
-
 def complete_lifecycle_action(self: Any) -> ActionResult:
-    group, hook, said = _group(self), self.params["LifecycleHookName"], self.params["LifecycleActionResult"]
+    group, hook, said = group_of(self), self.params["LifecycleHookName"], self.params["LifecycleActionResult"]
     if said not in RESULTS:
         raise AutoscalingClientError("ValidationError", "The lifecycle action result must be CONTINUE or ABANDON.")
     wanted = (self.params.get("InstanceId"), self.params.get("LifecycleActionToken"))
@@ -117,7 +110,7 @@ def complete_lifecycle_action(self: Any) -> ActionResult:
 
 
 def describe_scaling_activities(self: Any) -> ActionResult:
-    return ActionResult({"Activities": _activities(_group(self)) if "AutoScalingGroupName" in self.params else []})
+    return ActionResult({"Activities": _activities(group_of(self)) if "AutoScalingGroupName" in self.params else []})
 
 
 def _tick(now: float) -> None:
