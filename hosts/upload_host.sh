@@ -113,6 +113,8 @@ python3.12 -m venv "$CLI"
 retry "$CLI/bin/pip" install --no-deps --only-binary=:all: "$ICE_WHEEL"
 retry "$CLI/bin/pip" install --no-deps --only-binary=:all: --require-hashes --requirement /opt/omero/requirements.txt
 "$CLI/bin/pip" check
+# The Ice bindings are compiled: they load here or nowhere.
+"$CLI/bin/python" -c 'import omero.clients'
 
 step "install OMERO's importer"
 retry curl --fail --silent --show-error --location --proto =https --output /opt/omero/OMERO.java.zip "$IMPORTER_URL"

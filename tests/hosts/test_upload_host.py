@@ -48,7 +48,7 @@ case "$call" in
     "id "*) cat "$SANDBOX/uid" ;;
     "python3.12 -m venv "*)
         mkdir -p "$3/bin"
-        cp "$0" "$3/bin/pip" && cp "$0" "$3/bin/omero"
+        for name in pip python omero; do cp "$0" "$3/bin/$name"; done
         ;;
     "python3.12 -m zipfile "*)
         mkdir -p "$5/OMERO.java-5.6.16-ice36/libs"
@@ -178,6 +178,7 @@ def _every_step() -> list[str]:
         "pip install .*zeroc_ice",
         "pip install .*--require-hashes",
         "pip check",
+        "python -c import omero.clients",
         "curl .*OMERO.java.zip",
         "python3.12 -m zipfile",
         "runuser -l",
