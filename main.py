@@ -25,11 +25,14 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from stacks.data import DataStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
+    from stacks.upload_host import UploadHostStack  # noqa: PLC0415
 
     app = App(outdir=outdir)
     network = NetworkStack(app, workspace)
     data = DataStack(app, workspace, network)
-    OmeroStack(app, workspace, network, data)
+    omero = OmeroStack(app, workspace, network, data)
+    if workspace.upload_host:
+        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero)
     app.synth()
 
 

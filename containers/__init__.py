@@ -13,9 +13,16 @@ def script(name: str) -> str:
     Raises:
         ValueError: Terraform would take a part of the text for a template of its own.
     """
-    lines = (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if not line.lstrip().startswith("# ")) + "\n"
+    return embedded(Path(__file__).parent / name)
+
+
+def embedded(path: Path) -> str:
+    """As `script`, of a file anywhere."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not (line.lstrip() + " ").startswith("# ")) + "\n"
     for template in ("${", "%{"):
         if template in text:
-            raise ValueError(f"{name} has {template}, which Terraform would read as its own; write it in another way")
+            raise ValueError(
+                f"{path.name} has {template}, which Terraform would read as its own; write it in another way"
+            )
     return text

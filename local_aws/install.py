@@ -12,6 +12,7 @@ SERVICES: tuple[str, ...] = (
     "backup",
     "autoscaling",
     "ec2_autoscaling",
+    "lifecycle_hooks",
     "rds",
     "elbv2",
     "acm",

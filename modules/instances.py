@@ -15,29 +15,17 @@ from cdktf_cdktf_provider_aws.autoscaling_group import (
     AutoscalingGroupLaunchTemplate,
     AutoscalingGroupTag,
 )
-from cdktf_cdktf_provider_aws.data_aws_ssm_parameter import DataAwsSsmParameter
 from cdktf_cdktf_provider_aws.ecs_capacity_provider import (
     EcsCapacityProvider,
     EcsCapacityProviderAutoScalingGroupProvider,
     EcsCapacityProviderAutoScalingGroupProviderManagedScaling,
 )
-from cdktf_cdktf_provider_aws.iam_instance_profile import IamInstanceProfile
-from cdktf_cdktf_provider_aws.iam_role import IamRole
-from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
-from cdktf_cdktf_provider_aws.launch_template import (
-    LaunchTemplate,
-    LaunchTemplateBlockDeviceMappings,
-    LaunchTemplateBlockDeviceMappingsEbs,
-    LaunchTemplateIamInstanceProfile,
-    LaunchTemplateMetadataOptions,
-    LaunchTemplateMonitoring,
-    LaunchTemplateTagSpecifications,
-)
 from constructs import Construct
 
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.policy import Statement, document, trust
+from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
+from modules.policy import Statement
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest ECS-optimised Amazon Linux 2023 here (ECS Developer Guide, "Linux AMI metadata").
@@ -75,8 +63,20 @@ class Instances(Construct):
             ),
         )
         self.security_group.allow_out_to_anywhere("https", port=443, description="ECS, images, Session Manager")
-        profile, policy = self._profile(props)
-        template = self._template(props, profile)
+        profile, policy = instance_profile(self, name=f"{props.name}-instance", statements=_statements(props))
+        template = launch_template(
+            self,
+            LaunchTemplateProps(
+                name=props.name,
+                image_parameter=IMAGE_PARAMETER,
+                instance_type=props.instance_type,
+                volume_gib=props.volume_gib,
+                user_data=_user_data(props.cluster_name),
+                security_group_id=self.security_group.id,
+                tags=props.tags,
+                profile=profile,
+            ),
+        )
         group = AutoscalingGroup(
             self,
             MAIN,
@@ -122,45 +122,6 @@ class Instances(Construct):
         )
         self.capacity_provider = provider.name
         self.autoscaling_group_name = group.name
-
-    def _template(self, props: InstancesProps, profile: IamInstanceProfile) -> LaunchTemplate:
-        image = DataAwsSsmParameter(self, "image", name=IMAGE_PARAMETER)
-        return LaunchTemplate(
-            self,
-            "template",
-            name=props.name,
-            image_id=image.insecure_value,
-            instance_type=props.instance_type,
-            update_default_version=True,
-            ebs_optimized="true",
-            vpc_security_group_ids=[self.security_group.id],
-            iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=profile.arn),
-            user_data=Fn.base64encode(_user_data(props.cluster_name)),
-            monitoring=LaunchTemplateMonitoring(enabled=True),
-            metadata_options=LaunchTemplateMetadataOptions(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
-            ),
-            block_device_mappings=[
-                LaunchTemplateBlockDeviceMappings(
-                    device_name="/dev/xvda",
-                    ebs=LaunchTemplateBlockDeviceMappingsEbs(
-                        volume_type="gp3",
-                        volume_size=props.volume_gib,
-                        encrypted="true",
-                        delete_on_termination="true",
-                    ),
-                )
-            ],
-            tag_specifications=[
-                LaunchTemplateTagSpecifications(resource_type=kind, tags={**props.tags, "Name": props.name})
-                for kind in ("instance", "volume")
-            ],
-        )
-
-    def _profile(self, props: InstancesProps) -> tuple[IamInstanceProfile, IamRolePolicy]:
-        role = IamRole(self, "role", name=f"{props.name}-instance", assume_role_policy=trust("ec2.amazonaws.com"))
-        policy = IamRolePolicy(self, "policy", name="instance", role=role.id, policy=document(*_statements(props)))
-        return IamInstanceProfile(self, "profile", name=f"{props.name}-instance", role=role.name), policy
 
 
 def _user_data(cluster_name: str) -> str:
@@ -212,16 +173,5 @@ def _statements(props: InstancesProps) -> tuple[Statement, ...]:
             resources=("*",),
             any_resource_because="the action takes no narrower resource",
         ),
-        Statement(
-            sid="SessionManager",
-            actions=(
-                "ssm:UpdateInstanceInformation",
-                "ssmmessages:CreateControlChannel",
-                "ssmmessages:CreateDataChannel",
-                "ssmmessages:OpenControlChannel",
-                "ssmmessages:OpenDataChannel",
-            ),
-            resources=("*",),
-            any_resource_because="the agent registers itself, and these channels take no narrower resource",
-        ),
+        SESSION_MANAGER,
     )

@@ -82,6 +82,9 @@ KINDS: dict[str, Kind] = {
     "certificate": Kind("acm", "list_certificates", "CertificateSummaryList[].DomainName"),
     "hosted zone": Kind("route53", "list_hosted_zones", "HostedZones[].Name"),
     "bucket": Kind("s3", "list_buckets", "Buckets[].Name"),
+    "SSM document": Kind(
+        "ssm", "list_documents", "DocumentIdentifiers[].Name", (("Filters", [{"Key": "Owner", "Values": ["Self"]}]),)
+    ),
     "parameter": Kind(
         "ssm",
         "get_parameters_by_path",

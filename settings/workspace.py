@@ -15,6 +15,7 @@ from settings.network import Network
 from settings.omero import Omero
 from settings.share import Share
 from settings.topology import TOPOLOGIES, Topology
+from settings.upload_host import UploadHost
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,14}[a-z0-9]"
 NAME_RULE = (
@@ -75,6 +76,8 @@ class Workspace(Settings):
     """For topologies with TLS: OMERO.web's name and its certificate."""
     share: Share | None = None
     """For topologies with a share: the S3 File Gateway's."""
+    upload_host: UploadHost | None = None
+    """Hosts with OMERO's command line; left out, none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -138,6 +141,8 @@ class Workspace(Settings):
     @model_validator(mode="after")
     def _arns_are_of_the_region(self) -> Self:
         arns = {"data.key_arn": self.data.key_arn, "tls.certificate_arn": self.tls and self.tls.certificate_arn}
+        sources = self.upload_host.sources if self.upload_host else ()
+        arns |= {f"upload_host.sources.{index}.key_arn": source.key_arn for index, source in enumerate(sources)}
         for key, arn in arns.items():
             if arn and arn.split(":")[3] != self.region:
                 raise ValueError(
@@ -149,6 +154,7 @@ class Workspace(Settings):
     def _addresses_suffice(self) -> Self:
         offered = self.network.private_addresses
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
+        needed += self.upload_host.count if self.upload_host else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "

@@ -13,8 +13,8 @@ refresh at the same time.
 
 A refresh replaces the instances within LOCAL_AWS_REFRESH_SECONDS (2; AWS: minutes for each), all at once. One
 with ScaleInProtectedInstances "Wait" (the default is "Wait", as in AWS) ends in Failed when it meets a protected
-instance, "Ignore" passes over it. Not modelled: checkpoints, roll back, warm pools, health checks, lifecycle hooks, and
-scaling by policies.
+instance, "Ignore" passes over it. Not modelled: checkpoints, roll back, warm pools, health checks, and scaling by
+policies. Lifecycle hooks are in `lifecycle_hooks`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,11 @@ def _keeping(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionR
     return action
 
 
-def _group(self: Any) -> Any:
+def group_of(self: Any) -> Any:
+    """The group that a request names.
+
+    Raises AutoscalingClientError if there is none.
+    """
     name = self.params["AutoScalingGroupName"]
     group = self.autoscaling_backend.autoscaling_groups.get(name)
     if group is None:
@@ -82,7 +86,7 @@ def _group(self: Any) -> Any:
 
 
 def delete_auto_scaling_group(self: Any) -> ActionResult:
-    group = _group(self)
+    group = group_of(self)
     if group.instance_states and not self.params.get("ForceDelete"):
         raise AutoscalingClientError(
             "ResourceInUse",
@@ -101,7 +105,7 @@ def _refreshes(group: Any) -> list[dict[str, Any]]:
 
 
 def start_instance_refresh(self: Any) -> ActionResult:
-    group = _group(self)
+    group = group_of(self)
     if any(each["Status"] in _OPEN for each in _refreshes(group)):
         raise AutoscalingClientError(
             "InstanceRefreshInProgress",
@@ -124,13 +128,13 @@ def start_instance_refresh(self: Any) -> ActionResult:
 
 def describe_instance_refreshes(self: Any) -> ActionResult:
     wanted = self.params.get("InstanceRefreshIds")
-    found = [each for each in _refreshes(_group(self)) if not wanted or each["InstanceRefreshId"] in wanted]
+    found = [each for each in _refreshes(group_of(self)) if not wanted or each["InstanceRefreshId"] in wanted]
     shown = [{name: value for name, value in each.items() if name != "_due" and value is not None} for each in found]
     return ActionResult({"InstanceRefreshes": shown})
 
 
 def cancel_instance_refresh(self: Any) -> ActionResult:
-    for refresh in _refreshes(_group(self)):
+    for refresh in _refreshes(group_of(self)):
         if refresh["Status"] in _OPEN:
             refresh.update(Status="Cancelled", EndTime=datetime.now(UTC))
             return ActionResult({"InstanceRefreshId": refresh["InstanceRefreshId"]})

@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **sections("rw-ro-tls"),
         "omero": {"server": {"launch_type": "EC2"}, "web": {"sessions": {"replicas": 0}, "max_count": 4}},
     },
+    "upload_host": {"upload_host": {"sources": [{"bucket": "lab-slides"}]}},
     "rw-tls-nlb-s3fg": {**sections("rw-tls-nlb-s3fg"), "omero": {"web": {"sessions": None}}},
     "existing": {
         "network": {
@@ -65,7 +66,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def test_there_are_three_stacks(stacks: Stacks) -> None:
-    assert set(stacks) == {"network", "data", "omero"}
+    assert set(stacks) - {"upload_host"} == {"network", "data", "omero"}
 
 
 def test_refuses_to_plan_in_another_workspace(stacks: Stacks) -> None:
@@ -136,7 +137,9 @@ def test_keys_are_rotated(stacks: Stacks) -> None:
 
 
 def test_stacks_reach_each_other_through_state_only(stacks: Stacks) -> None:
-    for name, needs in {"network": set(), "data": {"network"}, "omero": {"network", "data"}}.items():
+    needed = {"network": set(), "data": {"network"}, "omero": {"network", "data"}}
+    needed["upload_host"] = {"network", "data", "omero"}
+    for name, needs in ((name, needed[name]) for name in stacks):
         remote = stacks[name].get("data", {}).get("terraform_remote_state", {})
         assert {state.rpartition("-")[2] for state in remote} == needs
         assert all(state["workspace"] == "${terraform.workspace}" for state in remote.values())

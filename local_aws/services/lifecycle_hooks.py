@@ -1,0 +1,163 @@
+"""EC2 Auto Scaling: instances that wait for a lifecycle hook before they go into service.
+
+moto 5.2.5 keeps hooks, with a role and a notification target that nobody gave, and puts every instance into service at
+once; it lacks CompleteLifecycleAction, and lists no scaling activity.
+
+In a group with a hook on autoscaling:EC2_INSTANCE_LAUNCHING an instance is in Pending:Wait until
+CompleteLifecycleAction says CONTINUE or ABANDON for it, or until the heartbeat timeout, when the hook's default result
+holds. An abandoned instance is terminated and another one started, and the activity of its launch is Cancelled, with
+AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html).
+
+No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
+data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
+set-up that fails, or is left to the timeout with NONE. Not modelled: hooks on termination, several hooks on launches
+(the first one counts), heartbeats, notifications.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from moto.autoscaling.exceptions import AutoscalingClientError
+from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, autoscaling_backends
+from moto.autoscaling.responses import AutoScalingResponse as Response
+from moto.core.responses import ActionResult, EmptyResult
+
+from local_aws import clock
+from local_aws.services.ec2_autoscaling import group_of
+
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+WAITING = "Pending:Wait"
+RESULTS = ("CONTINUE", "ABANDON")
+SET_UP = clock.seconds("LOCAL_AWS_SET_UP_SECONDS", 2)
+
+
+def result(value: str) -> str:
+    """What LOCAL_AWS_SET_UP_RESULT says.
+
+    Raises ValueError where it says anything else than is allowed.
+    """
+    if value not in (*RESULTS, "NONE"):
+        raise ValueError(f"LOCAL_AWS_SET_UP_RESULT is {value}; allowed: {', '.join(RESULTS)} or NONE")
+    return value
+
+
+RESULT = result(os.environ.get("LOCAL_AWS_SET_UP_RESULT", "CONTINUE"))
+
+
+def _hook(group: Any) -> Any:
+    hooks = group.autoscaling_backend.lifecycle_hooks.values()
+    own = (hook for hook in hooks if hook.auto_scaling_group_name == group.name)
+    return next((hook for hook in own if hook.lifecycle_transition == LAUNCHING), None)
+
+
+def _activities(group: Any) -> list[dict[str, Any]]:
+    if not hasattr(group, "_local_activities"):
+        group._local_activities = []
+    return group._local_activities  # type: ignore[no-any-return]
+
+
+def _wait(group: Any, state: Any, hook: Any) -> None:
+    state.lifecycle_state = WAITING
+    now = time.time()
+    after = SET_UP if RESULT in RESULTS else hook.heartbeat_timeout
+    state._due, state._result = now + after, RESULT if RESULT in RESULTS else hook.default_result
+    state._token, state._begun = str(uuid4()), datetime.now(UTC)
+
+
+def _complete(group: Any, state: Any, said: str) -> None:
+    if said == "CONTINUE":
+        state.lifecycle_state = "InService"
+        return
+    why = f"Lifecycle Action with token {state._token} was abandoned: Lifecycle Action Completed with ABANDON Result"
+    _activities(group).insert(
+        0,
+        {
+            "ActivityId": str(uuid4()),
+            "AutoScalingGroupName": group.name,
+            "Description": f"Launching a new EC2 instance: {state.instance.id}",
+            "Cause": "an instance was started in response to a difference between desired and actual capacity",
+            "StartTime": state._begun,
+            "EndTime": datetime.now(UTC),
+            "StatusCode": "Cancelled",
+            "StatusMessage": f"Instance failed to complete user's Lifecycle Action: {why}",
+            "Progress": 100,
+        },
+    )
+    group.instance_states = [each for each in group.instance_states if each is not state]
+    group.autoscaling_backend.ec2_backend.terminate_instances([state.instance.id])
+    group.replace_autoscaling_group_instances(1, group.get_propagated_tags())
+
+
+def complete_lifecycle_action(self: Any) -> ActionResult:
+    group, hook, said = group_of(self), self.params["LifecycleHookName"], self.params["LifecycleActionResult"]
+    if said not in RESULTS:
+        raise AutoscalingClientError("ValidationError", "The lifecycle action result must be CONTINUE or ABANDON.")
+    wanted = (self.params.get("InstanceId"), self.params.get("LifecycleActionToken"))
+    for state in group.instance_states:
+        waits = state.lifecycle_state == WAITING and _hook(group) and _hook(group).name == hook
+        if waits and (state.instance.id == wanted[0] or state._token == wanted[1]):
+            _complete(group, state, said)
+            return EmptyResult()
+    raise AutoscalingClientError(
+        "ValidationError",
+        f"No active Lifecycle Action found with instance ID {wanted[0]} or token {wanted[1]}",
+    )
+
+
+def describe_scaling_activities(self: Any) -> ActionResult:
+    return ActionResult({"Activities": _activities(group_of(self)) if "AutoScalingGroupName" in self.params else []})
+
+
+def _tick(now: float) -> None:
+    for regions in list(autoscaling_backends.values()):
+        for backend in list(regions.values()):
+            for group in list(backend.autoscaling_groups.values()):
+                for state in list(group.instance_states):
+                    if state.lifecycle_state == WAITING and state._due <= now:
+                        _complete(group, state, state._result)
+
+
+def install() -> None:
+    """Put it into moto's Auto Scaling, after `ec2_autoscaling`."""
+    for action in (complete_lifecycle_action, describe_scaling_activities):
+        setattr(Response, action.__name__, action)
+    launch, put = FakeAutoScalingGroup.replace_autoscaling_group_instances, Response.put_lifecycle_hook
+    delete = AutoScalingBackend.delete_auto_scaling_group
+
+    def replace_autoscaling_group_instances(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
+        before = list(self.instance_states)
+        launch(self, count_needed, propagated_tags)
+        if hook := _hook(self):
+            for state in self.instance_states:
+                if state not in before:
+                    _wait(self, state, hook)
+
+    def active_instances(self: Any) -> list[Any]:
+        # Those that wait count: else every change of the group would start more.
+        return [state for state in self.instance_states if state.lifecycle_state in ("InService", WAITING)]
+
+    def put_lifecycle_hook(self: Any) -> Any:
+        answer = put(self)
+        group, name = self.params["AutoScalingGroupName"], self.params["LifecycleHookName"]
+        hook = self.autoscaling_backend.lifecycle_hooks[f"{group}_{name}"]
+        hook.role_arn = self.params.get("RoleARN")
+        hook.notification_target_arn = self.params.get("NotificationTargetARN")
+        hook.notification_metadata = self.params.get("NotificationMetadata")
+        return answer
+
+    def delete_auto_scaling_group(self: Any, group_name: str) -> None:
+        delete(self, group_name)
+        for key, hook in list(self.lifecycle_hooks.items()):
+            if hook.auto_scaling_group_name == group_name:
+                del self.lifecycle_hooks[key]
+
+    FakeAutoScalingGroup.replace_autoscaling_group_instances = replace_autoscaling_group_instances
+    FakeAutoScalingGroup.active_instances = active_instances
+    Response.put_lifecycle_hook = put_lifecycle_hook
+    AutoScalingBackend.delete_auto_scaling_group = delete_auto_scaling_group
+    clock.every_request(_tick)

@@ -1,0 +1,105 @@
+"""Section `upload_host`: EC2 instances that people import from by OMERO's command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.fields import BucketName, RetentionDays, Settings, listed
+
+# Sizes of AWS's page on EC2 instance types. All are x86: the Ice bindings are made for nothing else here. Fewer GiB
+# than these have would not hold an importer (1 GiB of heap) for each of two people beside Java, Python and EFS's cache.
+_SIZES = {
+    **dict.fromkeys(("t3", "t3a"), ("large", "xlarge", "2xlarge")),
+    **dict.fromkeys(
+        ("c5", "c6a", "c6i", "c7a", "c7i"),
+        ("xlarge", "2xlarge", "4xlarge"),
+    ),
+    **dict.fromkeys(
+        ("m5", "m5a", "m6a", "m6i", "m7a", "m7i", "r5", "r5a", "r6a", "r6i", "r7a", "r7i"),
+        ("large", "xlarge", "2xlarge", "4xlarge"),
+    ),
+}
+INSTANCE_TYPES = tuple(f"{family}.{size}" for family, sizes in _SIZES.items() for size in sizes)
+
+# What an S3 prefix may have here: characters without a meaning in a policy (`*`, `?` and `$` have one).
+_PREFIX = r"[A-Za-z0-9!_.'() /+=@:,-]{1,900}"
+
+
+def _instance_type(value: str) -> str:
+    if value not in INSTANCE_TYPES:
+        family = value.partition(".")[0]
+        allowed = (
+            f"{family} with the size {listed(_SIZES[family])}" if family in _SIZES else f"a size of {listed(_SIZES)}"
+        )
+        raise ValueError(f"{value} is no instance type for an upload host; allowed: {allowed}")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if value.startswith("/") or not re.fullmatch(_PREFIX, value):
+        raise ValueError(
+            f"{value!r} is no prefix that a policy can name; give letters, digits, and !_.'() /+=@:,- without a slash "
+            "at the beginning, for instance slides/2025/"
+        )
+    return value
+
+
+def _release(value: str) -> str:
+    if not re.fullmatch(r"5\.6\.\d{1,3}", value):
+        raise ValueError(f"{value} is no release of OMERO.server 5.6; give the server's own, for instance 5.6.16")
+    return value
+
+
+def _sha256(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(f"{value} is no SHA-256; it has 64 lower-case hex digits, as `sha256sum` prints it")
+    return value
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+
+
+class Source(Settings):
+    """An S3 bucket of the workspace's account that the hosts may read, and never write."""
+
+    bucket: BucketName
+    """Its name."""
+    prefixes: Annotated[tuple[Annotated[str, AfterValidator(_prefix)], ...], Field(max_length=20)] = ()
+    """What the names of the objects have to begin with; left out, all may be read."""
+    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None = None
+    """The KMS key that encrypts its objects; left out, they are encrypted by S3's own. The key's policy has to let this
+    account's policies decide."""
+
+
+class UploadHost(Settings):
+    """Hosts with OMERO's command line, the AWS CLI and `/OMERO`, in the private subnets, reached by Session Manager."""
+
+    instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.large"
+    """EC2 instance type; m5.large has 2 vCPUs and 8 GiB, enough for three imports at a time."""
+    count: Annotated[int, Field(ge=1, le=2)] = 1
+    """Number of hosts, 1 or 2; two are in two zones."""
+    volume_gib: Annotated[int, Field(ge=30, le=16384)] = 100
+    """GiB of a host's encrypted gp3 volume, where images lie before they are imported. It goes with the host."""
+    sources: Annotated[tuple[Source, ...], Field(max_length=20)] = ()
+    """Buckets that the hosts may read; left out, none."""
+    importer_version: Annotated[str, AfterValidator(_release)] = "5.6.16"
+    """Release of OMERO whose importer is installed; give the server's own, of `omero.server.image`."""
+    importer_sha256: Sha256 | None = None
+    """SHA-256 of that release's OMERO.java.zip; left out, TLS alone says that it is the right one."""
+    ice_wheel_sha256: Sha256 | None = None
+    """SHA-256 of the wheel of the Ice bindings 3.6.5; left out, TLS alone says that it is the right one."""
+    log_retention_days: RetentionDays = 365
+    """Days that the logs of set-ups and of sessions are kept."""
+
+    @model_validator(mode="after")
+    def _each_bucket_once(self) -> Self:
+        names = [source.bucket for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"sources have {listed(twice)} more than once; give each bucket once, with all of its prefixes"
+            )
+        return self

@@ -1,0 +1,92 @@
+"""Stack `upload_host`: hosts with OMERO's command line and /OMERO. It can come and go; nothing is kept in it."""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from modules.file_system import NFS_PORT
+from modules.omero import SERVER_PORT
+from modules.security_group import connect
+from modules.upload_host import Source, UploadHost, UploadHostProps
+from settings import Workspace, names
+from settings.upload_host import UploadHost as UploadHostSettings
+from stacks.base import WorkspaceStack
+from stacks.data import DataStack
+from stacks.network import NetworkStack
+from stacks.omero import OmeroStack
+
+
+class UploadHostStack(WorkspaceStack):
+    """Of a workspace with the section `upload_host`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        workspace: Workspace,
+        settings: UploadHostSettings,
+        network: NetworkStack,
+        data: DataStack,
+        omero: OmeroStack,
+    ) -> None:
+        super().__init__(scope, "upload_host", workspace)
+        log_group_name = names.physical("log_group", workspace.name, "upload-host")
+        name = names.physical("launch_template", workspace.name, "upload-host")
+        # It encrypts no image and no metadata.
+        key = self.key("logs and sessions of the upload hosts", retain=False, logs_prefix=log_group_name)
+        self.host = UploadHost(
+            self,
+            "host",
+            UploadHostProps(
+                name=name,
+                account=self.account,
+                vpc_id=network.vpc.id,
+                subnet_ids=network.vpc.private_subnet_ids,
+                instance_type=settings.instance_type,
+                count=settings.count,
+                volume_gib=settings.volume_gib,
+                sources=[
+                    Source(bucket=source.bucket, prefixes=source.prefixes, key_arn=source.key_arn)
+                    for source in settings.sources
+                ],
+                file_system_id=data.file_system.id,
+                file_system_arn=data.file_system.arn,
+                access_point_id=data.file_system.access_point_id,
+                access_point_arn=data.file_system.access_point_arn,
+                server_host=omero.server.host,
+                importer_version=settings.importer_version,
+                importer_sha256=settings.importer_sha256 or "",
+                ice_wheel_sha256=settings.ice_wheel_sha256 or "",
+                log_group_name=log_group_name,
+                log_retention_days=settings.log_retention_days,
+                key_arn=key.arn,
+                tags=self.tags,
+            ),
+        )
+        self._connect(data, omero)
+        self._publish()
+
+    def _connect(self, data: DataStack, omero: OmeroStack) -> None:
+        """The ways go with this stack; the other stacks' groups stay as they are."""
+        hosts = self.host.security_group_id
+        ways = [
+            ("host_to_file_system", data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
+            ("host_to_server", omero.server.security_group_id, SERVER_PORT, "OMERO over TLS"),
+        ]
+        for id_, target, port, description in ways:
+            connect(self, id_, source_id=hosts, target_id=target, port=port, description=description)
+
+    def _publish(self) -> None:
+        host = self.host
+        region = self.workspace.region
+        instance = (
+            f"aws autoscaling describe-auto-scaling-groups --region {region} --auto-scaling-group-names "
+            f"{host.group_name} --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text"
+        )
+        session = f"aws ssm start-session --region {region} --document-name {host.session_document_name}"
+        self.publish("autoscaling_group_name", host.group_name, "The hosts' autoscaling group.")
+        self.publish("session_document_name", host.session_document_name, "What a session is opened with.")
+        self.publish("log_group_name", host.log_group_name, "The logs of set-ups and sessions.")
+        self.publish("security_group_id", host.security_group_id, "The hosts' security group.")
+        self.publish(
+            "open_session", f'{session} --target "$({instance})"', "Opens a shell on a host; then: omero login."
+        )
