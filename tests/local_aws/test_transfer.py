@@ -158,8 +158,10 @@ def test_vpc_endpoint_and_its_addresses(client: Client, network: Network, transf
     def update(**changed: Any) -> Any:
         return _refused(transfer.update_server, ServerId=server, **changed)[1]
 
+    wanted = {"AddressAllocationIds": addresses}
     assert update() == "VPC Endpoint state is not yet available"
-    time.sleep(0.6)
+    while update(EndpointDetails=wanted) == "VPC Endpoint state is not yet available":
+        time.sleep(0.1)
     shown = transfer.describe_server(ServerId=server)["Server"]["EndpointDetails"]
     assert shown["SubnetIds"] == network.subnets
     assert "SecurityGroupIds" not in shown  # AWS tells them with the endpoint alone
@@ -167,7 +169,6 @@ def test_vpc_endpoint_and_its_addresses(client: Client, network: Network, transf
     assert [each["GroupId"] for each in endpoint["Groups"]] == [network.group]
     assert endpoint["ServiceName"] == "com.amazonaws.eu-west-1.transfer.server"
 
-    wanted = {"AddressAllocationIds": addresses}
     assert update(EndpointDetails=wanted) == "Server must be OFFLINE to change AddressAllocationIds"
     assert update(EndpointType="PUBLIC") == "Server must be OFFLINE to change EndpointType"
     assert update(EndpointDetails={"SecurityGroupIds": [network.group]}) == "Changing Security Group is not supported"
