@@ -76,7 +76,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
             )
         if not self.quiet:
             took = (time.monotonic() - began) * 1000
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {service}:{action} {answer.code} {took:.0f} ms\n")
+            line = f"{time.strftime('%H:%M:%S')} {service}:{action} {answer.code} {took:.0f} ms{_again(environ)}"
+            sys.stderr.write(f"{line}\n")
         start_response(answer.status, answer.headers)
         return [body]
 
@@ -133,6 +134,12 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
             return str(operation.name)
         except Exception:  # an unknown service, or a path that botocore's model does not have
             return f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
+
+
+def _again(environ: Environ) -> str:
+    """That the client asks a second time, as SDKs say in a header; nothing if it is the first."""
+    said = str(environ.get("HTTP_AMZ_SDK_REQUEST", ""))
+    return "" if said.startswith("attempt=1") or not said else f" ({said})"
 
 
 class _Answer:
