@@ -164,13 +164,9 @@ def state_objects(s3: S3Client, bucket: str, workspace: str) -> Iterator[dict[st
 
 def deployed(place: Place) -> frozenset[str]:
     """The stacks of the workspace that have resources, by their state in the bucket."""
-    rows = state_objects(place.s3, place.bucket, place.workspace.name)
-    keys = [row["Key"] for row in rows]
-    texts = {key: place.s3.get_object(Bucket=place.bucket, Key=key)["Body"].read() for key in keys}
     start = names.state_object_prefix(place.workspace.name)
-    return frozenset(
-        key.removeprefix(start).removesuffix(".tfstate") for key, text in texts.items() if _lists_resources(text)
-    )
+    keys = _states_with_resources(place.s3, place.bucket, place.workspace.name)
+    return frozenset(key.removeprefix(start).removesuffix(".tfstate") for key in keys)
 
 
 def locks(place: Place) -> Iterator[dict[str, Any]]:
@@ -207,13 +203,19 @@ def _refuse_state_elsewhere(place: Place) -> None:
             if region == place.region or not re.fullmatch(REGION_PATTERN, region):
                 continue
             s3 = aws.session(workspace, region).client("s3")
-            for row in state_objects(s3, bucket, workspace.name):
-                if _lists_resources(s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read()):
-                    raise Refused(
-                        f"workspace {workspace.name} is deployed already with its state in {region} "
-                        f"(s3://{bucket}/{row['Key']}), but its settings now put the state in {place.region}, which "
-                        f"would make a second copy; set region back to {region}, or run `cdktf destroy` with it first."
-                    )
+            for key in _states_with_resources(s3, bucket, workspace.name):
+                raise Refused(
+                    f"workspace {workspace.name} is deployed already with its state in {region} "
+                    f"(s3://{bucket}/{key}), but its settings now put the state in {place.region}, which "
+                    f"would make a second copy; set region back to {region}, or run `cdktf destroy` with it first."
+                )
+
+
+def _states_with_resources(s3: S3Client, bucket: str, workspace: str) -> Iterator[str]:
+    """Keys of the workspace's state files that list resources, each read as it is asked for."""
+    for row in state_objects(s3, bucket, workspace):
+        if _lists_resources(s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read()):
+            yield row["Key"]
 
 
 def _lists_resources(text: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -153,12 +154,13 @@ class Omero(Settings):
         offered = ec2.INSTANCE_TYPES[settings.instance_type]
         readers = self.read_only.count if self.read_only else 0
         each = offered.holds(*sizes.get("read_only", sizes["server"]))
-        beside = 0
-        if readers:
-            free_cpu = offered.cpu - self.server.cpu
-            free_memory = offered.memory_mib - self.server.memory_mib
-            cpu, memory_mib = sizes["read_only"]
-            beside = max(0, min(free_cpu // cpu, free_memory // memory_mib, offered.tasks - 1))
+        left = replace(
+            offered,
+            cpu=offered.cpu - self.server.cpu,
+            memory_mib=offered.memory_mib - self.server.memory_mib,
+            tasks=offered.tasks - 1,
+        )
+        beside = left.holds(*sizes["read_only"]) if readers else 0
         needed = 1 + -(-max(0, readers - beside) // each)
         if needed <= settings.max_instances:
             return []
