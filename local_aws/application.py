@@ -59,6 +59,7 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         self.quiet = quiet
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        environ["RAW_URI"] = environ.get("REQUEST_URI", "")  # where moto looks for a path as it was sent
         if own := self.resources.get(environ.get("PATH_INFO", "")):
             return self._own(own, environ, start_response)
         began = time.monotonic()

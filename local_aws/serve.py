@@ -50,15 +50,15 @@ def serve(*, port: int, region: str, state_file: Path | None, quiet: bool, stop_
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
     try:
         server = _server(listener, quiet)
-        _stop_on_signals(server)
+        _stop_on_signals()
         if stop_with_stdin:
-            threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
+            threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
         for name, value in environment(endpoint, region).items():
             _say(f"export {name}={value}")
         _say(f"# AWS on this machine: {endpoint}; Ctrl-C stops it and forgets everything.")
         if state_file is not None:
             _write(state_file, {"port": listener.getsockname()[1], "pid": os.getpid(), "endpoint": endpoint})
-        server.serve_forever()
+        server.run()
     finally:
         listener.close()
         if state_file is not None:
@@ -84,34 +84,44 @@ def _server(listener: socket.socket, quiet: bool) -> Any:
     from local_aws.install import install  # noqa: PLC0415
 
     install()
-    from moto.moto_server.werkzeug_app import MotoRequestHandler  # noqa: PLC0415
-    from werkzeug.serving import make_server  # noqa: PLC0415
+    from waitress.channel import HTTPChannel  # noqa: PLC0415
+    from waitress.server import create_server  # noqa: PLC0415
 
     from local_aws.application import LocalAwsApplication  # noqa: PLC0415
 
-    class Handler(MotoRequestHandler):  # type: ignore[misc]
-        # The application logs calls by service and action; a path says nothing.
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            pass
+    class Channel(HTTPChannel):
+        def send_continue(self) -> None:
+            # waitress 3.0.2 then waits for a body, also where none follows: S3 gets empty objects.
+            if self.request and not self.request.completed:
+                super().send_continue()
 
-    host, port = listener.getsockname()
-    return make_server(
-        host, port, LocalAwsApplication(quiet=quiet), threaded=True, request_handler=Handler, fd=listener.fileno()
+    # Connections stay open longer than a client keeps an idle one (Go: 90 seconds), and there are threads for all
+    # that wait in a request, such as SQS's long polls.
+    server: Any = create_server(
+        LocalAwsApplication(quiet=quiet),
+        sockets=[listener],
+        threads=64,
+        connection_limit=1000,
+        channel_timeout=600,
+        max_request_body_size=5 * 2**30,  # S3's largest PutObject
+        asyncore_use_poll=True,
     )
+    server.channel_class = Channel
+    return server
 
 
-def _stop_on_signals(server: Any) -> None:
-    def stop(_signal: int, _frame: object) -> None:
-        # shutdown() waits for serve_forever() to return, which runs in this very thread.
-        threading.Thread(target=server.shutdown, daemon=True).start()
+def _stop_on_signals() -> None:
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit  # ends server.run()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
 
 
-def _stop_at_end_of_input(server: Any) -> None:
+def _stop_at_end_of_input() -> None:
     sys.stdin.read()
-    server.shutdown()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:

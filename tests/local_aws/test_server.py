@@ -146,3 +146,25 @@ def test_installing_twice_changes_nothing() -> None:
     assert SERVICES
     assert callable(install)
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_connection_is_kept_for_the_next_request(aws: LocalAws) -> None:
+    host, _, port = aws.endpoint.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection.request("GET", "/moto-api/")
+    connection.getresponse().read()
+    first = connection.sock
+    connection.request("GET", "/moto-api/")
+    assert connection.getresponse().status == 200
+    assert connection.sock is first is not None
+    connection.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"x" * 3_000_000])
+def test_object_is_stored_by_a_client_that_asks_whether_to_go_on(client: Client, body: bytes) -> None:
+    s3 = client("s3")
+    bucket, key = f"goes-on-{len(body)}", "a/b %2F ä'"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket=bucket, Key=key, Body=body)
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
