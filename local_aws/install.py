@@ -24,6 +24,9 @@ SERVICES: tuple[str, ...] = (
     "datasync",
     "storagegateway",
     "transfer",
+    "awslambda",
+    "events",
+    "sqs",
 )
 
 ENVIRONMENT = {
