@@ -23,13 +23,15 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from cdktf import App  # noqa: PLC0415
 
     from stacks.data import DataStack  # noqa: PLC0415
+    from stacks.file_gateway import FileGatewayStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
 
     app = App(outdir=outdir)
     network = NetworkStack(app, workspace)
     data = DataStack(app, workspace, network)
-    OmeroStack(app, workspace, network, data)
+    gateway = FileGatewayStack(app, workspace, network, workspace.file_gateway) if workspace.file_gateway else None
+    OmeroStack(app, workspace, network, data, gateway)
     app.synth()
 
 
