@@ -15,7 +15,8 @@ def check(workspace_name: str | None = None) -> Workspace:
 
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
-            state bucket or the lock table is missing or elsewhere; the hosted zone is not there, or not the name's.
+            state bucket or the lock table is missing or elsewhere; the hosted zone is not there, or not the name's;
+            the File Gateway's bucket is not there, somebody else's, or in another region.
         aws.ERRORS: AWS did not answer, or denied a question.
     """
     try:
@@ -35,6 +36,8 @@ def _look(workspace: Workspace) -> None:
     place = backend.place(workspace)
     if workspace.tls:
         _look_at_hosted_zone(place.session, workspace.tls)
+    if workspace.file_gateway and workspace.file_gateway.bucket:
+        _look_at_bucket(place.session, workspace, workspace.file_gateway.bucket)
     bucket, table = backend.found(place)
     missing = [
         *([] if bucket else [f"state bucket {place.bucket}"]),
@@ -44,6 +47,33 @@ def _look(workspace: Workspace) -> None:
         raise Refused(
             f"workspace {workspace.name} has no {' and no '.join(missing)} in {place.region}; "
             f"run `TF_WORKSPACE={workspace.name} pipenv run state ensure` first."
+        )
+
+
+def _look_at_bucket(session: boto3.Session, workspace: Workspace, bucket: str) -> None:
+    """A bucket of somebody else's would show the servers what nobody here put there."""
+    s3 = session.client("s3", region_name=workspace.region)
+    where = f"file_gateway.bucket {bucket}"
+    try:
+        answer = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=workspace.account_id)
+    except s3.exceptions.ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        region = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        if status == 404:
+            raise Refused(f"{where} is not there; make it first, or leave it out to have one made.") from None
+        if status == 403:
+            raise Refused(
+                f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; name a "
+                "bucket of this account, or leave it out to have one made."
+            ) from None
+        if status != 301:
+            raise
+    else:
+        region = answer.get("BucketRegion")
+    if region and region != workspace.region:
+        raise Refused(
+            f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
+            f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
         )
 
 

@@ -163,3 +163,45 @@ def test_lets_an_answer_of_aws_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "place", lambda _: there)
     with pytest.raises(ClientError, match="AccessDenied"):
         preflight.check()
+
+
+def gateway(bucket: str) -> Workspace:
+    """A workspace with a File Gateway for a bucket that is there."""
+    values = {
+        **workspace().model_dump(exclude={"omero"}),
+        "topology": "rw-http-s3fg",
+        "file_gateway": {"bucket": bucket},
+    }
+    return Workspace.model_validate({**values, "name": "lab"})
+
+
+def test_looks_at_the_file_gateways_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    state.ensure(place())
+    chosen = gateway("lab-slides")
+    select(monkeypatch, chosen)
+    with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides is not there; make it first, or leave it out"):
+        preflight.check()
+    s3 = place().session.client("s3")
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    assert preflight.check() == chosen
+
+
+def test_refuses_a_bucket_of_another_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = place().session.client("s3")
+    asked: list[str] = []
+    s3.meta.events.register("before-call.s3.HeadBucket", lambda params, **_: asked.append(str(params["headers"])))
+    answer(s3, "HeadBucket", 403)
+    session = place().session
+    monkeypatch.setattr(session, "client", lambda *_, **__: s3)
+    with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
+        preflight._look_at_bucket(session, gateway("lab-slides"), "lab-slides")
+    assert "'x-amz-expected-bucket-owner': '123456789012'" in asked[0]
+
+
+def test_refuses_a_bucket_in_another_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = place().session
+    session.client("s3", region_name="us-west-2").create_bucket(
+        Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    with pytest.raises(Refused, match="lab-slides is in the region us-west-2, and the workspace in eu-west-1"):
+        preflight._look_at_bucket(session, gateway("lab-slides"), "lab-slides")
