@@ -17,8 +17,29 @@ from modules.cache_refresh import DELAY_SECONDS
 from modules.function import FOLDER
 from tests.conftest import Stacks, container, of_type, only, ways_to, workspace
 from tests.settings.test_file_gateway import KEY, SHARED, made
+from tests.stacks import test_every_stack as every
+from tests.stacks.test_validate import _terraform
 
 Synthesise = Callable[..., Stacks]
+ROUTES: dict[str, dict[str, Any]] = {
+    "function": {},
+    "direct": {"activation_cidrs": ["10.0.0.0/24"]},
+    "existing bucket": {"bucket": "lab-slides", "bucket_key_arn": KEY},
+}
+OF_EVERY_STACK: list[Callable[[Stacks], None]] = [
+    every.test_refuses_to_plan_in_another_workspace,
+    every.test_state_is_in_s3_with_the_lock_table,
+    every.test_touches_no_other_account,
+    every.test_addresses_are_roles_without_a_hash,
+    every.test_allows_no_wildcard_action,
+    every.test_allows_everyone_nothing,
+    every.test_log_groups_have_retention_and_key,
+    every.test_keys_are_rotated,
+    every.test_publishes_for_scripts_under_one_path,
+    every.test_each_skip_has_a_reason,
+    every.test_security_groups_of_the_vpc_have_names_of_their_own,
+    every.test_roles_of_the_account_have_names_of_their_own,
+]
 STACK = "file_gateway"
 
 
@@ -38,6 +59,29 @@ def _listed(value: str | list[str]) -> list[str]:
 def test_is_made_only_if_asked_for(synthesise: Synthesise) -> None:
     assert set(synthesise(**made())) == {"network", "data", "omero", STACK}
     assert STACK not in synthesise()
+
+
+@pytest.mark.parametrize("holds", OF_EVERY_STACK)
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_holds_for_every_stack_holds(synthesise: Synthesise, route: str, holds: Callable[[Stacks], None]) -> None:
+    holds(synthesise(**made(**ROUTES[route])))
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_terraform_finds_it_valid(tmp_path: Path, route: str) -> None:
+    main.build(workspace(**made(**ROUTES[route])), outdir=str(tmp_path))
+    folder = tmp_path / "stacks" / STACK
+    init = _terraform(folder, "init", "-backend=false", "-input=false", "-no-color")
+    assert init.returncode == 0, init.stderr
+    found = json.loads(_terraform(folder, "validate", "-json").stdout)
+    assert found["valid"], found["diagnostics"]
+
+
+def test_needs_the_network_only_and_omero_needs_it(synthesise: Synthesise) -> None:
+    stacks = synthesise(**made())
+    for name, needs in {STACK: {"network"}, "omero": {"network", "data", STACK}}.items():
+        remote = stacks[name]["data"]["terraform_remote_state"]
+        assert {state.rpartition("-")[2] for state in remote} == needs
 
 
 def test_bucket_is_private_versioned_encrypted_and_over_tls_only(gateway: dict[str, Any]) -> None:
@@ -99,7 +143,7 @@ def test_machine_is_closed(gateway: dict[str, Any]) -> None:
     machine = only(gateway, "aws_instance")
     assert machine["metadata_options"]["http_tokens"] == "required"
     assert not {"key_name", "iam_instance_profile", "user_data", "associate_public_ip_address"} & set(machine)
-    assert "private_subnet" in machine["subnet_id"] or "private" in machine["subnet_id"]
+    assert "subnet_vpc_private_first" in machine["subnet_id"]
     assert machine["root_block_device"]["encrypted"] is True
     assert machine["root_block_device"]["volume_size"] == 80
 
@@ -259,9 +303,7 @@ def test_server_mounts_the_gateways_share(synthesise: Synthesise, topology: str)
     remote = "data.terraform_remote_state.cross-stack-reference-input-file_gateway"
     assert f"addr=${{{remote}." in share["driver_opts"]["o"]
     assert "ro" in share["driver_opts"]["o"].split(",")
-    assert share["driver_opts"]["device"].startswith(f":/${{{remote}.") or share["driver_opts"]["device"].startswith(
-        f":${{{remote}."
-    )
+    assert share["driver_opts"]["device"].startswith(f":/${{{remote}.")
 
 
 def test_instances_reach_the_gateway_by_its_group_and_not_by_an_address(synthesise: Synthesise) -> None:
