@@ -85,6 +85,12 @@ KINDS: dict[str, Kind] = {
     "SSM document": Kind(
         "ssm", "list_documents", "DocumentIdentifiers[].Name", (("Filters", [{"Key": "Owner", "Values": ["Self"]}]),)
     ),
+    "function": Kind("lambda", "list_functions", "Functions[].FunctionName"),
+    "event source mapping": Kind("lambda", "list_event_source_mappings", "EventSourceMappings[].UUID"),
+    "queue": Kind("sqs", "list_queues", "QueueUrls[]"),
+    "event rule": Kind("events", "list_rules", "Rules[].Name"),
+    "gateway": Kind("storagegateway", "list_gateways", "Gateways[].GatewayId"),
+    "file share": Kind("storagegateway", "list_file_shares", "FileShareInfoList[].FileShareId"),
     "parameter": Kind(
         "ssm",
         "get_parameters_by_path",

@@ -5,17 +5,21 @@ at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 
 description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is deleted leaves
 its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
 among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
-launched from a second version that has user data (an assertion in moto fails).
+launched from a second version that has user data (an assertion in moto fails). MonitorInstances and
+UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+from moto.ec2.responses.monitoring import Monitoring
 from moto.ec2.utils import parse_user_data
 
 
@@ -23,6 +27,8 @@ def install() -> None:
     """Put all of it into moto's EC2."""
     _rules_with_any_peer()
     _launch_templates()
+    Monitoring.monitor_instances = _monitor("enabled")
+    Monitoring.unmonitor_instances = _monitor("disabled")
     terminate = Instance.terminate
 
     def terminate_instance(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -42,6 +48,17 @@ def install() -> None:
         return gateway
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+
+
+def _monitor(state: str) -> Callable[[Any], ActionResult]:
+    def action(self: Any) -> ActionResult:
+        rows = []
+        for id_ in self.params.get("InstanceIds") or self._get_multi_param("InstanceId"):
+            self.ec2_backend.get_instance(id_).monitoring_state = state
+            rows.append({"InstanceId": id_, "Monitoring": {"State": state}})
+        return ActionResult({"InstanceMonitorings": rows})
+
+    return action
 
 
 def _launch_templates() -> None:
