@@ -10,10 +10,13 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from local_aws.install import install
 from scripts import inventory, rehearse
 from scripts.errors import Failed
 
 ROOT = Path(__file__).resolve().parents[2]
+# moto alone lacks some of the listings.
+install()
 
 
 def test_fails_when_something_is_left() -> None:
