@@ -24,6 +24,8 @@ SERVICES: tuple[str, ...] = (
     "datasync",
     "storagegateway",
     "transfer",
+    "awslambda",
+    "sqs",
 )
 
 ENVIRONMENT = {
