@@ -22,6 +22,12 @@ LIMITS = {
     "db_group": 255,
     "cache": 40,
     "launch_template": 128,
+    "datasync_task": 256,
+    "function": 64,
+    "queue": 80,
+    "topic": 256,
+    "rule": 64,
+    "alarm": 255,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from settings import addresses, names
 from settings.access import Access, Tls
 from settings.data import Data
+from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.network import Network
 from settings.omero import Omero
@@ -75,6 +76,8 @@ class Workspace(Settings):
     """For topologies with TLS: OMERO.web's name and its certificate."""
     share: Share | None = None
     """For topologies with a share: the S3 File Gateway's."""
+    datasync: DataSync | None = None
+    """A bucket whose objects become files below /OMERO; left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -137,7 +140,11 @@ class Workspace(Settings):
 
     @model_validator(mode="after")
     def _arns_are_of_the_region(self) -> Self:
-        arns = {"data.key_arn": self.data.key_arn, "tls.certificate_arn": self.tls and self.tls.certificate_arn}
+        arns = {
+            "data.key_arn": self.data.key_arn,
+            "datasync.key_arn": self.datasync.key_arn if self.datasync else None,
+            "tls.certificate_arn": self.tls.certificate_arn if self.tls else None,
+        }
         for key, arn in arns.items():
             if arn and arn.split(":")[3] != self.region:
                 raise ValueError(
@@ -149,6 +156,7 @@ class Workspace(Settings):
     def _addresses_suffice(self) -> Self:
         offered = self.network.private_addresses
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
+        needed += addresses.DATASYNC if self.datasync else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "
