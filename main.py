@@ -23,13 +23,16 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from cdktf import App  # noqa: PLC0415
 
     from stacks.data import DataStack  # noqa: PLC0415
+    from stacks.datasync import DataSyncStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
 
     app = App(outdir=outdir)
     network = NetworkStack(app, workspace)
     data = DataStack(app, workspace, network)
-    OmeroStack(app, workspace, network, data)
+    omero = OmeroStack(app, workspace, network, data)
+    if workspace.datasync:
+        DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
     app.synth()
 
 
