@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
+from botocore.exceptions import ClientError
 
 from scripts import aws, backend
 from scripts.errors import Refused
@@ -15,7 +18,8 @@ def check(workspace_name: str | None = None) -> Workspace:
 
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
-            state bucket or the lock table is missing or elsewhere; the hosted zone is not there, or not the name's.
+            state bucket or the lock table is missing or elsewhere; the hosted zone is not there, or not the name's;
+            the bucket of DataSync is not there, another account's, elsewhere, or tells EventBridge nothing.
         aws.ERRORS: AWS did not answer, or denied a question.
     """
     try:
@@ -35,6 +39,10 @@ def _look(workspace: Workspace) -> None:
     place = backend.place(workspace)
     if workspace.tls:
         _look_at_hosted_zone(place.session, workspace.tls)
+    if workspace.datasync and workspace.datasync.bucket:
+        _look_at_landing_bucket(
+            aws.session(workspace), workspace, workspace.datasync.bucket, workspace.datasync.start_on_arrival
+        )
     bucket, table = backend.found(place)
     missing = [
         *([] if bucket else [f"state bucket {place.bucket}"]),
@@ -68,3 +76,45 @@ def _look_at_hosted_zone(session: boto3.Session, tls: Tls) -> None:
             f"tls.hosted_zone_id {tls.hosted_zone_id} is a private zone, in which ACM cannot prove a certificate; "
             "give the public zone of the name, or the certificate_arn of one that exists."
         )
+
+
+def _look_at_landing_bucket(session: boto3.Session, workspace: Workspace, name: str, announces: bool) -> None:
+    """A bucket that is there already: of this account and region, and if need be it tells EventBridge."""
+    s3 = session.client("s3")
+    owner = workspace.account_id
+    try:
+        head: dict[str, Any] = s3.head_bucket(Bucket=name, ExpectedBucketOwner=owner)  # type: ignore[assignment]
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        # AWS sends a request for a bucket of another region away, without a look at its owner.
+        found = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        if status == 301:
+            raise Refused(_elsewhere(name, str(found), workspace.region)) from None
+        if status == 404:
+            raise Refused(
+                f"datasync.bucket {name} does not exist; make it, or leave datasync.bucket out to have one made."
+            ) from None
+        if status == 403:
+            raise Refused(
+                f"datasync.bucket {name} is owned by another account than {owner}, or its policy keeps these "
+                "credentials out; give a bucket of this account, or leave datasync.bucket out to have one made."
+            ) from None
+        raise
+    region = head.get("BucketRegion") or head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+    if region and region != workspace.region:
+        raise Refused(_elsewhere(name, region, workspace.region))
+    if not announces:
+        return
+    configuration = s3.get_bucket_notification_configuration(Bucket=name, ExpectedBucketOwner=owner)
+    if "EventBridgeConfiguration" not in configuration:
+        raise Refused(
+            f"datasync.bucket {name} does not send its events to EventBridge, so nothing would start when an object "
+            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
+        )
+
+
+def _elsewhere(name: str, found: str, wanted: str) -> str:
+    return (
+        f"datasync.bucket {name} is in the region {found}, and the workspace in {wanted}; give a bucket of {wanted}, "
+        "or leave datasync.bucket out to have one made."
+    )

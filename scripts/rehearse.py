@@ -149,6 +149,8 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     if run.workspace.tls:
         # In the real AWS it is there before we come.
         run.session().client("route53").create_hosted_zone(Name=_zone_name(run.workspace.tls), CallerReference="1")
+    if run.workspace.datasync and run.workspace.datasync.bucket:
+        _make_landing_bucket(run.session(), run.workspace, run.workspace.datasync.bucket)
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")
@@ -161,6 +163,16 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     _show(run, keep=keep)
+
+
+def _make_landing_bucket(session: boto3.Session, workspace: Workspace, name: str) -> None:
+    """The bucket of DataSync that the workspace says is there already, as it has to be."""
+    s3 = session.client("s3")
+    where: Any = {"CreateBucketConfiguration": {"LocationConstraint": workspace.region}}
+    s3.create_bucket(Bucket=name, **({} if workspace.region == "us-east-1" else where))
+    s3.put_bucket_notification_configuration(
+        Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}, SkipDestinationValidation=True
+    )
 
 
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -12,7 +14,7 @@ from moto import mock_aws
 from local_aws.services import dynamodb as dynamodb_gaps
 from local_aws.services import route53 as route53_gaps
 from local_aws.services import s3 as s3_gaps
-from scripts import backend, preflight, state
+from scripts import aws, backend, preflight, state
 from scripts.errors import Refused
 from settings import SettingsError, Workspace
 from tests.scripts.state_help import NAME, answer, clean_environment, place, workspace
@@ -163,3 +165,74 @@ def test_lets_an_answer_of_aws_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "place", lambda _: there)
     with pytest.raises(ClientError, match="AccessDenied"):
         preflight.check()
+
+
+def _landing(more: str = "") -> Workspace:
+    return workspace(f"datasync: {{bucket: lab-slides{more}}}\n")
+
+
+def _make_bucket(region: str = "eu-west-1", *, announces: bool = True) -> None:
+    s3 = boto3.client("s3", region_name=region)
+    where: Any = {"LocationConstraint": region}
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration=where)
+    if announces:
+        s3.put_bucket_notification_configuration(
+            Bucket="lab-slides", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+
+def test_takes_a_bucket_of_this_account_that_tells_eventbridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, _landing())
+    state.ensure(place())
+    _make_bucket()
+    assert preflight.check() == _landing()
+
+
+def test_a_bucket_that_is_made_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace("datasync: {}\n"))
+    state.ensure(place())
+    preflight.check()
+
+
+def test_refuses_a_bucket_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, _landing())
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides does not exist; make it, or leave "):
+        preflight.check()
+
+
+def test_refuses_a_bucket_of_another_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS compares the owner with ExpectedBucketOwner and answers 403; moto does not compare."""
+    select(monkeypatch, _landing())
+    _make_bucket()
+    asked: list[dict[str, Any]] = []
+    session = aws.session(_landing())
+
+    def client(service: str, **more: Any) -> Any:
+        made: Any = boto3.Session.client(session, service, **more)  # type: ignore[call-overload]
+        if service == "s3":
+            answer(made, "HeadBucket", 403)
+            made.meta.events.register("provide-client-params.s3.HeadBucket", lambda params, **_: asked.append(params))
+        return made
+
+    monkeypatch.setattr(session, "client", client)
+    monkeypatch.setattr(aws, "session", lambda *_: session)
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is owned by another account than 123456789012"):
+        preflight.check()
+    assert asked == [{"Bucket": "lab-slides", "ExpectedBucketOwner": "123456789012"}]
+
+
+def test_refuses_a_bucket_of_another_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, _landing())
+    _make_bucket("eu-central-1")
+    with pytest.raises(Refused, match="lab-slides is in the region eu-central-1, and the workspace in eu-west-1; give"):
+        preflight.check()
+
+
+def test_refuses_a_bucket_that_would_start_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, _landing())
+    _make_bucket(announces=False)
+    with pytest.raises(Refused, match=r"does not send its events to EventBridge.*or set datasync\.start_on_arrival: f"):
+        preflight.check()
+    select(monkeypatch, _landing(", start_on_arrival: false"))
+    state.ensure(place())
+    preflight.check()
