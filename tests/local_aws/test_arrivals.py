@@ -56,3 +56,13 @@ def test_message_is_kept_for_the_queues_retention(client: Client) -> None:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "1209600"})
     sqs.send_message(QueueUrl=queue, MessageBody="kept")
     assert sqs.receive_message(QueueUrl=queue)["Messages"][0]["Body"] == "kept"
+
+
+def test_redrive_policy_comes_back_without_spaces(client: Client) -> None:
+    sqs, name = client("sqs"), f"a-{uuid4().hex[:10]}"
+    dead_letters = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = f'{{"deadLetterTargetArn":"{arn}","maxReceiveCount":5}}'
+    queue = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    assert found["RedrivePolicy"] == policy
