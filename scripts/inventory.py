@@ -85,7 +85,6 @@ KINDS: dict[str, Kind] = {
     "DataSync location": Kind("datasync", "list_locations", "Locations[].LocationArn"),
     "queue": Kind("sqs", "list_queues", "QueueUrls"),
     "topic": Kind("sns", "list_topics", "Topics[].TopicArn"),
-    "subscription": Kind("sns", "list_subscriptions", "Subscriptions[].Endpoint"),
     "alarm": Kind("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
     "function": Kind("lambda", "list_functions", "Functions[].FunctionName"),
     "event rule": Kind("events", "list_rules", "Rules[].Name"),
