@@ -224,7 +224,7 @@ class DataSyncStack(WorkspaceStack):
         settings = self._settings
         self.publish("task_arn", self.task.arn, "The task that copies the bucket's objects onto the file system.")
         self.publish("bucket_name", self.bucket_name, "The bucket to put images into.")
-        self.publish("key_prefix", f"/{settings.key_prefix}", "The folder of the bucket that is copied.")
+        self.publish("bucket_folder", f"/{settings.key_prefix}", "The folder of the bucket that is copied.")
         self.publish("folder", settings.folder, "Where OMERO.server sees the files.")
         self.publish("report_bucket_name", self._reports.name, "Where the report of each execution is.")
         self.publish("alarm_topic_arn", self.topic.arn, "Says when a transfer fails: subscribe to it.")
