@@ -1,4 +1,4 @@
-"""A bucket for data that people put there: private, versioned, encrypted with a key, over TLS only."""
+"""An S3 bucket of our own: private, versioned, encrypted with a key, over TLS only."""
 
 from __future__ import annotations
 
@@ -38,27 +38,33 @@ from modules.policy import deny_insecure_transport, document
 
 # Days that every older version is kept, however many there are.
 NONCURRENT_DAYS = 90
+# Of an object that expired; and parts of an upload that nobody finished are paid for and seen by no listing.
+WEEK_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class BucketProps:
-    """`versions_kept` older versions of an object are kept for good, 1 to 100; more go after 90 days.
+    """`versions_kept` older versions of an object are kept for good, 1 to 100; more go after 90 days. None keeps all.
 
-    `retain` False lets `terraform destroy` delete the bucket with all that is in it.
+    `expire_days` None keeps every object for good, and with `retain` Terraform refuses to destroy the bucket. Otherwise
+    objects go after that many days, and older versions a week later. `retain` False lets `terraform destroy` delete the
+    bucket with all that is in it. `announce` sends its events to EventBridge.
     """
 
     name: str
     key_arn: str
-    versions_kept: int
     retain: bool
+    versions_kept: int | None = None
+    expire_days: int | None = None
+    announce: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.versions_kept <= 100:
+        if self.versions_kept is not None and not 1 <= self.versions_kept <= 100:
             raise ValueError(f"{self.versions_kept} older versions cannot be kept; S3 takes 1 to 100")
 
 
 class Bucket(Construct):
-    """`name` and `arn` are the bucket's, known once it is private. It tells EventBridge of every change."""
+    """`name` and `arn` are the bucket's, known once it is private."""
 
     def __init__(self, scope: Construct, id_: str, props: BucketProps) -> None:
         super().__init__(scope, id_)
@@ -67,13 +73,15 @@ class Bucket(Construct):
             MAIN,
             bucket=props.name,
             force_destroy=not props.retain,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=props.retain),
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=props.retain and props.expire_days is None),
         )
         skip(
             bucket,
             CKV_AWS_18="CloudTrail's data events tell more than S3's own access logs, for those who must know",
             CKV_AWS_144="a copy of images in a second region is each site's own decision",
         )
+        if not props.announce:
+            skip(bucket, CKV2_AWS_62="nothing has to happen when an object arrives")
         block = S3BucketPublicAccessBlock(
             self,
             "public_access_block",
@@ -90,8 +98,9 @@ class Bucket(Construct):
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
         )
         self._encrypt(bucket, props.key_arn)
-        self._keep_versions(bucket, props.versions_kept)
-        S3BucketNotification(self, "notification", bucket=bucket.id, eventbridge=True)
+        self._keep_versions(bucket, props)
+        if props.announce:
+            S3BucketNotification(self, "notification", bucket=bucket.id, eventbridge=True)
         policy = S3BucketPolicy(
             self,
             "policy",
@@ -121,7 +130,7 @@ class Bucket(Construct):
             ],
         )
 
-    def _keep_versions(self, bucket: S3Bucket, versions: int) -> None:
+    def _keep_versions(self, bucket: S3Bucket, props: BucketProps) -> None:
         versioning = S3BucketVersioningA(
             self,
             "versioning",
@@ -129,25 +138,30 @@ class Bucket(Construct):
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
         )
         S3BucketLifecycleConfiguration(
-            self,
-            "lifecycle",
-            bucket=bucket.id,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id="old-versions",
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    # Of an object whose versions are all gone.
-                    expiration=[S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)],
-                    noncurrent_version_expiration=[
-                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
-                            noncurrent_days=NONCURRENT_DAYS, newer_noncurrent_versions=versions
-                        )
-                    ],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)
-                    ],
-                )
-            ],
-            depends_on=[versioning],
+            self, "lifecycle", bucket=bucket.id, rule=[_rule(props)], depends_on=[versioning]
         )
+
+
+def _rule(props: BucketProps) -> S3BucketLifecycleConfigurationRule:
+    """What S3 deletes by itself: always unfinished uploads, and what the workspace says."""
+    expiration: S3BucketLifecycleConfigurationRuleExpiration | None = None
+    older: S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration | None = None
+    if props.expire_days is not None:
+        expiration = S3BucketLifecycleConfigurationRuleExpiration(days=props.expire_days)
+        older = S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(noncurrent_days=WEEK_DAYS)
+    elif props.versions_kept is not None:
+        # The mark of an object whose versions are all gone.
+        expiration = S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)
+        older = S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+            noncurrent_days=NONCURRENT_DAYS, newer_noncurrent_versions=props.versions_kept
+        )
+    return S3BucketLifecycleConfigurationRule(
+        id="old-versions",
+        status="Enabled",
+        filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+        expiration=[expiration] if expiration else None,
+        noncurrent_version_expiration=[older] if older else None,
+        abort_incomplete_multipart_upload=[
+            S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=WEEK_DAYS)
+        ],
+    )

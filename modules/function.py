@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import tempfile
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdktf import AssetType, TerraformAsset
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
+    LambdaFunctionEnvironment,
     LambdaFunctionLoggingConfig,
     LambdaFunctionVpcConfig,
 )
+from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import LambdaFunctionEventInvokeConfig
+from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from constructs import Construct
 
+from functions import FOLDER, archive
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.log_group import log_group
 from modules.policy import Statement, document, trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
-FOLDER = Path(__file__).resolve().parent.parent / "functions"
 RUNTIME = "python3.13"
-# cdktf copies the archives when it synthesises; the folder goes when the program ends.
-_ARCHIVES = tempfile.TemporaryDirectory(prefix="omero-functions-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class FunctionProps:
     log_retention_days: int
     key_arn: str
     statements: tuple[Statement, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None
 
     def __post_init__(self) -> None:
@@ -85,8 +87,7 @@ class Function(Construct):
             role=role.id,
             policy=document(*_own_statements(group.arn, in_vpc=props.place is not None), *props.statements),
         )
-        archive = _archive(props.code)
-        asset = TerraformAsset(self, "code", path=str(archive), type=AssetType.FILE)
+        packed = archive(props.code)
         function = LambdaFunction(
             self,
             MAIN,
@@ -95,11 +96,12 @@ class Function(Construct):
             role=role.arn,
             runtime=RUNTIME,
             handler=f"{props.code}.handler",
-            filename=asset.path,
-            source_code_hash=base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode(),
+            filename=_written(self, f"{props.code}.zip", packed),
+            source_code_hash=base64.b64encode(hashlib.sha256(packed).digest()).decode(),
             timeout=props.timeout_seconds,
             memory_size=256,
             architectures=["x86_64"],
+            environment=LambdaFunctionEnvironment(variables=dict(props.environment)) if props.environment else None,
             logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=group.name),
             vpc_config=LambdaFunctionVpcConfig(
                 subnet_ids=list(props.place.subnet_ids), security_group_ids=[self.security_group.id]
@@ -110,13 +112,15 @@ class Function(Construct):
         )
         skip(
             function,
-            CKV_AWS_50="it makes one call, and its log tells how that went",
+            CKV_AWS_50="it makes a few calls, and its log tells how those went",
             CKV_AWS_115="a reserved share would be refused in accounts with a small quota",
-            CKV_AWS_116="whoever calls it waits for its answer, or has a dead-letter queue",
+            CKV_AWS_116="whoever calls it waits for its answer, has a dead-letter queue, or calls again a minute later",
             CKV_AWS_272="its code comes from this repository in the same deployment",
         )
         if not props.place:
             skip(function, CKV_AWS_117="it calls AWS's own API, and nothing in the VPC")
+        if props.environment:
+            skip(function, CKV_AWS_173="its variables are names and ARNs, no secrets")
         self.name = function.function_name
         self.arn = function.arn
 
@@ -149,11 +153,37 @@ def _own_statements(log_group_arn: str, *, in_vpc: bool) -> tuple[Statement, ...
     return (logs, interfaces) if in_vpc else (logs,)
 
 
-def _archive(code: str) -> Path:
-    """A zip with the one file, the same byte for byte as long as the file is."""
-    archive = Path(_ARCHIVES.name) / f"{code}.zip"
-    entry = zipfile.ZipInfo(f"{code}.py")
-    entry.external_attr = 0o644 << 16
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-        file.writestr(entry, (FOLDER / f"{code}.py").read_bytes())
-    return archive
+def call_at_a_rate(function: Function, rate: str) -> None:
+    """Have EventBridge call a function, for instance every `rate(1 minute)`, and never try again.
+
+    The next call does the same, and an old one would only come in its way.
+    """
+    LambdaFunctionEventInvokeConfig(
+        function,
+        "retries",
+        function_name=function.name,
+        maximum_retry_attempts=0,
+        maximum_event_age_in_seconds=60,
+    )
+    rule = CloudwatchEventRule(function, "rule", name=function.name, schedule_expression=rate)
+    permission = LambdaPermission(
+        function,
+        "permission",
+        statement_id="Rule",
+        function_name=function.name,
+        action="lambda:InvokeFunction",
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+    )
+    CloudwatchEventTarget(
+        function, "target", rule=rule.name, target_id="function", arn=function.arn, depends_on=[permission]
+    )
+
+
+def _written(scope: Construct, name: str, content: bytes) -> str:
+    """Write a file into the stack's own folder, and give its path as Terraform sees it, which runs there."""
+    stack = TerraformStack.of(scope)
+    folder = Path(App.of(stack).outdir, "stacks", stack.node.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    return name

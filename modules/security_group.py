@@ -26,7 +26,7 @@ class SecurityGroupProps:
 
 
 class SecurityGroup(Construct):
-    """`id` is the group's. The `allow_...` methods add one rule each, over TCP."""
+    """`id` is the group's, `resource` what has it. The `allow_...` methods add one rule each, over TCP."""
 
     def __init__(self, scope: Construct, id_: str, props: SecurityGroupProps) -> None:
         super().__init__(scope, id_)
@@ -39,6 +39,7 @@ class SecurityGroup(Construct):
             tags={"Name": props.name},
         )
         self.id = group.id
+        self.resource = group
 
     def allow_in_from_cidrs(self, id_: str, *, cidrs: Sequence[str], port: int, description: str) -> None:
         """Let address ranges in, one rule a range, keyed by the range so that order does not matter."""

@@ -41,6 +41,10 @@ def look(place: backend.Place) -> None:
         _look_at_key(session, workspace.data.key_arn)
     if workspace.file_gateway and workspace.file_gateway.bucket:
         _look_at_bucket(session, workspace, "file_gateway.bucket", workspace.file_gateway.bucket)
+    if workspace.datasync and workspace.datasync.bucket:
+        _look_at_bucket(session, workspace, "datasync.bucket", workspace.datasync.bucket)
+        if workspace.datasync.start_on_arrival:
+            _look_at_events(session, workspace.datasync.bucket)
     _look_for_namesakes(session, place, deployed)
 
 
@@ -180,6 +184,15 @@ def _look_at_bucket(session: boto3.Session, workspace: Workspace, key: str, buck
         raise Refused(
             f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
             f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
+        )
+
+
+def _look_at_events(session: boto3.Session, bucket: str) -> None:
+    """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
+    if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
+        raise Refused(
+            f"datasync.bucket {bucket} does not send its events to EventBridge, so nothing would start when an object "
+            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from settings import addresses, names
 from settings.access import Access, Tls
 from settings.data import Data
+from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.file_gateway import FileGateway
 from settings.network import Network
@@ -81,6 +82,8 @@ class Workspace(Settings):
     """For topologies with a share: an S3 File Gateway that is made, instead of `share`."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
+    datasync: DataSync | None = None
+    """A bucket whose objects become files below /OMERO; left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -163,6 +166,7 @@ class Workspace(Settings):
     def _arns_are_of_the_region(self) -> Self:
         arns = {
             "data.key_arn": self.data.key_arn,
+            "datasync.key_arn": self.datasync and self.datasync.key_arn,
             "tls.certificate_arn": self.tls and self.tls.certificate_arn,
             "file_gateway.bucket_key_arn": self.file_gateway and self.file_gateway.bucket_key_arn,
         }
@@ -181,6 +185,7 @@ class Workspace(Settings):
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
         needed += self.upload_host.count if self.upload_host else 0
         needed += addresses.FILE_GATEWAY if self.file_gateway else 0
+        needed += addresses.DATASYNC if self.datasync else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "

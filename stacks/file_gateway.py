@@ -90,6 +90,7 @@ class FileGatewayStack(WorkspaceStack):
                 name=names.bucket(workspace.name, "share", workspace.account_id, workspace.region),
                 key_arn=self._key_arn,
                 versions_kept=self._settings.versions_kept,
+                announce=True,
                 retain=workspace.retain,
             ),
         )

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
+from functions import FOLDER
 from local_aws.server import LocalAws
 from local_aws.services.storagegateway.image import PARAMETER
-from modules.function import FOLDER
 from tests.local_aws.ecs_help import Client, Network, until
 
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}

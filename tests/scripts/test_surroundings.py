@@ -225,3 +225,24 @@ def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch
     with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
         surroundings._look_at_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
     assert f"'x-amz-expected-bucket-owner': '{ACCOUNT}'" in asked[0]
+
+
+def _look_at_datasync(there: Place, **settings: Any) -> None:
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    values |= {"topology": "rw-http", "datasync": {"bucket": "lab-slides", **settings}}
+    chosen = Workspace.model_validate(values)
+    surroundings.look(Place(workspace=chosen, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+
+
+def test_refuses_a_bucket_that_would_start_nothing(session: boto3.Session) -> None:
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is not there"):
+        _look_at_datasync(place())
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with pytest.raises(Refused, match=r"does not send its events to EventBridge.*or set datasync\.start_on_arrival: f"):
+        _look_at_datasync(place())
+    _look_at_datasync(place(), start_on_arrival=False)
+    s3.put_bucket_notification_configuration(
+        Bucket="lab-slides", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    _look_at_datasync(place())

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import main
+from functions import FOLDER
 from modules.cache_refresh import DELAY_SECONDS
-from modules.function import FOLDER
 from tests.conftest import Stacks, container, of_type, only, ways_to, workspace
 from tests.settings.test_file_gateway import KEY, SHARED, made
 from tests.stacks import test_every_stack as every
