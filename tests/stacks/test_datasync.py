@@ -238,7 +238,7 @@ def test_the_starter_may_start_this_task_and_read_this_queue(least: dict[str, An
     function = only(least, "aws_lambda_function")
     hidden = of_type(least, "aws_sqs_queue")["arrivals_queue"]["visibility_timeout_seconds"]
     assert function["timeout"] < 60 < hidden
-    assert function["logging_config"]["log_group"] == "${aws_cloudwatch_log_group.starter_logs.name}"
+    assert function["logging_config"]["log_group"] == "${aws_cloudwatch_log_group.starter_log_group.name}"
     assert of_type(least, "aws_cloudwatch_event_rule")["starter_rule"]["schedule_expression"] == "rate(1 minute)"
 
 
