@@ -35,7 +35,7 @@ def install() -> None:
         previous = terminate(self, *arguments, **named)
         for index, interface in list(self.nics.items()):
             if (index == 0 or interface.delete_on_termination) and interface.id in self.ec2_backend.enis:
-                self.ec2_backend.delete_network_interface(interface.id)
+                interface.delete()
         return previous
 
     Instance.terminate = terminate_instance
@@ -44,7 +44,7 @@ def install() -> None:
     def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
         gateway = delete(self, nat_gateway_id)
         if gateway._eni.id in self.enis:
-            self.delete_network_interface(gateway._eni.id)
+            gateway._eni.delete()
         return gateway
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
