@@ -23,6 +23,8 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from cdktf import App  # noqa: PLC0415
 
     from stacks.data import DataStack  # noqa: PLC0415
+    from stacks.datasync import DataSyncStack  # noqa: PLC0415
+    from stacks.file_gateway import FileGatewayStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
     from stacks.upload_host import UploadHostStack  # noqa: PLC0415
@@ -30,9 +32,12 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     app = App(outdir=outdir)
     network = NetworkStack(app, workspace)
     data = DataStack(app, workspace, network)
-    omero = OmeroStack(app, workspace, network, data)
+    gateway = FileGatewayStack(app, workspace, network, workspace.file_gateway) if workspace.file_gateway else None
+    omero = OmeroStack(app, workspace, network, data, gateway)
     if workspace.upload_host:
         UploadHostStack(app, workspace, workspace.upload_host, network, data, omero)
+    if workspace.datasync:
+        DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
     app.synth()
 
 

@@ -9,6 +9,7 @@ retries, and a line in the log. An unexpected exception becomes `LocalAwsFault`,
 from __future__ import annotations
 
 import http
+import ipaddress
 import json
 import sys
 import threading
@@ -53,6 +54,9 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
     lock_for_backends: ClassVar[threading.RLock] = threading.RLock()
     # Paths that no AWS service has: a function of the method and the body, to a status and what is answered as JSON.
     resources: ClassVar[dict[str, Callable[[str, bytes], tuple[int, Any]]]] = {}
+    # The server is an HTTP proxy to the machines of its VPCs: functions of a private address and a path with its query,
+    # to status, headers and body, or None where there is no such machine.
+    machines: ClassVar[list[Callable[[str, str], tuple[int, dict[str, str], bytes] | None]]] = []
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(create_backend_app)
@@ -62,6 +66,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         environ["RAW_URI"] = environ.get("REQUEST_URI", "")  # where moto looks for a path as it was sent
         if own := self.resources.get(environ.get("PATH_INFO", "")):
             return self._own(own, environ, start_response)
+        if address := _private_address(environ):
+            return self._machine(address, environ, start_response)
         began = time.monotonic()
         answer = _Answer()
         service, action = self._service(environ), ""
@@ -93,6 +99,18 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
         start_response(f"{status} {http.HTTPStatus(status).phrase}", headers)
         return [answer]
+
+    def _machine(self, address: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = f"{environ.get('PATH_INFO', '/')}?{environ.get('QUERY_STRING', '')}"
+        with self.lock_for_backends:
+            clock.tick()
+            found = (machine(address, path) for machine in self.machines)
+            status, headers, body = next(filter(None, found), (504, {}, f"nothing answers at {address}".encode()))
+        if not self.quiet:
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} http://{address} {status}\n")
+        more = {**headers, "Content-Length": str(len(body))}
+        start_response(f"{status} {http.HTTPStatus(status).phrase}", list(more.items()))
+        return [body]
 
     def _answer(self, environ: Environ, answer: _Answer, service: str, action: str) -> bytes:
         try:
@@ -141,6 +159,16 @@ def _again(environ: Environ) -> str:
     """That the client asks a second time, as SDKs say in a header; nothing if it is the first."""
     said = str(environ.get("HTTP_AMZ_SDK_REQUEST", ""))
     return "" if said.startswith("attempt=1") or not said else f" ({said})"
+
+
+def _private_address(environ: Environ) -> str:
+    """The address that a request to this server as proxy is for; empty for one to the server itself."""
+    host = str(environ.get("HTTP_HOST", "")).partition(":")[0]
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError:
+        return ""
+    return host if address.is_private and not address.is_loopback else ""
 
 
 class _Answer:

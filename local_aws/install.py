@@ -26,6 +26,9 @@ SERVICES: tuple[str, ...] = (
     "datasync",
     "storagegateway",
     "transfer",
+    "awslambda",
+    "events",
+    "sqs",
 )
 
 ENVIRONMENT = {

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+# Where the server finds its own endpoint, to tell others.
+ENDPOINT = "LOCAL_AWS_ENDPOINT"
 _REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d$")
 
 
@@ -48,6 +50,7 @@ def serve(*, port: int, region: str, state_file: Path | None, quiet: bool, stop_
         raise NotStarted(f"the state file {state_file} cannot be written: its folder does not exist.")
     listener = _listen(port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
+    os.environ[ENDPOINT] = endpoint
     try:
         server = _server(listener, quiet)
         _stop_on_signals()

@@ -18,6 +18,8 @@ from modules.policy import Statement, document
 class KeyProps:
     """`logs_prefix` lets CloudWatch Logs use the key for the log groups below that name.
 
+    `services` of AWS may use it too, to write into what it encrypts, for instance `events.amazonaws.com` into a topic.
+
     `retain` keeps the key from being destroyed: what it encrypts is lost without it.
     """
 
@@ -26,6 +28,7 @@ class KeyProps:
     account: Account
     retain: bool
     logs_prefix: str = ""
+    services: tuple[str, ...] = ()
 
 
 class Key(Construct):
@@ -56,8 +59,17 @@ def _statements(props: KeyProps) -> tuple[Statement, ...]:
         principals={"AWS": (props.account.root,)},
         any_resource_because=this_key,
     )
+    services = Statement(
+        sid="ServicesWrite",
+        # Without a condition on their source, which not every service sends along to KMS.
+        actions=("kms:Decrypt", "kms:GenerateDataKey*"),
+        resources=("*",),
+        principals={"Service": props.services},
+        any_resource_because=this_key,
+    )
+    ours = (administration, services) if props.services else (administration,)
     if not props.logs_prefix:
-        return (administration,)
+        return ours
     logs = Statement(
         sid="LogGroupsOfThisWorkspace",
         actions=("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"),
@@ -70,4 +82,4 @@ def _statements(props: KeyProps) -> tuple[Statement, ...]:
         },
         any_resource_because=this_key,
     )
-    return (administration, logs)
+    return (*ours, logs)

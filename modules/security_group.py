@@ -13,6 +13,7 @@ from constructs import Construct
 from modules.addresses import MAIN
 
 ANYWHERE = "0.0.0.0/0"
+Way = tuple[VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class SecurityGroupProps:
 
 
 class SecurityGroup(Construct):
-    """`id` is the group's. The `allow_...` methods add one rule each, over TCP."""
+    """`id` is the group's, `resource` what has it. The `allow_...` methods add one rule each, over TCP."""
 
     def __init__(self, scope: Construct, id_: str, props: SecurityGroupProps) -> None:
         super().__init__(scope, id_)
@@ -38,6 +39,7 @@ class SecurityGroup(Construct):
             tags={"Name": props.name},
         )
         self.id = group.id
+        self.resource = group
 
     def allow_in_from_cidrs(self, id_: str, *, cidrs: Sequence[str], port: int, description: str) -> None:
         """Let address ranges in, one rule a range, keyed by the range so that order does not matter."""
@@ -71,14 +73,14 @@ class SecurityGroup(Construct):
         )
 
 
-def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port: int, description: str) -> None:
+def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port: int, description: str) -> Way:
     """Let members of one group reach members of another on one port: the way out and the way in.
 
-    The rules belong to `scope`, so that a stack can open a way to a group of another stack and take
-    the way with it when it goes.
+    It gives both, for what has to wait until the way is open. The rules belong to `scope`, so that a stack can open a
+    way to a group of another stack and take the way with it when it goes.
     """
     pair = Construct(scope, id_)
-    VpcSecurityGroupEgressRule(
+    out = VpcSecurityGroupEgressRule(
         pair,
         "out",
         security_group_id=source_id,
@@ -88,7 +90,7 @@ def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port:
         to_port=port,
         description=description,
     )
-    VpcSecurityGroupIngressRule(
+    into = VpcSecurityGroupIngressRule(
         pair,
         "in",
         security_group_id=target_id,
@@ -98,3 +100,4 @@ def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port:
         to_port=port,
         description=description,
     )
+    return out, into

@@ -85,6 +85,17 @@ KINDS: dict[str, Kind] = {
     "SSM document": Kind(
         "ssm", "list_documents", "DocumentIdentifiers[].Name", (("Filters", [{"Key": "Owner", "Values": ["Self"]}]),)
     ),
+    "function": Kind("lambda", "list_functions", "Functions[].FunctionName"),
+    "event source mapping": Kind("lambda", "list_event_source_mappings", "EventSourceMappings[].UUID"),
+    "queue": Kind("sqs", "list_queues", "QueueUrls[]"),
+    "event rule": Kind("events", "list_rules", "Rules[].Name"),
+    "gateway": Kind("storagegateway", "list_gateways", "Gateways[].GatewayId"),
+    "file share": Kind("storagegateway", "list_file_shares", "FileShareInfoList[].FileShareId"),
+    "DataSync task": Kind("datasync", "list_tasks", "Tasks[].TaskArn"),
+    "DataSync location": Kind("datasync", "list_locations", "Locations[].LocationArn"),
+    "topic": Kind("sns", "list_topics", "Topics[].TopicArn"),
+    "alarm": Kind("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
+    "log resource policy": Kind("logs", "describe_resource_policies", "resourcePolicies[].policyName"),
     "parameter": Kind(
         "ssm",
         "get_parameters_by_path",

@@ -156,6 +156,9 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    if workspace.file_gateway and workspace.file_gateway.activation_cidrs:
+        # Terraform reaches the gateway's private address by the local AWS, which is a proxy to it.
+        own.update({"HTTP_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1,localhost"})
     # CI makes cdktf print lines instead of redrawing a terminal.
     return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
 

@@ -27,13 +27,15 @@ def settings_of(workspace: Workspace) -> dict[str, str]:
 
 
 def make(session: boto3.Session, workspace: Workspace) -> None:
-    """Make the hosted zone, the certificate, the VPC and the key that the workspace names."""
+    """Make the hosted zone, the certificate, the VPC, the key and the buckets that the workspace names."""
     if workspace.tls:
         session.client("route53").create_hosted_zone(Name=_zone_name(workspace.tls), CallerReference="1")
         if workspace.tls.certificate_arn:
             _certificate(session, workspace.tls, workspace.tls.certificate_arn)
     if workspace.network.existing:
         _vpc(session, workspace.network.existing)
+    for bucket in {section.bucket for section in (workspace.file_gateway, workspace.datasync) if section} - {None}:
+        _bucket(session, workspace, str(bucket))
     if arn := workspace.data.key_arn:
         session.client("kms").create_key(Tags=[{"TagKey": ID_TAG, "TagValue": arn.rpartition("/")[2]}])
 
@@ -81,6 +83,16 @@ def _vpc(session: boto3.Session, vpc: ExistingVpc) -> None:
             AvailabilityZone=zones[index % 2],
             TagSpecifications=[_tags("subnet", id_)],
         )
+
+
+def _bucket(session: boto3.Session, workspace: Workspace, name: str) -> None:
+    """One that sends its events to EventBridge, as those who use it expect."""
+    s3 = session.client("s3")
+    where: Any = {"CreateBucketConfiguration": {"LocationConstraint": workspace.region}}
+    s3.create_bucket(Bucket=name, **({} if workspace.region == "us-east-1" else where))
+    s3.put_bucket_notification_configuration(
+        Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}, SkipDestinationValidation=True
+    )
 
 
 def _tags(kind: Any, id_: str) -> Any:

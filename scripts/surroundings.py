@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from scripts import aws, backend
 from scripts.errors import Refused
@@ -38,6 +39,12 @@ def look(place: backend.Place) -> None:
         _look_at_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
     if workspace.data.key_arn:
         _look_at_key(session, workspace.data.key_arn)
+    if workspace.file_gateway and workspace.file_gateway.bucket:
+        _look_at_bucket(session, workspace, "file_gateway.bucket", workspace.file_gateway.bucket)
+    if workspace.datasync and workspace.datasync.bucket:
+        _look_at_bucket(session, workspace, "datasync.bucket", workspace.datasync.bucket)
+        if workspace.datasync.start_on_arrival:
+            _look_at_events(session, workspace.datasync.bucket)
     _look_for_namesakes(session, place, deployed)
 
 
@@ -147,6 +154,45 @@ def _look_at_key(session: boto3.Session, arn: str) -> None:
         raise Refused(
             f"data.key_arn {arn} is a {key['KeySpec']} key for {key['KeyUsage']}; give one of SYMMETRIC_DEFAULT for "
             "ENCRYPT_DECRYPT."
+        )
+
+
+def _look_at_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket: str) -> None:
+    """A bucket of somebody else's would show the servers what nobody here put there."""
+    s3 = session.client("s3")
+    where = f"{key} {bucket}"
+    region: Any
+    try:
+        region = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=workspace.account_id).get("BucketRegion")
+    except ClientError as error:
+        about = error.response["ResponseMetadata"]
+        # AWS sends a request for a bucket of another region away, without a look at its owner.
+        region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        match about["HTTPStatusCode"]:
+            case 404:
+                raise Refused(f"{where} is not there; make it first, or leave it out to have one made.") from None
+            case 403:
+                raise Refused(
+                    f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; "
+                    "name a bucket of this account, or leave it out to have one made."
+                ) from None
+            case 301:
+                pass
+            case _:
+                raise
+    if region and region != workspace.region:
+        raise Refused(
+            f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
+            f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
+        )
+
+
+def _look_at_events(session: boto3.Session, bucket: str) -> None:
+    """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
+    if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
+        raise Refused(
+            f"datasync.bucket {bucket} does not send its events to EventBridge, so nothing would start when an object "
+            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
         )
 
 

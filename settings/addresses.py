@@ -12,6 +12,10 @@ _DATABASES = 2
 _ALB_PER_SUBNET = 8
 _NLB_PER_SUBNET = 1
 _SUBNETS = 2
+FILE_GATEWAY = 3
+"""Addresses of a File Gateway: its own, and one a subnet for the function that activates it."""
+# What a transfer between S3 and EFS has without an agent (DataSync user guide, "Network interfaces for transfers").
+DATASYNC = 2
 
 
 def needed(omero: Omero, *, internal: bool, nlb: bool) -> int:

@@ -23,6 +23,12 @@ LIMITS = {
     "cache": 40,
     "launch_template": 128,
     "dashboard": 255,
+    "datasync_task": 256,
+    "function": 64,
+    "queue": 80,
+    "topic": 256,
+    "rule": 64,
+    "alarm": 255,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

@@ -29,8 +29,12 @@ def _mount_point(value: str) -> str:
     return value
 
 
+MountPoint = Annotated[str, AfterValidator(_mount_point)]
+"""An absolute path in the server's container that hides nothing of the image's."""
+
+
 class Share(Settings):
-    """For topologies with a share: a File Gateway that exists, in this VPC or reachable from it.
+    """For topologies with a share and no `file_gateway`: a File Gateway that exists, in this VPC or reachable from it.
 
     It is mounted read-only: it holds no links, so that images cannot live there, only come from there.
     """
@@ -39,5 +43,5 @@ class Share(Settings):
     """The gateway's IPv4 address."""
     bucket: BucketName
     """The bucket behind the share; the share is exported as `/<bucket>`."""
-    mount_point: Annotated[str, AfterValidator(_mount_point)] = "/s3uploads"
+    mount_point: MountPoint = "/s3uploads"
     """Where the server sees the share."""

@@ -10,7 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 from settings import addresses, names
 from settings.access import Access, Tls
 from settings.data import Data
+from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Region, Settings, listed
+from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
 from settings.share import Share
@@ -75,9 +77,13 @@ class Workspace(Settings):
     tls: Tls | None = None
     """For topologies with TLS: OMERO.web's name and its certificate."""
     share: Share | None = None
-    """For topologies with a share: the S3 File Gateway's."""
+    """For topologies with a share: that of an S3 File Gateway which is there already."""
+    file_gateway: FileGateway | None = None
+    """For topologies with a share: an S3 File Gateway that is made, instead of `share`."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
+    datasync: DataSync | None = None
+    """A bucket whose objects become files below /OMERO; left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -117,7 +123,6 @@ class Workspace(Settings):
             "tls": (traits.tls, self.tls),
             "access.server": (traits.nlb, self.access.server),
             "omero.read_only": (traits.read_only, omero.read_only),
-            "share": (traits.share, self.share),
         }
         faults = [
             f"topology {self.topology} needs the section {key}; give it, or choose another topology"
@@ -126,6 +131,7 @@ class Workspace(Settings):
             for key, (wants, given) in wanted.items()
             if wants != (given is not None)
         ]
+        faults += self._share_faults()
         launch_type = omero.server.launch_type
         if launch_type not in traits.launch_types:
             faults.append(
@@ -138,9 +144,32 @@ class Workspace(Settings):
             raise ValueError("; ".join(faults))
         return self
 
+    def _share_faults(self) -> list[str]:
+        """One share in a topology with a share, and none in any other: a gateway costs, and nothing would mount it."""
+        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
+        if not self.traits.share:
+            return [
+                f"topology {self.topology} has no use for the section {key}, for no server mounts a share; leave it "
+                "out, or choose another topology"
+                for key in given
+            ]
+        if not given:
+            return [
+                f"topology {self.topology} needs the section share (of a gateway that is there already) or "
+                "file_gateway (one is made); give one of them, or choose another topology"
+            ]
+        if len(given) == 2:
+            return ["share is a gateway that is there already, and file_gateway makes one; leave one of the two out"]
+        return []
+
     @model_validator(mode="after")
     def _arns_are_of_the_region(self) -> Self:
-        arns = {"data.key_arn": self.data.key_arn, "tls.certificate_arn": self.tls and self.tls.certificate_arn}
+        arns = {
+            "data.key_arn": self.data.key_arn,
+            "datasync.key_arn": self.datasync and self.datasync.key_arn,
+            "tls.certificate_arn": self.tls and self.tls.certificate_arn,
+            "file_gateway.bucket_key_arn": self.file_gateway and self.file_gateway.bucket_key_arn,
+        }
         sources = self.upload_host.sources if self.upload_host else ()
         arns |= {f"upload_host.sources.{index}.key_arn": source.key_arn for index, source in enumerate(sources)}
         for key, arn in arns.items():
@@ -155,6 +184,8 @@ class Workspace(Settings):
         offered = self.network.private_addresses
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
         needed += self.upload_host.count if self.upload_host else 0
+        needed += addresses.FILE_GATEWAY if self.file_gateway else 0
+        needed += addresses.DATASYNC if self.datasync else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "

@@ -78,7 +78,7 @@ class WorkspaceStack(TerraformStack):
             },
         )
 
-    def key(self, what: str, *, retain: bool, logs_prefix: str = "") -> Key:
+    def key(self, what: str, *, retain: bool, logs_prefix: str = "", services: tuple[str, ...] = ()) -> Key:
         """The stack's own key. `what` it encrypts is for its description; `retain` keeps it from being destroyed."""
         name = self.workspace.name
         return Key(
@@ -90,6 +90,7 @@ class WorkspaceStack(TerraformStack):
                 account=self.account,
                 retain=retain,
                 logs_prefix=logs_prefix,
+                services=services,
             ),
         )
 

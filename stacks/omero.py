@@ -42,16 +42,25 @@ from settings.omero import Ec2, ReadOnly, system_memory_mib
 from settings.omero import Sessions as SessionsSettings
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
+from stacks.file_gateway import FileGatewayStack
 from stacks.network import NetworkStack
 
 
 class OmeroStack(WorkspaceStack):
     """The containers of one OMERO."""
 
-    def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack, data: DataStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        workspace: Workspace,
+        network: NetworkStack,
+        data: DataStack,
+        file_gateway: FileGatewayStack | None = None,
+    ) -> None:
         super().__init__(scope, "omero", workspace)
         self._network = network
         self._data = data
+        self._file_gateway = file_gateway
         # It encrypts no image and no metadata.
         self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"/omero/{workspace.name}/")
         self._cluster_name = f"omero-{workspace.name}"
@@ -193,10 +202,7 @@ class OmeroStack(WorkspaceStack):
                 read_only=read_only,
             )
         ]
-        if share := workspace.share:
-            mounts.append(
-                Share(volume="share", path=share.mount_point, address=share.address, export=f"/{share.bucket}")
-            )
+        mounts += self._shares()
         return ServerProps(
             image=workspace.omero.server.image,
             transports=_transports(None if read_only else workspace.access.server),
@@ -206,6 +212,14 @@ class OmeroStack(WorkspaceStack):
             database_user=user,
             mounts=mounts,
         )
+
+    def _shares(self) -> list[Share]:
+        """The File Gateway's, if the topology has one: there already, or made by its stack."""
+        if share := self.workspace.share:
+            return [Share(volume="share", path=share.mount_point, address=share.address, export=f"/{share.bucket}")]
+        if (gateway := self._file_gateway) and (made := self.workspace.file_gateway):
+            return [Share(volume="share", path=made.mount_point, address=gateway.address, export=gateway.export)]
+        return []
 
     def _server(self) -> Service:
         settings, data = self.workspace.omero.server, self._data
@@ -341,6 +355,8 @@ class OmeroStack(WorkspaceStack):
             # An instance mounts in its own network, whatever the task's (ECS Developer Guide, "EFS volumes").
             from_, to = self._instances.security_group.id, data.file_system.security_group_id
             ways.append(("instances_to_file_system", from_, to, NFS_PORT, "NFS over TLS"))
+            if self._file_gateway:
+                ways.append(("instances_to_share", from_, self._file_gateway.security_group_id, NFS_PORT, "NFS"))
         if self.sessions:
             ways.append(("web_to_sessions", web, self.sessions.security_group_id, VALKEY_PORT, "Valkey over TLS"))
         if self.server_balancer:

@@ -80,7 +80,8 @@ def test_each_setting_of_ours_is_named() -> None:
 
 
 def test_each_topology_is_mapped() -> None:
-    assert {row[1].strip("`") for row in _rows("Templates")} == set(TOPOLOGIES)
+    named = {row[1].strip("`") for row in _rows("Templates") if "section" not in row[1]}
+    assert named == set(TOPOLOGIES)
 
 
 @pytest.mark.parametrize("row", _rows("Resources"), ids=lambda row: row[0])

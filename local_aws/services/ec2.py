@@ -5,17 +5,21 @@ at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 
 description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is deleted leaves
 its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
 among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
-launched from a second version that has user data (an assertion in moto fails).
+launched from a second version that has user data (an assertion in moto fails). MonitorInstances and
+UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+from moto.ec2.responses.monitoring import Monitoring
 from moto.ec2.utils import parse_user_data
 
 
@@ -23,13 +27,15 @@ def install() -> None:
     """Put all of it into moto's EC2."""
     _rules_with_any_peer()
     _launch_templates()
+    Monitoring.monitor_instances = _monitor("enabled")
+    Monitoring.unmonitor_instances = _monitor("disabled")
     terminate = Instance.terminate
 
     def terminate_instance(self: Any, *arguments: Any, **named: Any) -> Any:
         previous = terminate(self, *arguments, **named)
         for index, interface in list(self.nics.items()):
             if (index == 0 or interface.delete_on_termination) and interface.id in self.ec2_backend.enis:
-                self.ec2_backend.delete_network_interface(interface.id)
+                interface.delete()
         return previous
 
     Instance.terminate = terminate_instance
@@ -38,10 +44,21 @@ def install() -> None:
     def delete_nat_gateway(self: Any, nat_gateway_id: str) -> Any:
         gateway = delete(self, nat_gateway_id)
         if gateway._eni.id in self.enis:
-            self.delete_network_interface(gateway._eni.id)
+            gateway._eni.delete()
         return gateway
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+
+
+def _monitor(state: str) -> Callable[[Any], ActionResult]:
+    def action(self: Any) -> ActionResult:
+        rows = []
+        for id_ in self.params.get("InstanceIds") or self._get_multi_param("InstanceId"):
+            self.ec2_backend.get_instance(id_).monitoring_state = state
+            rows.append({"InstanceId": id_, "Monitoring": {"State": state}})
+        return ActionResult({"InstanceMonitorings": rows})
+
+    return action
 
 
 def _launch_templates() -> None:

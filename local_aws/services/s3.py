@@ -1,8 +1,8 @@
-"""S3: bucket policies that ask for TLS, and life-cycle rules that keep the newest versions.
+"""S3: bucket policies that ask for TLS, life-cycle rules that keep the newest versions, events to EventBridge.
 
 moto 5.2.5 takes a policy's condition that is not met for a denial, so that a bucket which denies requests without
 TLS denies every object request; here requests count as sent with TLS, for they never leave the machine. It also
-forgets `NewerNoncurrentVersions` of a life-cycle rule.
+forgets `NewerNoncurrentVersions` of a life-cycle rule, and does not tell that a bucket's events go to EventBridge.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
@@ -18,9 +19,10 @@ WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def install() -> None:
-    """Put both into moto's S3. A second time changes nothing."""
+    """Put all of it into moto's S3. A second time changes nothing."""
     if not hasattr(FakeBucket, "newer_noncurrent_versions"):
         _keep_newer_noncurrent_versions()
+        _tell_of_eventbridge()
         FakeBucket.get_permission = get_permission
 
 
@@ -61,3 +63,23 @@ def _keep_newer_noncurrent_versions() -> None:
 
     FakeBucket.set_lifecycle = set_and_keep
     S3Response.get_bucket_lifecycle = get_with_kept
+
+
+def _tell_of_eventbridge() -> None:
+    get_notification = S3Response.get_bucket_notification
+
+    def get_with_eventbridge(self: Any) -> Any:
+        found = self.backend.get_bucket_notification_configuration(self.bucket_name)
+        serialized = self.serialized
+
+        def serialized_with_eventbridge(action: Any) -> Any:
+            # Set, it is an empty structure.
+            if found and found.event_bridge is not None:
+                given = action.result if isinstance(action.result, dict) else {}
+                return serialized(ActionResult({**given, "EventBridgeConfiguration": {}}))
+            return serialized(action)
+
+        self.serialized = serialized_with_eventbridge
+        return get_notification(self)
+
+    S3Response.get_bucket_notification = get_with_eventbridge

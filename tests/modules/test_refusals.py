@@ -14,7 +14,9 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
+from modules.bucket import BucketProps
 from modules.container import Deployment
+from modules.function import FunctionProps
 from modules.omero import ONE_AT_A_TIME, variable
 from modules.vpc import VpcProps
 
@@ -26,6 +28,32 @@ def test_refuses_a_deployment_that_can_never_begin() -> None:
 
 def test_one_writer_stops_before_it_starts() -> None:
     assert (ONE_AT_A_TIME.count, ONE_AT_A_TIME.minimum_percent, ONE_AT_A_TIME.maximum_percent) == (1, 0, 100)
+
+
+@pytest.mark.parametrize("versions", [0, 101])
+def test_refuses_a_number_of_versions_that_s3_does_not_keep(versions: int) -> None:
+    with pytest.raises(ValueError, match=f"{versions} older versions cannot be kept; S3 takes 1 to 100"):
+        BucketProps(name="x", key_arn="x", versions_kept=versions, retain=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "said"),
+    [
+        ("nosuch", 30, "there is no functions/nosuch.py"),
+        ("refresh_cache", 901, "timeout_seconds 901 is not offered by Lambda; allowed: 1 to 900"),
+    ],
+)
+def test_refuses_a_function_that_cannot_be(code: str, seconds: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        FunctionProps(
+            name="x",
+            description="x",
+            code=code,
+            timeout_seconds=seconds,
+            log_group_name="/x",
+            log_retention_days=365,
+            key_arn="x",
+        )
 
 
 def test_refuses_subnets_that_are_no_pair() -> None:

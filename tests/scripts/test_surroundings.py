@@ -15,7 +15,7 @@ from scripts import backend, stand_ins, surroundings
 from scripts.backend import Place
 from scripts.errors import Refused
 from settings import Workspace
-from tests.scripts.state_help import ACCOUNT, clean_environment
+from tests.scripts.state_help import ACCOUNT, answer, clean_environment
 from tests.scripts.state_help import place as place_of_demo
 
 install()
@@ -187,3 +187,62 @@ def test_refuses_a_certificate_that_is_not_issued(session: boto3.Session) -> Non
     tls = {**VALUES["tls"], "certificate_arn": arn["CertificateArn"]}
     with pytest.raises(Refused, match="is PENDING_VALIDATION; only an ISSUED certificate can be served"):
         surroundings.look(place(tls=tls))
+
+
+def _gateway() -> Workspace:
+    """A workspace with a File Gateway for the bucket `lab-slides`, which somebody else has made."""
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    return Workspace.model_validate({**values, "topology": "rw-http-s3fg", "file_gateway": {"bucket": "lab-slides"}})
+
+
+def _look_at_gateway(there: Place) -> None:
+    surroundings.look(Place(workspace=_gateway(), session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+
+
+def test_looks_at_the_file_gateways_bucket(session: boto3.Session) -> None:
+    with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides is not there; make it first, or leave it out"):
+        _look_at_gateway(place())
+    session.client("s3").create_bucket(
+        Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    _look_at_gateway(place())
+
+
+def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:
+    session.client("s3", region_name="us-west-2").create_bucket(
+        Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    with pytest.raises(Refused, match="lab-slides is in the region us-west-2, and the workspace in eu-west-1"):
+        _look_at_gateway(place())
+
+
+def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = session.client("s3")
+    asked: list[str] = []
+    s3.meta.events.register("before-call.s3.HeadBucket", lambda params, **_: asked.append(str(params["headers"])))
+    answer(s3, "HeadBucket", 403)
+    monkeypatch.setattr(session, "client", lambda *_, **__: s3)
+    with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
+        surroundings._look_at_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
+    assert f"'x-amz-expected-bucket-owner': '{ACCOUNT}'" in asked[0]
+
+
+def _look_at_datasync(there: Place, **settings: Any) -> None:
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    values |= {"topology": "rw-http", "datasync": {"bucket": "lab-slides", **settings}}
+    chosen = Workspace.model_validate(values)
+    surroundings.look(Place(workspace=chosen, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+
+
+def test_refuses_a_bucket_that_would_start_nothing(session: boto3.Session) -> None:
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is not there"):
+        _look_at_datasync(place())
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with pytest.raises(Refused, match=r"does not send its events to EventBridge.*or set datasync\.start_on_arrival: f"):
+        _look_at_datasync(place())
+    _look_at_datasync(place(), start_on_arrival=False)
+    s3.put_bucket_notification_configuration(
+        Bucket="lab-slides", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    _look_at_datasync(place())

@@ -187,7 +187,7 @@ class Task:
                 container.exit_code = 143  # 128 + SIGTERM, for a program that does not catch it
         if self._eni is not None:
             with contextlib.suppress(ServiceException):
-                self._ec2.delete_network_interface(self._eni.id)
+                self._eni.delete()
 
     def _create_log_streams(self) -> None:
         for each in self.definition.container_definitions:

@@ -5,6 +5,9 @@ LOCAL_AWS_GATEWAY_KEY_SECONDS (1800). It is not connected for LOCAL_AWS_GATEWAY_
 EC2 instance does not run. Its disks are the instance's volumes but the root device; without an instance, those that
 LOCAL_AWS_GATEWAY_DISKS_GIB (150) lists. The cache is 150 GiB or more.
 
+An instance of the image that Systems Manager's /aws/service/storagegateway/ami/FILE_S3/latest names is such a machine:
+it answers at its private address to whoever has this server as HTTP proxy, as functions of Lambda in a VPC have.
+
 A file share is CREATING, UPDATING and DELETING for LOCAL_AWS_GATEWAY_SECONDS each, AVAILABLE in between. RefreshCache
 is refused within LOCAL_AWS_GATEWAY_REFRESH_INTERVAL_SECONDS (60) of the last one of the share, and while two of them,
 which take LOCAL_AWS_GATEWAY_REFRESH_SECONDS (5) each, are under way. AWS asks for the interval, but is not known to
@@ -21,7 +24,7 @@ import sys
 from moto import backend_index
 
 from local_aws.application import LocalAwsApplication
-from local_aws.services.storagegateway import activation
+from local_aws.services.storagegateway import activation, image
 from local_aws.services.storagegateway.models import storagegateway_backends
 
 __all__ = ["install", "storagegateway_backends"]
@@ -35,3 +38,4 @@ def install() -> None:
     if not any(name == "storagegateway" for name, _ in backend_index.backend_url_patterns):
         backend_index.backend_url_patterns.append(("storagegateway", _PATTERN))
     LocalAwsApplication.resources[activation.RESOURCE] = activation.resource
+    image.install()

@@ -61,32 +61,11 @@ def find_key(key: str) -> Key | None:
     return _keys.get(key)
 
 
-class Appliance:
-    """A gateway's machine, as far as its activation goes: a small HTTP server on a loopback address."""
+class Machine:
+    """A gateway's machine, as far as its activation goes: it gives out keys until one of them is used."""
 
-    def __init__(self, address: str = "127.0.0.1", port: int = 0, instance_id: str | None = None) -> None:
-        """Raises ValueError for another address than a loopback one, OSError where it cannot listen there."""
-        if not ipaddress.ip_address(address).is_loopback:
-            raise ValueError(f"Address is {address}; an address of 127.0.0.0/8 is allowed.")
-        appliance = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, headers, body = appliance.answer(self.path)
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self.instance_id, self.keys = instance_id, set[str]()
-        self._server = ThreadingHTTPServer((address, port), Handler)
-        self._server.daemon_threads = True
-        self.address, self.port = address, int(self._server.server_address[1])
-        threading.Thread(target=self._server.serve_forever, name=f"gateway {address}", daemon=True).start()
+    def __init__(self, address: str, instance_id: str | None = None) -> None:
+        self.address, self.instance_id, self.keys = address, instance_id, set[str]()
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body for a path with its query."""
@@ -110,6 +89,34 @@ class Appliance:
             shown["vpcEndpoint"] = endpoint[0]
         location = f"https://{region}.console.aws.amazon.com/storagegateway/home?{urlencode(shown)}"
         return 302, {"Location": location}, b""
+
+
+class Appliance(Machine):
+    """Such a machine as a small HTTP server on a loopback address."""
+
+    def __init__(self, address: str = "127.0.0.1", port: int = 0, instance_id: str | None = None) -> None:
+        """Raises ValueError for another address than a loopback one, OSError where it cannot listen there."""
+        if not ipaddress.ip_address(address).is_loopback:
+            raise ValueError(f"Address is {address}; an address of 127.0.0.0/8 is allowed.")
+        super().__init__(address, instance_id)
+        appliance = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, headers, body = appliance.answer(self.path)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((address, port), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, name=f"gateway {address}", daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening."""

@@ -172,8 +172,8 @@ def _move(ec2: Any, endpoint: Any, subnets: list[str]) -> None:
     for interface in endpoint.network_interface_ids:
         if interface in ec2.enis and ec2.enis[interface].subnet.id in subnets:
             kept.append(interface)
-        else:
-            ec2.enis.pop(interface, None)
+        elif interface in ec2.enis:
+            ec2.enis[interface].delete()
     covered = {ec2.enis[interface].subnet.id for interface in kept}
     kept += [ec2.create_network_interface(each, None).id for each in subnets if each not in covered]
     endpoint.network_interface_ids, endpoint.subnet_ids = kept, list(subnets)

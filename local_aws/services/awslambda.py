@@ -1,0 +1,131 @@
+"""Lambda: functions in Python run, in a process of their own on this machine. moto 5.2.5 would want Docker.
+
+A function is given what Lambda gives it (`_HANDLER`, AWS_REGION and so on), this server as AWS, and its time-out. One
+in a VPC reaches the VPC's machines by this server, which is its HTTP proxy (see `LocalAwsApplication.machines`). Other
+runtimes than Python's are not implemented; a function runs with the Python of the server. moto also forgets where and
+how a function logs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from moto.awslambda.models import LambdaFunction
+
+from local_aws.serve import ENDPOINT
+
+# The handler's result, or its error as Lambda shows it, goes to the file that is named last.
+_RUN = """
+import importlib, json, os, sys, time, traceback
+deadline = time.monotonic() + float(os.environ["AWS_LAMBDA_FUNCTION_TIMEOUT"])
+class Context:
+    function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+    def get_remaining_time_in_millis(self):
+        return int(max(0, deadline - time.monotonic()) * 1000)
+sys.path.insert(0, os.getcwd())
+module, _, name = os.environ["_HANDLER"].rpartition(".")
+failed = False
+try:
+    answer = getattr(importlib.import_module(module), name)(json.load(sys.stdin), Context())
+except Exception as error:
+    failed = True
+    traceback.print_exc()
+    answer = {"errorMessage": str(error), "errorType": type(error).__name__}
+with open(sys.argv[1], "w") as file:
+    json.dump({"failed": failed, "answer": answer}, file)
+"""
+
+
+def install() -> None:
+    """Put it into moto's Lambda. A second time changes nothing."""
+    if LambdaFunction._invoke_lambda is not _invoke_lambda:
+        LambdaFunction._invoke_lambda = _invoke_lambda
+        _keep_logging()
+
+
+def _keep_logging() -> None:
+    initialise, configure = LambdaFunction.__init__, LambdaFunction.update_configuration
+    describe = LambdaFunction.get_configuration
+
+    def keep(self: Any, given: dict[str, Any]) -> None:
+        self.logging_config = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}", **given}
+        self.logs_group_name = self.logging_config["LogGroup"]
+
+    def __init__(self: Any, account_id: str, spec: dict[str, Any], *more: Any, **named: Any) -> None:  # noqa: N807
+        initialise(self, account_id, spec, *more, **named)
+        keep(self, spec.get("LoggingConfig") or {})
+
+    def update_configuration(self: Any, changes: dict[str, Any]) -> Any:
+        if changes.get("LoggingConfig"):
+            keep(self, changes["LoggingConfig"])
+        return configure(self, changes)
+
+    def get_configuration(self: Any, on_create: bool = False) -> Any:
+        return {**describe(self, on_create), "LoggingConfig": self.logging_config}
+
+    LambdaFunction.__init__ = __init__
+    LambdaFunction.update_configuration = update_configuration
+    LambdaFunction.get_configuration = get_configuration
+
+
+def _invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
+    """What the function answers as JSON, whether it failed, and what it printed."""
+    if not str(self.run_time).startswith("python"):
+        raise NotImplementedError(f"functions in {self.run_time}")
+    self.logs_backend.ensure_log_group(self.logs_group_name)
+    with tempfile.TemporaryDirectory(prefix="local-aws-function-") as folder:
+        code, result = Path(folder, "code"), Path(folder, "result.json")
+        with zipfile.ZipFile(io.BytesIO(self.code_bytes)) as archive:
+            archive.extractall(code)
+        given = json.dumps(json.loads(event) if isinstance(event, str) else event or {})
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", _RUN, str(result)],
+                cwd=code,
+                env=_environment(self),
+                input=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=float(self.timeout),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return json.dumps({"errorMessage": f"Task timed out after {float(self.timeout):.2f} seconds"}), True, ""
+        self.save_logs(done.stdout)
+        if not result.exists():
+            return json.dumps({"errorMessage": "Runtime exited", "errorType": "Runtime.ExitError"}), True, done.stdout
+        found = json.loads(result.read_text(encoding="utf-8"))
+    return json.dumps(found["answer"]), bool(found["failed"]), done.stdout
+
+
+def _environment(function: Any) -> dict[str, str]:
+    endpoint = os.environ.get(ENDPOINT)
+    if not endpoint:
+        raise NotImplementedError("functions without a server for them to call")
+    own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    in_vpc = bool(function.vpc_config and function.vpc_config.get("SubnetIds"))
+    proxy = {"http_proxy": endpoint, "no_proxy": "127.0.0.1"} if in_vpc else {}
+    return {
+        **own,
+        **proxy,
+        "_HANDLER": function.handler,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+        "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **{name: str(value) for name, value in function.environment_vars.items()},
+    }

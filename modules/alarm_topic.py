@@ -1,0 +1,98 @@
+"""An SNS topic that people hear alarms from, and the alarms of CloudWatch and EventBridge that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
+from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
+from constructs import Construct
+
+from modules.account import Account
+from modules.addresses import MAIN
+from modules.policy import Statement, document
+
+PUBLISHERS = ("events.amazonaws.com", "cloudwatch.amazonaws.com")
+"""Services that the key of the topic has to let in."""
+
+PERIOD_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmTopicProps:
+    """`emails` are subscribed; each has to confirm. `key_arn` must let `PUBLISHERS` in."""
+
+    name: str
+    account: Account
+    key_arn: str
+    emails: Sequence[str]
+
+
+class AlarmTopic(Construct):
+    """`arn`, known once its policy lets the services publish."""
+
+    def __init__(self, scope: Construct, id_: str, props: AlarmTopicProps) -> None:
+        super().__init__(scope, id_)
+        topic = SnsTopic(self, MAIN, name=props.name, kms_master_key_id=props.key_arn)
+        policy = SnsTopicPolicy(self, "policy", arn=topic.arn, policy=_policy(topic.arn, props.account))
+        for email in props.emails:
+            SnsTopicSubscription(
+                self,
+                f"subscription_{email}",
+                topic_arn=topic.arn,
+                protocol="email",
+                endpoint=email,
+            )
+        self.arn = policy.arn
+
+    def alarm(
+        self,
+        id_: str,
+        *,
+        name: str,
+        description: str,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, str],
+        statistic: str,
+        periods: int = 1,
+    ) -> None:
+        """An alarm as long as the metric was above 0 in each of the last `periods`, of 5 minutes."""
+        CloudwatchMetricAlarm(
+            self,
+            id_,
+            alarm_name=name,
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=dict(dimensions),
+            statistic=statistic,
+            period=PERIOD_SECONDS,
+            evaluation_periods=periods,
+            threshold=0,
+            comparison_operator="GreaterThanThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=[self.arn],
+            ok_actions=[self.arn],
+        )
+
+
+def _policy(arn: str, account: Account) -> str:
+    events, alarms = PUBLISHERS
+    return document(
+        # EventBridge takes no condition in a topic's policy (its user guide, "Amazon SNS permissions").
+        Statement(sid="RulesPublish", actions=("sns:Publish",), resources=(arn,), principals={"Service": (events,)}),
+        Statement(
+            sid="AlarmsOfThisAccountPublish",
+            actions=("sns:Publish",),
+            resources=(arn,),
+            principals={"Service": (alarms,)},
+            conditions={
+                "StringEquals": {"aws:SourceAccount": account.id},
+                "ArnLike": {"aws:SourceArn": account.arn("cloudwatch", "alarm:*")},
+            },
+        ),
+    )

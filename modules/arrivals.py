@@ -1,0 +1,112 @@
+"""The queue of objects that have arrived in a bucket: filled by EventBridge, with a place for what nobody can use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
+    CloudwatchEventTarget,
+    CloudwatchEventTargetDeadLetterConfig,
+)
+from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
+from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
+from constructs import Construct
+
+from modules.addresses import MAIN
+from modules.policy import Statement, document
+
+# The longest that SQS keeps a message, 14 days: an execution over a large collection takes days.
+RETENTION_SECONDS = 1_209_600
+# Of reading a message without deleting it, before it goes to the dead letters.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrivalsProps:
+    """`key_prefix` is what the keys begin with that count, "" all.
+
+    `visibility_seconds` is how long a message that was read stays hidden: longer than its reader may run.
+    """
+
+    name: str
+    bucket_name: str
+    key_prefix: str
+    visibility_seconds: int
+
+
+class Arrivals(Construct):
+    """`queue_url` and `queue_arn` of the arrivals; `dead_letters_name` and `dead_letters_url` of what is left over."""
+
+    def __init__(self, scope: Construct, id_: str, props: ArrivalsProps) -> None:
+        super().__init__(scope, id_)
+        dead_letters = SqsQueue(
+            self,
+            "dead_letters",
+            name=f"{props.name}-dead-letters",
+            message_retention_seconds=RETENTION_SECONDS,
+            sqs_managed_sse_enabled=True,
+        )
+        queue = SqsQueue(
+            self,
+            "queue",
+            name=props.name,
+            message_retention_seconds=RETENTION_SECONDS,
+            visibility_timeout_seconds=props.visibility_seconds,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=_redrive_policy(dead_letters.arn),
+        )
+        rule = CloudwatchEventRule(
+            self,
+            MAIN,
+            name=props.name,
+            description=f"Objects that arrive in {props.bucket_name}",
+            event_pattern=json.dumps(_pattern(props)),
+        )
+        policies = [_filled_by(rule, queue, self, "queue_policy")]
+        policies.append(_filled_by(rule, dead_letters, self, "dead_letters_policy"))
+        CloudwatchEventTarget(
+            self,
+            "target",
+            rule=rule.name,
+            target_id="queue",
+            arn=queue.arn,
+            # Where events go that EventBridge could not put into the queue for a day.
+            dead_letter_config=CloudwatchEventTargetDeadLetterConfig(arn=dead_letters.arn),
+            depends_on=policies,
+        )
+        self.queue_url = queue.url
+        self.queue_arn = queue.arn
+        self.dead_letters_name = dead_letters.name
+        self.dead_letters_url = dead_letters.url
+
+
+def _redrive_policy(dead_letters_arn: str) -> str:
+    """Without spaces, as SQS gives it back: Terraform compares the text."""
+    policy = {"deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": ATTEMPTS}
+    return json.dumps(policy, separators=(",", ":"))
+
+
+def _pattern(props: ArrivalsProps) -> dict[str, object]:
+    detail: dict[str, object] = {"bucket": {"name": [props.bucket_name]}}
+    if props.key_prefix:
+        detail["object"] = {"key": [{"prefix": props.key_prefix}]}
+    return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
+
+
+def _filled_by(rule: CloudwatchEventRule, queue: SqsQueue, scope: Construct, id_: str) -> SqsQueuePolicy:
+    return SqsQueuePolicy(
+        scope,
+        id_,
+        queue_url=queue.url,
+        policy=document(
+            Statement(
+                sid="TheRuleSends",
+                actions=("sqs:SendMessage",),
+                resources=(queue.arn,),
+                principals={"Service": ("events.amazonaws.com",)},
+                conditions={"ArnEquals": {"aws:SourceArn": rule.arn}},
+            )
+        ),
+    )

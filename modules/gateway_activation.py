@@ -1,0 +1,81 @@
+"""The activation key of a Storage Gateway, fetched by a function in the VPC while Terraform waits for it.
+
+So a gateway can be activated from a pipeline that does not reach the VPC. The key is in the state from then on, and
+of no use: it is valid once, for 30 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf import Fn, ITerraformDependable, Token
+from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
+from constructs import Construct
+
+from modules.account import Account
+from modules.audit import skip
+from modules.function import Function, FunctionProps, Place
+from modules.security_group import connect
+
+HTTP_PORT = 80
+# A gateway answers some minutes after its instance was started.
+PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayActivationProps:
+    """`address`, `instance_id` and `security_group_id` are the gateway's; it is asked once `ready` is there."""
+
+    name: str
+    account: Account
+    address: str
+    instance_id: str
+    security_group_id: str
+    place: Place
+    log_group_name: str
+    log_retention_days: int
+    key_arn: str
+    ready: Sequence[ITerraformDependable]
+
+
+class GatewayActivation(Construct):
+    """`key` is the activation key."""
+
+    def __init__(self, scope: Construct, id_: str, props: GatewayActivationProps) -> None:
+        super().__init__(scope, id_)
+        function = Function(
+            self,
+            "function",
+            FunctionProps(
+                name=props.name,
+                description="Fetches the activation key of the File Gateway",
+                code="activate_gateway",
+                timeout_seconds=PATIENCE_SECONDS,
+                log_group_name=props.log_group_name,
+                log_retention_days=props.log_retention_days,
+                key_arn=props.key_arn,
+                place=props.place,
+            ),
+        )
+        assert function.security_group is not None  # noqa: S101 - it has a place
+        out, into = connect(
+            self,
+            "to_gateway",
+            source_id=function.security_group.id,
+            target_id=props.security_group_id,
+            port=HTTP_PORT,
+            description="Activation of the gateway",
+        )
+        skip(into, CKV_AWS_260="it lets in the members of one security group, and no address")
+        invocation = LambdaInvocation(
+            self,
+            "key",
+            function_name=function.name,
+            input=json.dumps({"address": props.address, "region": props.account.region}),
+            # Another instance has another key, even at the same address.
+            triggers={"instance": props.instance_id},
+            depends_on=[*props.ready, out, into],
+        )
+        self.key = Token.as_string(Fn.jsondecode(invocation.result))

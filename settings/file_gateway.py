@@ -1,0 +1,104 @@
+"""Section `file_gateway`: an S3 File Gateway of our own, and the bucket that its share shows."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.fields import BucketName, Cidr, RetentionDays, Settings, listed
+from settings.share import MountPoint
+
+# AWS asks for 4 vCPUs, 16 GiB of memory and 150 GiB of cache (S3 File Gateway User Guide, "Requirements").
+LEAST_VCPUS = 4
+LEAST_MEMORY_GIB = 16
+LEAST_CACHE_GIB = 150
+# One gp3 volume (EBS User Guide); a gateway would take 64 TiB of several.
+MOST_CACHE_GIB = 16_384
+# Of those that AWS names for the gateway: x86 families that read their volumes as NVMe, to the GiB that come with one
+# vCPU. Sizes to their vCPUs.
+_GIB_PER_VCPU = {"c5": 2, "c6i": 2, "m5": 4, "m6i": 4, "r5": 8, "r6i": 8}
+_VCPUS = {"large": 2, "xlarge": 4, "2xlarge": 8, "4xlarge": 16, "8xlarge": 32, "12xlarge": 48, "16xlarge": 64}
+
+
+def _instance_type(value: str) -> str:
+    family, _, size = value.partition(".")
+    if family not in _GIB_PER_VCPU or size not in _VCPUS:
+        raise ValueError(
+            f"{value} is no instance type that a File Gateway runs on here; allowed: {listed(_GIB_PER_VCPU)} with "
+            f"the size {listed(list(_VCPUS)[1:])}"
+        )
+    vcpus, memory_gib = _VCPUS[size], _VCPUS[size] * _GIB_PER_VCPU[family]
+    if vcpus < LEAST_VCPUS or memory_gib < LEAST_MEMORY_GIB:
+        raise ValueError(
+            f"{value} is too small for a File Gateway, with {vcpus} vCPUs and {memory_gib} GiB of memory; AWS asks for "
+            f"{LEAST_VCPUS} and {LEAST_MEMORY_GIB}: give m5.xlarge or larger"
+        )
+    return value
+
+
+def _cache(value: int) -> int:
+    if not LEAST_CACHE_GIB <= value <= MOST_CACHE_GIB:
+        raise ValueError(
+            f"{value} GiB of cache is not possible; a File Gateway takes {LEAST_CACHE_GIB} GiB or more, and one volume "
+            f"has {MOST_CACHE_GIB} at most"
+        )
+    return value
+
+
+def _stale_timeout(value: int) -> int:
+    if value and not 300 <= value <= 2_592_000:
+        raise ValueError(
+            f"{value} s is not offered by Storage Gateway; allowed: 300 to 2592000 (30 days), or 0 for never"
+        )
+    return value
+
+
+def _networks(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    wide = [cidr for cidr in value or () if ipaddress.IPv4Network(cidr).prefixlen == 0]
+    if wide:
+        raise ValueError(f"{wide[0]} is the whole internet; name the network that Terraform runs in")
+    return value
+
+
+class FileGateway(Settings):
+    """For topologies with a share: a gateway is made, and the servers mount its share, read-only."""
+
+    instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
+    """EC2 instance type of the gateway, 4 vCPUs and 16 GiB of memory or more; m5.xlarge has just that."""
+    cache_gib: Annotated[
+        int, AfterValidator(_cache), Field(json_schema_extra={"minimum": LEAST_CACHE_GIB, "maximum": MOST_CACHE_GIB})
+    ] = LEAST_CACHE_GIB
+    """GiB of the gateway's cache (gp3), which holds what was read lately. It can only be chosen at first."""
+    bucket: BucketName | None = None
+    """A bucket of this account and region that is there already; left out, one is made. Its settings are left alone:
+    turn its notifications to EventBridge on, or new objects are seen only after `stale_timeout_seconds`."""
+    bucket_key_arn: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None
+    ) = None
+    """The customer-managed KMS key of a bucket that is there already; left out, it has none."""
+    versions_kept: Annotated[int, Field(ge=1, le=100)] = 3
+    """Older versions of each object that are kept for good in the bucket that is made; more go after 90 days."""
+    stale_timeout_seconds: Annotated[
+        int, AfterValidator(_stale_timeout), Field(json_schema_extra={"minimum": 0, "maximum": 2_592_000})
+    ] = 3600
+    """Seconds after which a folder is listed anew when somebody looks at it, 300 to 2,592,000; 0 never. New objects
+    are seen within some 6 minutes in any case, for S3 tells of them."""
+    activation_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), AfterValidator(_networks)] | None = None
+    """Networks from which Terraform itself reaches the gateway's port 80 to activate it, for instance over a VPN; left
+    out, a function in the VPC fetches the key, which works from anywhere."""
+    mount_point: MountPoint = "/s3uploads"
+    """Where the server sees the share."""
+    log_retention_days: RetentionDays = 365
+    """Days the gateway's log and the share's audit log are kept."""
+
+    @model_validator(mode="after")
+    def _one_bucket(self) -> Self:
+        if self.bucket_key_arn and not self.bucket:
+            raise ValueError("bucket_key_arn is the key of a bucket that is there already; give bucket too, or neither")
+        if self.bucket and "versions_kept" in self.model_fields_set:
+            raise ValueError(
+                f"versions_kept is for a bucket that is made, and {self.bucket} is there already; leave one out"
+            )
+        return self

@@ -1,0 +1,231 @@
+"""Stack `datasync`: a bucket whose objects become files below /OMERO."""
+
+from __future__ import annotations
+
+import json
+
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+from constructs import Construct
+
+from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
+from modules.arrivals import Arrivals, ArrivalsProps
+from modules.bucket import Bucket, BucketProps
+from modules.datasync import DataSyncTask, DataSyncTaskProps, ReportProps, SourceProps
+from modules.function import Function, FunctionProps, call_at_a_rate
+from modules.policy import Statement
+from settings import Workspace, names
+from settings.datasync import DataSync
+from stacks.base import WorkspaceStack
+from stacks.data import DataStack
+from stacks.network import NetworkStack
+from stacks.omero import OmeroStack
+
+STARTER_SECONDS = 55
+
+
+class DataSyncStack(WorkspaceStack):
+    """Bucket, task, and what starts it when an object arrives; files that were copied stay when it goes.
+
+    It comes after the stack `omero`, whose server is the first to mount /OMERO and has EFS make it as its own: what
+    makes a folder below it first might leave /OMERO itself to root.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        workspace: Workspace,
+        settings: DataSync,
+        network: NetworkStack,
+        data: DataStack,
+        omero: OmeroStack,
+    ) -> None:
+        super().__init__(scope, "datasync", workspace)
+        self.add_dependency(omero)
+        self._settings = settings
+        self._network = network
+        self._data = data
+        self._name = names.physical("datasync_task", workspace.name, "datasync")
+        self._log_group_name = names.physical("log_group", workspace.name, "datasync")
+        # It encrypts no image; logs and reports name them.
+        self._key = self.key(
+            "logs, reports and alarms of DataSync",
+            retain=False,
+            logs_prefix=self._log_group_name,
+            services=PUBLISHERS,
+        )
+        self.bucket_name, self._source = self._find_bucket(settings.bucket) if settings.bucket else self._make_bucket()
+        self._reports = self._report_bucket()
+        self.task = self._task()
+        self.topic = self._topic()
+        self._alarm_on_failure()
+        if settings.start_on_arrival:
+            self._start_on_arrival()
+        self._publish()
+
+    def _find_bucket(self, name: str) -> tuple[str, SourceProps]:
+        settings, partition = self._settings, self.account.partition
+        return name, SourceProps(
+            bucket_arn=f"arn:{partition}:s3:::{name}", prefix=settings.prefix or "", key_arn=settings.key_arn
+        )
+
+    def _make_bucket(self) -> tuple[str, SourceProps]:
+        workspace, key_arn = self.workspace, self._data.key_arn
+        bucket = Bucket(
+            self,
+            "bucket",
+            BucketProps(
+                name=names.bucket(workspace.name, "datasync", workspace.account_id, workspace.region),
+                key_arn=key_arn,
+                retain=workspace.retain,
+                announce=self._settings.start_on_arrival,
+            ),
+        )
+        return bucket.name, SourceProps(bucket_arn=bucket.arn, prefix=self._settings.prefix or "", key_arn=key_arn)
+
+    def _report_bucket(self) -> Bucket:
+        """Apart from the images: beside them, every report would be copied, and its arrival start an execution."""
+        workspace = self.workspace
+        return Bucket(
+            self,
+            "reports",
+            BucketProps(
+                name=names.bucket(workspace.name, "ds-reports", workspace.account_id, workspace.region),
+                key_arn=self._key.arn,
+                retain=workspace.retain,
+                expire_days=self._settings.log_retention_days,
+            ),
+        )
+
+    def _task(self) -> DataSyncTask:
+        settings, vpc = self._settings, self._network.vpc
+        return DataSyncTask(
+            self,
+            "task",
+            DataSyncTaskProps(
+                name=self._name,
+                account=self.account,
+                source=self._source,
+                report=ReportProps(bucket_arn=self._reports.arn, key_arn=self._key.arn),
+                file_system=self._data.file_system,
+                # The server mounts the file system's /OMERO as its own: the path is the same on both sides.
+                folder=settings.folder,
+                vpc_id=vpc.id,
+                subnet_id=vpc.private_subnet_ids[0],
+                schedule=settings.schedule,
+                replace=settings.replace_changed_files,
+                log_level=settings.log_level,
+                log_group_name=self._log_group_name,
+                log_retention_days=settings.log_retention_days,
+                log_key_arn=self._key.arn,
+            ),
+        )
+
+    def _topic(self) -> AlarmTopic:
+        return AlarmTopic(
+            self,
+            "alarms",
+            AlarmTopicProps(
+                name=names.physical("topic", self.workspace.name, "datasync"),
+                account=self.account,
+                key_arn=self._key.arn,
+                emails=self._settings.alarm_emails,
+            ),
+        )
+
+    def _alarm_on_failure(self) -> None:
+        """DataSync has no metric of failed executions; it says so to EventBridge, which names the execution."""
+        rule = CloudwatchEventRule(
+            self,
+            "failed",
+            name=names.physical("rule", self.workspace.name, "datasync-failed"),
+            description="Executions of the DataSync task that ended in ERROR",
+            event_pattern=json.dumps(
+                {
+                    "source": ["aws.datasync"],
+                    "detail-type": ["DataSync Task Execution State Change"],
+                    "resources": [{"prefix": f"{self.task.arn}/execution/"}],
+                    "detail": {"State": ["ERROR"]},
+                }
+            ),
+        )
+        CloudwatchEventTarget(self, "failed_target", rule=rule.name, target_id="topic", arn=self.topic.arn)
+
+    def _start_on_arrival(self) -> None:
+        workspace = self.workspace
+        arrivals = Arrivals(
+            self,
+            "arrivals",
+            ArrivalsProps(
+                name=names.physical("rule", workspace.name, "datasync-arrivals"),
+                bucket_name=self.bucket_name,
+                key_prefix=self._settings.key_prefix,
+                visibility_seconds=2 * STARTER_SECONDS,
+            ),
+        )
+        starter = self._starter(arrivals)
+        self.topic.alarm(
+            "dead_letters",
+            name=names.physical("alarm", workspace.name, "datasync-dead-letters"),
+            description="Objects arrived that DataSync could not be started for: read the messages, then purge them.",
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": arrivals.dead_letters_name},
+            statistic="Maximum",
+        )
+        self.topic.alarm(
+            "starter_errors",
+            name=names.physical("alarm", workspace.name, "datasync-starter"),
+            description="What starts DataSync for arrived objects has failed for 15 minutes: its log says why.",
+            namespace="AWS/Lambda",
+            metric="Errors",
+            dimensions={"FunctionName": starter.name},
+            statistic="Sum",
+            periods=3,
+        )
+        self.publish("arrivals_queue_url", arrivals.queue_url, "Objects that wait to be copied.")
+        self.publish("dead_letters_url", arrivals.dead_letters_url, "Messages that no execution could be started for.")
+
+    def _starter(self, arrivals: Arrivals) -> Function:
+        starter = Function(
+            self,
+            "starter",
+            FunctionProps(
+                name=names.physical("function", self.workspace.name, "datasync-starter"),
+                description="Starts the DataSync task for the objects that have arrived",
+                code="datasync_starter",
+                timeout_seconds=STARTER_SECONDS,
+                environment={
+                    "TASK_ARN": self.task.arn,
+                    "QUEUE_URL": arrivals.queue_url,
+                    "BUCKET": self.bucket_name,
+                    "KEY_PREFIX": self._settings.key_prefix,
+                },
+                statements=(
+                    Statement(
+                        sid="StartTheTask",
+                        actions=("datasync:DescribeTask", "datasync:StartTaskExecution"),
+                        resources=(self.task.arn,),
+                    ),
+                    Statement(
+                        sid="TakeFromTheQueue",
+                        actions=("sqs:ReceiveMessage", "sqs:DeleteMessage"),
+                        resources=(arrivals.queue_arn,),
+                    ),
+                ),
+                log_group_name=f"{self._log_group_name}-starter",
+                log_retention_days=self._settings.log_retention_days,
+                key_arn=self._key.arn,
+            ),
+        )
+        call_at_a_rate(starter, "rate(1 minute)")
+        return starter
+
+    def _publish(self) -> None:
+        settings = self._settings
+        self.publish("task_arn", self.task.arn, "The task that copies the bucket's objects onto the file system.")
+        self.publish("bucket_name", self.bucket_name, "The bucket to put images into.")
+        self.publish("bucket_folder", f"/{settings.key_prefix}", "The folder of the bucket that is copied.")
+        self.publish("folder", settings.folder, "Where OMERO.server sees the files.")
+        self.publish("report_bucket_name", self._reports.name, "Where the report of each execution is.")
+        self.publish("alarm_topic_arn", self.topic.arn, "Says when a transfer fails: subscribe to it.")

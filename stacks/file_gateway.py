@@ -1,0 +1,137 @@
+"""Stack `file_gateway`: a bucket, and the S3 File Gateway that shows it to OMERO's servers as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
+from constructs import Construct
+
+from modules.bucket import Bucket, BucketProps
+from modules.cache_refresh import CacheRefresh, CacheRefreshProps
+from modules.file_gateway import FileGateway, FileGatewayProps
+from modules.file_share import FileShare, FileShareProps
+from modules.function import Place
+from modules.log_group import log_group
+from modules.vpc import ZONES
+from settings import Workspace, names
+from settings.file_gateway import FileGateway as FileGatewaySettings
+from stacks.base import WorkspaceStack
+from stacks.network import NetworkStack
+
+
+class FileGatewayStack(WorkspaceStack):
+    """`address` and `export` are what servers mount; `security_group_id` guards the gateway's port 2049."""
+
+    def __init__(
+        self, scope: Construct, workspace: Workspace, network: NetworkStack, settings: FileGatewaySettings
+    ) -> None:
+        super().__init__(scope, "file_gateway", workspace)
+        self._settings = settings
+        self._network = network
+        self._key_arn, self._log_key_arn = self._keys()
+        bucket_name, bucket_arn = self._bucket()
+        gateway = self._gateway()
+        share = FileShare(
+            self,
+            "share",
+            FileShareProps(
+                name=names.physical("role", workspace.name, "file-share"),
+                account=self.account,
+                gateway_arn=gateway.arn,
+                bucket_name=bucket_name,
+                bucket_arn=bucket_arn,
+                key_arn=settings.bucket_key_arn if settings.bucket else self._key_arn,
+                clients=self._clients(),
+                stale_timeout_seconds=settings.stale_timeout_seconds,
+                audit_log_group_arn=self._log_group("audit_log", "file-share"),
+            ),
+        )
+        refresh = CacheRefresh(
+            self,
+            "refresh",
+            CacheRefreshProps(
+                name=names.physical("role", workspace.name, "cache-refresh"),
+                bucket_name=bucket_name,
+                share_arn=share.arn,
+                log_group_name=names.physical("log_group", workspace.name, "cache-refresh"),
+                log_retention_days=settings.log_retention_days,
+                key_arn=self._log_key_arn,
+            ),
+        )
+        self.address = gateway.address
+        self.export = share.export
+        self.security_group_id = gateway.security_group_id
+        self.publish("bucket_name", bucket_name, "The bucket that the share shows.")
+        self.publish("gateway_arn", gateway.arn, "The File Gateway.")
+        self.publish("address", gateway.address, "The gateway's address in the VPC.")
+        self.publish("export", share.export, "What is mounted from there, by NFS 4.1.")
+        self.publish("security_group_id", gateway.security_group_id, "Guards the gateway's port 2049.")
+        self.publish("file_share_arn", share.arn, "The NFS file share.")
+        self.publish("refresh_failures_queue", refresh.dead_letter_queue_name, "Refreshes that AWS kept refusing.")
+
+    def _keys(self) -> tuple[str, str]:
+        """The key of images, and that of logs: the same, unless that of images was there already."""
+        workspace, logs = self.workspace, f"/omero/{self.workspace.name}/"
+        if existing := workspace.data.key_arn:
+            return existing, self.key("the File Gateway's logs", retain=False, logs_prefix=logs).arn
+        own = self.key("images in the File Gateway's bucket", retain=workspace.retain, logs_prefix=logs).arn
+        return own, own
+
+    def _bucket(self) -> tuple[str, str]:
+        """Its name and its ARN."""
+        workspace, existing = self.workspace, self._settings.bucket
+        if existing:
+            return existing, f"arn:{self.account.partition}:s3:::{existing}"
+        bucket = Bucket(
+            self,
+            "bucket",
+            BucketProps(
+                name=names.bucket(workspace.name, "share", workspace.account_id, workspace.region),
+                key_arn=self._key_arn,
+                versions_kept=self._settings.versions_kept,
+                announce=True,
+                retain=workspace.retain,
+            ),
+        )
+        return bucket.name, bucket.arn
+
+    def _gateway(self) -> FileGateway:
+        settings, workspace = self._settings, self.workspace
+        vpc = self._network.vpc
+        return FileGateway(
+            self,
+            "gateway",
+            FileGatewayProps(
+                name=names.physical("role", workspace.name, "file-gateway"),
+                account=self.account,
+                place=Place(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
+                instance_type=settings.instance_type,
+                cache_gib=settings.cache_gib,
+                activation_cidrs=settings.activation_cidrs or (),
+                log_group_arn=self._log_group("log", "file-gateway"),
+                function_log_group_name=names.physical("log_group", workspace.name, "file-gateway-activation"),
+                log_retention_days=settings.log_retention_days,
+                key_arn=self._key_arn,
+                log_key_arn=self._log_key_arn,
+            ),
+        )
+
+    def _clients(self) -> Sequence[str]:
+        """The private subnets, where the servers' instances are; the security group lets in no others of there."""
+        subnet_ids = self._network.vpc.private_subnet_ids
+        return [
+            DataAwsSubnet(self, f"private_{zone}", id=subnet_id).cidr_block
+            for zone, subnet_id in zip(ZONES, subnet_ids, strict=True)
+        ]
+
+    def _log_group(self, id_: str, role: str) -> str:
+        """Its ARN."""
+        group = log_group(
+            self,
+            id_,
+            name=names.physical("log_group", self.workspace.name, role),
+            retention_days=self._settings.log_retention_days,
+            key_arn=self._log_key_arn,
+        )
+        return group.arn
