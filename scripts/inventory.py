@@ -81,6 +81,7 @@ KINDS: dict[str, Kind] = {
     "Cloud Map service": Kind("servicediscovery", "list_services", "Services[].Name"),
     "certificate": Kind("acm", "list_certificates", "CertificateSummaryList[].DomainName"),
     "hosted zone": Kind("route53", "list_hosted_zones", "HostedZones[].Name"),
+    "table": Kind("dynamodb", "list_tables", "TableNames"),
     "bucket": Kind("s3", "list_buckets", "Buckets[].Name"),
     "SSM document": Kind(
         "ssm", "list_documents", "DocumentIdentifiers[].Name", (("Filters", [{"Key": "Owner", "Values": ["Self"]}]),)

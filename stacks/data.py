@@ -8,6 +8,7 @@ from modules.backup import Backup, BackupProps
 from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser, logs_prefix
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
+from modules.ledger import Ledger, LedgerProps
 from modules.omero import READ_ONLY_USER
 from settings import Workspace, names
 from stacks.base import WorkspaceStack
@@ -15,7 +16,7 @@ from stacks.network import NetworkStack
 
 
 class DataStack(WorkspaceStack):
-    """`key_arn`, `file_system`, `database`, and the secrets that OMERO's containers read.
+    """`key_arn`, `file_system`, `database`, `ledger` of imports, and the secrets that OMERO's containers read.
 
     `database_name` is its instance's. `database_user` owns the database; `read_only_user` is there if the topology has
     read-only servers.
@@ -45,6 +46,15 @@ class DataStack(WorkspaceStack):
         self.read_only_user = self._read_only_user() if workspace.traits.read_only else None
         self.file_system = self._file_system(network)
         self.database = self._database(network)
+        self.ledger = Ledger(
+            self,
+            "ledger",
+            LedgerProps(
+                name=names.physical("table", workspace.name, "imports"),
+                key_arn=self.key_arn,
+                retain=workspace.retain,
+            ),
+        )
         self._backup()
         self._publish()
 
@@ -150,4 +160,5 @@ class DataStack(WorkspaceStack):
         self.publish("database_user", USER, "The database's user.")
         self.publish("database_password_arn", self.database_password.arn, "The secret with that user's password.")
         self.publish("root_password_arn", self.root_password.arn, "The secret with OMERO's first root password.")
+        self.publish("ledger_table_name", self.ledger.name, "The table of what was imported.")
         self.publish("key_arn", self.key_arn, "The key of images, metadata, secrets and backups.")

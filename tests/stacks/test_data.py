@@ -12,6 +12,7 @@ from tests.conftest import Stacks, of_type, only
 KEPT = (
     "aws_backup_vault",
     "aws_db_instance",
+    "aws_dynamodb_table",
     "aws_efs_file_system",
     "aws_kms_key",
     "aws_secretsmanager_secret",
@@ -150,3 +151,21 @@ def test_databases_logs_have_an_end_and_the_key(synthesise: Callable[..., Stacks
     depends = only(data, "aws_db_instance")["depends_on"]
     assert {f"aws_cloudwatch_log_group.{name}" for name in groups} <= set(depends), "or RDS makes them first"
     assert "/aws/rds/instance/omero-lab-database/*" in only(data, "aws_kms_key")["policy"]
+
+
+def test_ledger_is_protected_recoverable_and_encrypted(synthesise: Callable[..., Stacks]) -> None:
+    table = only(synthesise()["data"], "aws_dynamodb_table")
+    assert table["name"] == "omero-lab-imports"
+    assert table["billing_mode"] == "PAY_PER_REQUEST"
+    assert table["point_in_time_recovery"] == {"enabled": True}
+    assert table["server_side_encryption"] == {"enabled": True, "kms_key_arn": "${aws_kms_key.key.arn}"}
+    assert table["deletion_protection_enabled"] is True
+    assert only(synthesise(retain=False)["data"], "aws_dynamodb_table")["deletion_protection_enabled"] is False
+
+
+def test_ledger_finds_entries_by_state(synthesise: Callable[..., Stacks]) -> None:
+    table = only(synthesise()["data"], "aws_dynamodb_table")
+    (index,) = table["global_secondary_index"]
+    assert (table["hash_key"], index["hash_key"], index["range_key"]) == ("id", "queue", "found")
+    keyed = {"id", "queue", "found"}
+    assert {attribute["name"] for attribute in table["attribute"]} == keyed

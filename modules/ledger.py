@@ -1,0 +1,75 @@
+"""The DynamoDB table of imports: one item for each fileset, and one for each import that runs at the moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cdktf import TerraformResourceLifecycle
+from cdktf_cdktf_provider_aws.dynamodb_table import (
+    DynamodbTable,
+    DynamodbTableAttribute,
+    DynamodbTableGlobalSecondaryIndex,
+    DynamodbTablePointInTimeRecovery,
+    DynamodbTableServerSideEncryption,
+)
+from constructs import Construct
+
+from modules.account import Account
+from modules.addresses import MAIN
+from modules.policy import Statement
+
+# The index that finds entries by their state; what the attributes mean is in scripts/ingest/ledger.py.
+INDEX = "by_state"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerProps:
+    """`retain` keeps the table from being deleted: it alone knows what was imported, when and by whom."""
+
+    name: str
+    key_arn: str
+    retain: bool
+
+
+class Ledger(Construct):
+    """`name` and `arn` are the table's."""
+
+    def __init__(self, scope: Construct, id_: str, props: LedgerProps) -> None:
+        super().__init__(scope, id_)
+        table = DynamodbTable(
+            self,
+            MAIN,
+            name=props.name,
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="id",
+            attribute=[DynamodbTableAttribute(name=name, type="S") for name in ("found", "id", "queue")],
+            global_secondary_index=[
+                DynamodbTableGlobalSecondaryIndex(
+                    name=INDEX, hash_key="queue", range_key="found", projection_type="ALL"
+                )
+            ],
+            point_in_time_recovery=DynamodbTablePointInTimeRecovery(enabled=True),
+            server_side_encryption=DynamodbTableServerSideEncryption(enabled=True, kms_key_arn=props.key_arn),
+            deletion_protection_enabled=props.retain,
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=props.retain),
+        )
+        self.name = table.name
+        self.arn = table.arn
+
+
+def use_statements(*, arn: str, key_arn: str, account: Account) -> tuple[Statement, ...]:
+    """What a task needs that records what it found and imported. It deletes nothing."""
+    return (
+        Statement(
+            sid="UseLedger",
+            actions=("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            resources=(arn,),
+        ),
+        Statement(
+            sid="DecryptLedger",
+            actions=("kms:Decrypt",),
+            resources=(key_arn,),
+            # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
+            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{account.region}.amazonaws.com"}},
+        ),
+    )
