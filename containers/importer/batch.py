@@ -1,0 +1,222 @@
+"""Import filesets with one JVM, or ask OMERO about them; what came of each is recorded at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from . import entries, formats
+from .entries import FAILED, IMPORTED, IMPORTING, PENDING
+from .job import Job, JobError
+from .omero import Import, Omero
+from .table import Table
+
+# Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
+ATTEMPTS = 4
+SETTLE_POLL_SECONDS = 5.0
+MISSING = "the file is no longer there; put it back, or leave it, and scan again"
+CHANGED = "the file has changed since the scan, so it may still be arriving; scan again"
+Entry = dict[str, Any]
+Found = dict[int, set[int]]
+
+
+class Batch:
+    """The filesets of a job, as far as they are still its own."""
+
+    def __init__(self, job: Job, table: Table) -> None:
+        self._job = job
+        self._table = table
+        self._work = job.work
+        self.counts = {"imported": 0, "already": 0, "failed": 0, "pending": 0}
+        items = [entries.plain(item) for item in table.get_all(job.ids)]
+        mine = [each for each in items if each["state"] == IMPORTING and each.get("batch") == job.batch]
+        order = {id_: at for at, id_ in enumerate(job.ids)}
+        self._left = {each["id"]: each for each in sorted(mine, key=lambda each: order[each["id"]])}
+
+    def run(self, omero: Omero) -> dict[str, Any]:
+        """Import what OMERO does not have yet. The counts."""
+        self._say("look")
+        found = self._settled(omero)
+        for each in list(self._left.values()):
+            if filesets := found.get(each["path"]):
+                self._imported(each, filesets, already=True)
+            elif fault := _fault(each):
+                self._failed(each, fault)
+        if self._left:
+            self._import(omero)
+        return dict(self.counts)
+
+    def _settled(self, omero: Omero) -> dict[bytes, Found]:
+        """What OMERO has, once imports that somebody began before have come to their end, or are given up."""
+        end = time.monotonic() + float(self._work["settle_seconds"])
+        while True:
+            all_found = omero.of_client_paths([each["path"] for each in self._left.values()])
+            begun = [path for path, filesets in all_found.items() if not any(filesets.values())]
+            if not begun or time.monotonic() > end:
+                return {path: filesets for path, filesets in all_found.items() if any(filesets.values())}
+            self._say("wait for an import that OMERO has begun already")
+            if self._job.lost.wait(SETTLE_POLL_SECONDS):
+                self._job.mine()
+
+    def _import(self, omero: Omero) -> None:
+        self._say("import")
+        self._job.mine()
+        paths = [each["path"] for each in self._left.values()]
+        done = omero.import_(paths, self._options(), until=self._job.lost)
+        sys.stdout.write(done.out)
+        sys.stderr.write(done.errors)
+        self._job.mine()
+        self._say("confirm")
+        found = omero.of_client_paths(paths)
+        printed = done.filesets()
+        alone = len(self._left) == 1
+        for each in list(self._left.values()):
+            filesets = {id_: images for id_, images in found.get(each["path"], {}).items() if images}
+            if filesets:
+                self._imported(each, filesets, printed=printed)
+                continue
+            reason = done.reason(each["path"])
+            if reason or alone:
+                self._failed(each, reason or done.last(), final=bool(reason) or each["attempts"] >= ATTEMPTS)
+            else:
+                self._failed(each, done.last(), final=each["attempts"] >= ATTEMPTS)
+        if done.code and not printed and not self._job.lost.is_set() and _general(done):
+            raise JobError(f"{done.last()}; nothing of this batch was imported")
+
+    def _options(self) -> list[str]:
+        work = self._work
+        options = ["--transfer", work["transfer"], "--parallel-fileset", str(work["parallel_filesets"])]
+        for each in work["skip"]:
+            options += ["--skip", each]
+        if work["target"]:
+            options += ["--target", work["target"]]
+        return options
+
+    def _imported(self, each: Entry, filesets: Found, *, already: bool = False, printed: Found | None = None) -> None:
+        """Record it as imported, with the ids of the query; those of the importer's output have to be the same."""
+        if printed:
+            same = {id_: images for id_, images in filesets.items() if printed.get(id_) == images}
+            filesets = same or filesets
+        fileset = min(filesets)
+        self._record(
+            each,
+            {
+                "state": IMPORTED,
+                "fileset": fileset,
+                "images": entries.ranges(filesets[fileset]),
+                "count": len(filesets[fileset]),
+                "imported_at": entries.now_text(),
+            },
+            remove=("reason", "by", "changed"),
+        )
+        self.counts["already" if already else "imported"] += 1
+
+    def _failed(self, each: Entry, reason: str, *, final: bool = True) -> None:
+        self._record(each, {"state": FAILED if final else PENDING, "reason": reason})
+        self.counts["failed" if final else "pending"] += 1
+
+    def _record(self, each: Entry, values: dict[str, Any], remove: tuple[str, ...] = ()) -> None:
+        """Conditional on the lease: a batch that was taken back records nothing any more."""
+        self._table.update(
+            entries.update(
+                each["id"],
+                {
+                    **values,
+                    "queue": entries.queue(values["state"], each["id"]),
+                    "log": self._work.get("log", ""),
+                    "user": self._work["user"] or self._work["admin"],
+                    "who": self._work["who"],
+                    "at": entries.now_text(),
+                },
+                remove=("batch", *remove),
+                when="#batch = :batch and #state = :state",
+                given={"batch": self._job.batch, "state": IMPORTING},
+            )
+        )
+        del self._left[each["id"]]
+
+    def _say(self, phase: str) -> None:
+        self._job.progress({"phase": phase, "left": len(self._left), **self.counts})
+
+
+def _general(done: Import) -> bool:
+    """Whether the importer could not begin at all: wrong usage, no JARs, no server."""
+    return done.code in (1, 103, 108, 200, 202) or any(
+        word in done.errors
+        for word in ("ConnectionRefused", "Ice.", "NullPointerException at ome.formats.importer.cli")
+    )
+
+
+def _fault(each: Entry) -> str:
+    """Why a file should not be imported as it is now."""
+    if not os.path.lexists(each["path"]):
+        return MISSING
+    now = formats.one(each["path"], formats.Seen())
+    return "" if now and now.print == each["print"] else CHANGED
+
+
+def verify(job: Job, table: Table, omero: Omero) -> dict[str, Any]:
+    """Ask OMERO again about filesets that the ledger has as imported; what differs is recorded."""
+    counts = {"same": 0, "differs": 0}
+    job.progress({"phase": "ask", "left": len(job.ids)})
+    items = [each for each in map(entries.plain, table.get_all(job.ids)) if each["state"] == IMPORTED]
+    found = omero.of_client_paths([each["path"] for each in items])
+    for each in items:
+        differs = _difference(each, found.get(each["path"], {}))
+        values = {"verified_at": entries.now_text()}
+        remove = ("differs",)
+        if differs:
+            values["differs"], remove = differs, ()
+        table.update(
+            entries.update(each["id"], values, remove=remove, when="#state = :state", given={"state": IMPORTED})
+        )
+        counts["differs" if differs else "same"] += 1
+    return counts
+
+
+def _difference(each: Entry, filesets: Found) -> str:
+    imported = {id_: images for id_, images in filesets.items() if images}
+    if not imported:
+        return "OMERO has no image of this file any more"
+    if len(imported) > 1:
+        return f"OMERO has it {len(imported)} times: filesets {', '.join(map(str, sorted(imported)))}"
+    ((fileset, images),) = imported.items()
+    if fileset != each.get("fileset") or entries.ranges(images) != each.get("images"):
+        return f"OMERO has it as fileset {fileset} with the images {entries.ranges(images)}"
+    if not os.path.lexists(each["path"]):
+        return "the file itself is no longer there; an image that was imported in place is lost without it"
+    return ""
+
+
+def check(job: Job, omero: Omero) -> dict[str, Any]:
+    """Whether the target is there; made if `create`. The target to use, by its id."""
+    work = job.work
+    target = work["target"]
+    kind, _, rest = target.partition(":")
+    if not target or kind == "regex":
+        return {"target": target}
+    if kind not in ("Dataset", "Screen"):
+        raise JobError(f"target {target} is none that is checked; allowed: Dataset:..., Screen:..., regex:...")
+    if "name:" in rest.partition(":")[0] + ":" and not rest.startswith(("@", "%")):
+        return {"target": _by_name(omero, kind, rest.partition(":")[2], create=work["create"])}
+    id_ = rest.partition(":")[2] or rest
+    if not id_.isdigit():
+        raise JobError(f"target {target} has no id; give {kind}:5 or {kind}:name:a name")
+    if not omero.query(f"select o.id from {kind} o where o.id = {int(id_)}"):  # noqa: S608 - a kind and a number
+        raise JobError(f"target {target} does not exist; `exec -- omero hql` lists those there are, or give a name")
+    return {"target": target}
+
+
+def _by_name(omero: Omero, kind: str, name: str, *, create: bool) -> str:
+    quoted = name.replace("'", "''")
+    found = omero.query(f"select o.id from {kind} o where o.name = '{quoted}'")  # noqa: S608 - HQL's only escape
+    if found:
+        return f"{kind}:{max(int(row[0]) for row in found)}"
+    if not create:
+        raise JobError(f"there is no {kind} named {name}; add --create-target to have it made, or name another")
+    code, out, said = omero.run(["obj", "new", kind, f"name={name}"])
+    if code:
+        raise JobError(f"OMERO did not make the {kind} {name}: {said.strip()[-300:]}")
+    return f"{kind}:{out.strip().rpartition(':')[2]}"
