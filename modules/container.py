@@ -93,6 +93,7 @@ class Container:
     """`secrets` maps a variable's name to the ARN of the secret that holds its value.
 
     `entry_point` replaces the image's own. `health` None is for containers that run to their end.
+    `essential` None: what has no health check may end before the rest of its task, and what has one may not.
     `stop_timeout` is the seconds from SIGTERM to SIGKILL, at most 120 on Fargate.
     """
 
@@ -105,13 +106,14 @@ class Container:
     mounts: Sequence[Mount | Share] = ()
     entry_point: Sequence[str] = ()
     stop_timeout: int = 120
+    essential: bool | None = None
 
     def render(self, log: Mapping[str, str], first: Sequence[Container] = ()) -> dict[str, Any]:
         """The container's definition. `log` are options of the log driver; `first` run to their end before it."""
         definition: dict[str, Any] = {
             "name": self.name,
             "image": self.image,
-            "essential": self.health is not None,
+            "essential": self.health is not None if self.essential is None else self.essential,
             "portMappings": [{"containerPort": port, "hostPort": port, "protocol": "tcp"} for port in self.ports],
             "environment": [{"name": name, "value": value} for name, value in sorted(self.environment.items())],
             "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(self.secrets.items())],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from containers import script
+from containers import BOOTSTRAP, package, script
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
 
@@ -100,6 +100,40 @@ def _server(
         secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
         health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1"),
         mounts=props.mounts,
+    )
+
+
+def importer_container(
+    *,
+    image: str,
+    server: str,
+    admin: str,
+    password_arn: str,
+    ledger_table: str,
+    region: str,
+    mounts: Sequence[Mount | Share],
+) -> Container:
+    """Imports what the ledger gives it, or looks for filesets, and ends. Nothing of the image's own start-up runs.
+
+    `admin` is the OMERO administrator, or one with the privilege Sudo, whose password the secret holds.
+    """
+    return Container(
+        name="importer",
+        image=image,
+        # The start-up would make a database if it found none, and a second server.
+        entry_point=("/opt/omero/server/venv3/bin/python", "-c", BOOTSTRAP, "importer"),
+        environment={
+            "LEDGER_REGION": region,
+            "LEDGER_TABLE": ledger_table,
+            "OMERO_ADMIN": admin,
+            "OMERO_HOST": server,
+            "OMERO_TMPDIR": TMP_DIR,
+            "PROGRAM": package("importer"),
+        },
+        secrets={"OMERO_PASSWORD": password_arn},
+        health=None,
+        essential=True,
+        mounts=mounts,
     )
 
 

@@ -14,6 +14,8 @@ from settings.fields import PinnedImage, RetentionDays, Settings
 MIN_SYSTEM_MEMORY_MIB = 3414
 # `omero import` in the server's container is one more JVM, started with -Xmx1024M.
 IMPORTER_MIB = 1024
+# Database connections that imports leave to everybody else: OMERO's own default for all (omero.db.poolsize).
+OTHERS_CONNECTIONS = 10
 # The original solution's least server; below it the JVMs and an importer have no room beside each other.
 LEAST_MEMORY_MIB = 4096
 
@@ -107,6 +109,42 @@ class Web(Settings):
         return self.max_count or self.count
 
 
+class Importer(Settings):
+    """The tasks that import images: they run while `imports run` has something for them, and cost nothing else."""
+
+    cpu: int = 2048
+    """CPU units of each; 1,024 are one vCPU."""
+    memory_mib: int = 4096
+    """MiB of memory of each; the importer's JVM takes 1,024 of them."""
+    max_tasks: Annotated[int, Field(ge=1, le=50)] = 4
+    """The most that run at once, whoever started them."""
+    parallel_filesets: Annotated[int, Field(ge=1, le=32)] = 4
+    """Filesets that each imports at once."""
+    admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "root"
+    """OMERO's user that imports, and acts for others: an administrator, of whom the privileges Sudo, WriteFile and
+    WriteManagedRepo suffice."""
+    password_arn: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+$")] | None
+    ) = None
+    """The secret with that user's password, encrypted by the key of the data; left out, that of root's first one."""
+
+    @model_validator(mode="after")
+    def _offered(self) -> Self:
+        if fault := fargate.refusal(self.cpu, self.memory_mib):
+            raise ValueError(fault)
+        if self.memory_mib < 2 * IMPORTER_MIB:
+            raise ValueError(
+                f"memory_mib {self.memory_mib} is too little for an importer; give {2 * IMPORTER_MIB} or more"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_password(self) -> Self:
+        if self.admin != "root" and self.password_arn is None:
+            raise ValueError(f"admin {self.admin} needs password_arn, the secret with that user's password; give it")
+        return self
+
+
 class Omero(Settings):
     """The containers and their logs."""
 
@@ -118,6 +156,8 @@ class Omero(Settings):
     """For the launch type EC2; left out, up to two instances of m5.xlarge there."""
     web: Web = Web()
     """The web application."""
+    importer: Importer = Importer()
+    """The tasks that import images."""
     log_retention_days: RetentionDays = 365
     """Days the containers' and ECS Exec's logs are kept."""
     dashboard: bool = True
@@ -137,6 +177,21 @@ class Omero(Settings):
             faults = self._too_few_instances(self.ec2, sizes)
         if faults:
             raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _the_database_has_room(self) -> Self:
+        """Each fileset takes a connection, and the people who look at images need theirs (OMERO's own default)."""
+        settings = self.importer
+        at_once = settings.max_tasks * settings.parallel_filesets
+        left = self.server.database_connections - OTHERS_CONNECTIONS
+        if at_once > left:
+            raise ValueError(
+                f"importer.max_tasks {settings.max_tasks} times parallel_filesets {settings.parallel_filesets} take "
+                f"{at_once} database connections, and server.database_connections {self.server.database_connections} "
+                f"leave {left} beside {OTHERS_CONNECTIONS} for people; give fewer of the former, or "
+                f"{at_once + OTHERS_CONNECTIONS} connections"
+            )
         return self
 
     def _refusal(self, cpu: int, memory_mib: int, launch_type: LaunchType) -> str | None:

@@ -16,6 +16,7 @@ from modules.database import NAME, POSTGRES_PORT, DatabaseUser
 from modules.dns import alias
 from modules.file_system import NFS_PORT
 from modules.instances import Instances, InstancesProps
+from modules.ledger import use_statements
 from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
 from modules.log_bucket import LogBucket, LogBucketProps
 from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
@@ -28,14 +29,17 @@ from modules.omero import (
     WEB_HEALTH_PATH,
     WEB_PORT,
     ServerProps,
+    importer_container,
     read_only_role_container,
     read_only_server_container,
     server_container,
     web_container,
 )
+from modules.policy import Statement
 from modules.security_group import connect
 from modules.service import Service, ServiceProps
 from modules.sessions import VALKEY_PORT, Sessions, SessionsProps
+from modules.task import Task, TaskProps
 from settings import Workspace, names
 from settings.access import ServerAccess, Tls
 from settings.omero import Ec2, ReadOnly, system_memory_mib
@@ -85,6 +89,7 @@ class OmeroStack(WorkspaceStack):
         self.read_only = self._read_only_servers(workspace.omero.read_only) if workspace.omero.read_only else {}
         self.sessions = self._sessions(workspace.omero.web.sessions) if workspace.omero.web.sessions else None
         self.web = self._web()
+        self.importer = self._importer()
         self._connect()
         if workspace.omero.dashboard:
             self._dashboard()
@@ -298,6 +303,60 @@ class OmeroStack(WorkspaceStack):
             )
         return web
 
+    def _importer(self) -> Task:
+        """On instances where there is a share to import from, for Fargate mounts none."""
+        workspace, data, settings = self.workspace, self._data, self.workspace.omero.importer
+        props = self._server_props(data.database_user, settings.memory_mib, read_only=False)
+        container = importer_container(
+            image=props.image,
+            server=self.server.host,
+            admin=settings.admin,
+            password_arn=settings.password_arn or data.root_password.arn,
+            ledger_table=data.ledger.name,
+            region=workspace.region,
+            mounts=props.mounts,
+        )
+        ledger = use_statements(arn=data.ledger.arn, key_arn=data.key_arn, account=self.account)
+        return Task(
+            Construct(self, "importer"),
+            self._task(
+                "importer",
+                container,
+                (settings.cpu, settings.memory_mib),
+                on_instances=bool(self._shares()),
+                statements=ledger,
+            ),
+        )
+
+    def _task(
+        self,
+        role: str,
+        container: Container,
+        size: tuple[int, int],
+        *,
+        first: Sequence[Container] = (),
+        on_instances: bool = False,
+        statements: Sequence[Statement] = (),
+    ) -> TaskProps:
+        workspace = self.workspace
+        cpu, memory_mib = size
+        return TaskProps(
+            name=names.physical("service", workspace.name, role),
+            account=self.account,
+            cluster=self.cluster,
+            container=container,
+            first=first,
+            capacity_provider=self._instances.capacity_provider if on_instances and self._instances else None,
+            cpu=cpu,
+            memory_mib=memory_mib,
+            vpc_id=self._network.vpc.id,
+            secrets_key_arn=self._data.key_arn,
+            log_group_name=names.physical("log_group", workspace.name, role),
+            log_retention_days=workspace.omero.log_retention_days,
+            log_key_arn=self._key.arn,
+            statements=statements,
+        )
+
     def _service(
         self,
         role: str,
@@ -310,27 +369,13 @@ class OmeroStack(WorkspaceStack):
         on_instances: bool = False,
         wait_for: Sequence[ITerraformDependable] = (),
     ) -> Service:
-        workspace = self.workspace
-        cpu, memory_mib = size
         return Service(
             self,
             role.replace("-", "_"),
             ServiceProps(
-                name=names.physical("service", workspace.name, role),
-                account=self.account,
-                cluster=self.cluster,
-                container=container,
-                first=first,
-                capacity_provider=self._instances.capacity_provider if on_instances and self._instances else None,
-                cpu=cpu,
-                memory_mib=memory_mib,
+                task=self._task(role, container, size, first=first, on_instances=on_instances),
                 deployment=deployment,
-                vpc_id=self._network.vpc.id,
                 subnet_ids=self._network.vpc.private_subnet_ids,
-                secrets_key_arn=self._data.key_arn,
-                log_group_name=names.physical("log_group", workspace.name, role),
-                log_retention_days=workspace.omero.log_retention_days,
-                log_key_arn=self._key.arn,
                 targets=balancer.targets if balancer else (),
                 wait_for=[*wait_for, *(balancer.listeners if balancer else ())],
             ),
@@ -351,6 +396,12 @@ class OmeroStack(WorkspaceStack):
                 ways.append(
                     (f"{name}_to_file_system", server, data.file_system.security_group_id, NFS_PORT, "NFS over TLS")
                 )
+        importer = self.importer.security_group_id
+        ways.append(("importer_to_server", importer, self.server.security_group_id, SERVER_PORT, "OMERO over TLS"))
+        if not self._shares():
+            ways.append(
+                ("importer_to_file_system", importer, data.file_system.security_group_id, NFS_PORT, "NFS over TLS")
+            )
         if self._instances:
             # An instance mounts in its own network, whatever the task's (ECS Developer Guide, "EFS volumes").
             from_, to = self._instances.security_group.id, data.file_system.security_group_id
@@ -402,6 +453,17 @@ class OmeroStack(WorkspaceStack):
         if self.read_only:
             hosts = ",".join(server.host for server in self.read_only.values())
             self.publish("read_only_hosts", hosts, "The read-only servers' names inside the VPC, port 4064.")
+        settings = self.workspace.omero.importer
+        self.publish("importer_task_definition", self.importer.definition_arn, "The task that imports images.")
+        self.publish("importer_security_group_id", self.importer.security_group_id, "The importing tasks' own.")
+        self.publish("importer_log_group_name", self.importer.log_group_name, "The importing tasks' log.")
+        self.publish("importer_max_tasks", str(settings.max_tasks), "How many of them may run at once.")
+        self.publish(
+            "importer_parallel_filesets", str(settings.parallel_filesets), "Filesets that each imports at once."
+        )
+        self.publish("private_subnet_ids", ",".join(self._network.vpc.private_subnet_ids), "Where they run.")
+        if self._shares() and self._instances:
+            self.publish("importer_capacity_provider", self._instances.capacity_provider, "What they run on.")
         self.publish("web_service_name", self.web.name, "The web application's ECS service.")
 
 

@@ -1,7 +1,7 @@
 """Do the one job that this container was started for: `LEDGER_JOB` and `LEDGER_BATCH` name it.
 
-Exit codes: 0 the job is given back, whatever came of it; 3 it was not, or no longer, this container's; 1 a fault in here,
-of which the log tells.
+Exit codes: 0 the job is given back, whatever came of it; 3 it was not, or no longer, this container's; 1 a fault in
+here, of which the log tells.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 from . import entries, formats
 from .entries import FAILED, IMPORTED, IMPORTING, PENDING
 from .job import Job, JobError
-from .omero import Import, Omero
+from .omero import UNREACHABLE, Import, Omero
 from .table import Table
 
 # Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
@@ -70,6 +70,8 @@ class Batch:
         self._job.mine()
         self._say("confirm")
         found = omero.of_client_paths(paths)
+        if not found and _general(done):
+            raise JobError(f"{done.last()}; nothing of this batch was imported")
         printed = done.filesets()
         alone = len(self._left) == 1
         for each in list(self._left.values()):
@@ -82,8 +84,6 @@ class Batch:
                 self._failed(each, reason or done.last(), final=bool(reason) or each["attempts"] >= ATTEMPTS)
             else:
                 self._failed(each, done.last(), final=each["attempts"] >= ATTEMPTS)
-        if done.code and not printed and not self._job.lost.is_set() and _general(done):
-            raise JobError(f"{done.last()}; nothing of this batch was imported")
 
     def _options(self) -> list[str]:
         work = self._work
@@ -142,11 +142,8 @@ class Batch:
 
 
 def _general(done: Import) -> bool:
-    """Whether the importer could not begin at all: wrong usage, no JARs, no server."""
-    return done.code in (1, 103, 108, 200, 202) or any(
-        word in done.errors
-        for word in ("ConnectionRefused", "Ice.", "NullPointerException at ome.formats.importer.cli")
-    )
+    """Whether the importer could not begin at all: no JARs, wrong usage, no server."""
+    return done.code in (103, 108, 200, 202) or any(word in done.errors for word in UNREACHABLE)
 
 
 def _fault(each: Entry) -> str:
@@ -155,6 +152,9 @@ def _fault(each: Entry) -> str:
         return MISSING
     now = formats.one(each["path"], formats.Seen())
     return "" if now and now.print == each["print"] else CHANGED
+
+
+_STILL_IMPORTED: dict[str, Any] = {"when": "#state = :state", "given": {"state": IMPORTED}}
 
 
 def verify(job: Job, table: Table, omero: Omero) -> dict[str, Any]:
@@ -166,12 +166,10 @@ def verify(job: Job, table: Table, omero: Omero) -> dict[str, Any]:
     for each in items:
         differs = _difference(each, found.get(each["path"], {}))
         values = {"verified_at": entries.now_text()}
-        remove = ("differs",)
         if differs:
-            values["differs"], remove = differs, ()
-        table.update(
-            entries.update(each["id"], values, remove=remove, when="#state = :state", given={"state": IMPORTED})
-        )
+            values["differs"] = differs
+        remove = () if differs else ("differs",)
+        table.update(entries.update(each["id"], values, remove=remove, **_STILL_IMPORTED))
         counts["differs" if differs else "same"] += 1
     return counts
 

@@ -83,7 +83,8 @@ class Omero:
             )
         return (
             f"OMERO does not let {self._admin_name} in with the password of the importer's secret "
-            f"({_last_line(said)}); if it was changed in OMERO, put the new one into that secret with `aws secretsmanager put-secret-value`"
+            f"({_last_line(said)}); if it was changed in OMERO, put the new one into that secret with `aws "
+            "secretsmanager put-secret-value`"
         )
 
     def of_client_paths(self, paths: Iterable[bytes]) -> dict[bytes, dict[int, set[int]]]:
@@ -91,8 +92,9 @@ class Omero:
         found: dict[bytes, dict[int, set[int]]] = {}
         for some in _chunks(paths):
             quoted = ", ".join("'" + _client_path(path).replace("'", "''") + "'" for path in some)
+            # Doubled quotes are all that HQL knows to escape; nothing else ends a literal.
             query = (
-                "select entry.clientPath, fileset.id, image.id from FilesetEntry entry join entry.fileset fileset "
+                "select entry.clientPath, fileset.id, image.id from FilesetEntry entry join entry.fileset fileset "  # noqa: S608
                 f"left outer join fileset.images image where entry.clientPath in ({quoted})"
             )
             by_name = {_client_path(path): path for path in some}

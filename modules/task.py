@@ -1,0 +1,189 @@
+"""One ECS task definition with its roles, its log and its security group."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.ecs_task_definition import (
+    EcsTaskDefinition,
+    EcsTaskDefinitionRuntimePlatform,
+)
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from constructs import Construct
+
+from modules.account import Account
+from modules.cluster import Cluster
+from modules.container import Container, Mount, Share
+from modules.log_group import log_group
+from modules.policy import Statement, document, trust
+from modules.security_group import SecurityGroup, SecurityGroupProps
+
+ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[^/]*/(?P<name>[^:@]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskProps:
+    """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: what Fargate offers, or an instance has room for.
+
+    `capacity_provider` is that of the instances to run on; None is Fargate. The containers of `first` run to their end
+    before `container` starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
+    `statements` are what the container may do beyond an ECS Exec session and its mounts.
+
+    Raises:
+        ValueError: a share would be mounted on Fargate.
+    """
+
+    name: str
+    account: Account
+    cluster: Cluster
+    container: Container
+    first: Sequence[Container] = ()
+    capacity_provider: str | None = None
+    cpu: int
+    memory_mib: int
+    vpc_id: str
+    secrets_key_arn: str
+    log_group_name: str
+    log_retention_days: int
+    log_key_arn: str
+    statements: Sequence[Statement] = ()
+
+    def __post_init__(self) -> None:
+        shares = [mount.path for mount in self.container.mounts if isinstance(mount, Share)]
+        if shares and self.capacity_provider is None:
+            raise ValueError(f"Fargate cannot mount the NFS share at {shares[0]}; give the service a capacity provider")
+
+
+class Task:
+    """`definition_arn`, `role_arns` of both roles, `policies` to wait for, `security_group_id` and `log_group_name`.
+
+    Its resources belong to the scope that it is given: a service's are its own, not those of a part of it.
+    """
+
+    def __init__(self, scope: Construct, props: TaskProps) -> None:
+        container = props.container
+        group = SecurityGroup(
+            scope,
+            "security_group",
+            SecurityGroupProps(name=props.name, description=f"OMERO {container.name} tasks", vpc_id=props.vpc_id),
+        )
+        # Images, secrets, logs and ECS Exec's channel are reached over HTTPS, through the NAT gateway.
+        group.allow_out_to_anywhere("https", port=443, description="Images, secrets, logs, ECS Exec")
+        logs = log_group(
+            scope,
+            "log_group",
+            name=props.log_group_name,
+            retention_days=props.log_retention_days,
+            key_arn=props.log_key_arn,
+        )
+        execution_role, execution_policy = _role(scope, props, "execution", _execution_statements(props, logs.arn))
+        task_role, task_policy = _role(scope, props, "task", _task_statements(props))
+        definition = EcsTaskDefinition(
+            scope,
+            "task_definition",
+            family=props.name,
+            requires_compatibilities=["EC2" if props.capacity_provider else "FARGATE"],
+            network_mode="awsvpc",
+            cpu=str(props.cpu),
+            memory=str(props.memory_mib),
+            # OMERO's images are made for x86 only.
+            runtime_platform=EcsTaskDefinitionRuntimePlatform(
+                cpu_architecture="X86_64", operating_system_family="LINUX"
+            ),
+            execution_role_arn=execution_role.arn,
+            task_role_arn=task_role.arn,
+            container_definitions=json.dumps(_container_definitions(props)),
+            volume=[mount.render() for mount in container.mounts],
+        )
+        self.definition_arn = definition.arn
+        self.role_arns = (execution_role.arn, task_role.arn)
+        self.policies = (execution_policy, task_policy)
+        self.security_group_id = group.id
+        self.log_group_name = logs.name
+
+
+def _role(
+    scope: Construct, props: TaskProps, kind: str, statements: Sequence[Statement]
+) -> tuple[IamRole, IamRolePolicy]:
+    role = IamRole(
+        scope,
+        f"{kind}_role",
+        name=f"{props.name}-{kind}",
+        assume_role_policy=trust(
+            "ecs-tasks.amazonaws.com", account_id=props.account.id, source_arn=props.account.arn("ecs", "*")
+        ),
+    )
+    policy = IamRolePolicy(scope, f"{kind}_policy", name=kind, role=role.id, policy=document(*statements))
+    return role, policy
+
+
+def _execution_statements(props: TaskProps, log_group_arn: str) -> tuple[Statement, ...]:
+    """What ECS itself needs to start the container: its log, its secrets, its image."""
+    statements = [
+        Statement(
+            sid="WriteOwnLog", actions=("logs:CreateLogStream", "logs:PutLogEvents"), resources=(f"{log_group_arn}:*",)
+        )
+    ]
+    secrets = sorted({arn for container in (*props.first, props.container) for arn in container.secrets.values()})
+    if secrets:
+        statements += [
+            Statement(
+                sid="ReadOwnSecrets",
+                actions=("secretsmanager:GetSecretValue",),
+                resources=tuple(secrets),
+            ),
+            Statement(
+                sid="DecryptOwnSecrets",
+                actions=("kms:Decrypt",),
+                resources=(props.secrets_key_arn,),
+                conditions={"StringEquals": {"kms:ViaService": f"secretsmanager.{props.account.region}.amazonaws.com"}},
+            ),
+        ]
+    if ecr := ECR_IMAGE.match(props.container.image):
+        repository = f"arn:{props.account.partition}:ecr:{ecr['region']}:{ecr['account']}:repository/{ecr['name']}"
+        statements += [
+            Statement(
+                sid="PullOwnImage",
+                actions=("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+                resources=(repository,),
+            ),
+            Statement(
+                sid="LogInToRegistry",
+                actions=("ecr:GetAuthorizationToken",),
+                resources=("*",),
+                any_resource_because="the action takes no narrower resource",
+            ),
+        ]
+    return tuple(statements)
+
+
+def _task_statements(props: TaskProps) -> tuple[Statement, ...]:
+    """What the container may do: hold an ECS Exec session, mount its access points, and what is its own."""
+    mounts = tuple(
+        Statement(
+            sid=f"Mount{mount.volume.capitalize()}",
+            actions=(
+                ("elasticfilesystem:ClientMount",)
+                if mount.read_only
+                else ("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite")
+            ),
+            resources=(mount.file_system_arn,),
+            conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": mount.access_point_arn}},
+        )
+        for mount in props.container.mounts
+        if isinstance(mount, Mount)
+    )
+    return (*props.cluster.exec_statements(), *mounts, *props.statements)
+
+
+def _container_definitions(props: TaskProps) -> list[dict[str, object]]:
+    log = {
+        "awslogs-group": props.log_group_name,
+        "awslogs-region": props.account.region,
+        "awslogs-stream-prefix": "ecs",
+    }
+    return [*(container.render(log) for container in props.first), props.container.render(log, props.first)]
