@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from local_aws.server import LocalAws
+from local_aws.stand_ins import IMAGES
 from tests.local_aws.ecs_help import Client, Ecs, Network
 
 QUICK = {
@@ -31,6 +32,8 @@ QUICK = {
     "LOCAL_AWS_TRANSFER_START_SECONDS": "0.2",
     "LOCAL_AWS_TRANSFER_STOP_SECONDS": "0.5",
     "LOCAL_AWS_TRANSFER_ENDPOINT_SECONDS": "3",
+    "LOCAL_AWS_STAND_INS": str(IMAGES),
+    "LOCAL_AWS_EXEC_IDLE_SECONDS": "3",
 }
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from uuid import uuid4
 
 from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores
 from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
 from moto.ecs.models import ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
 
 from local_aws import clock
-from local_aws.services.ecs import clusters, instances, validation
+from local_aws.application import LocalAwsApplication
+from local_aws.services.ecs import clusters, faults, instances, logs, validation
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task
@@ -28,7 +30,17 @@ def _tick(now: float) -> None:
     for regions in list(ecs_backends.values()):
         for backend in list(regions.values()):
             clusters.follow_instances(backend)
+            _follow_programs(backend, now)
             advance(backend, now)
+    logs.deliver()
+
+
+def _follow_programs(backend: Any, now: float) -> None:
+    for tasks in list(backend.tasks.values()):
+        for task in list(tasks.values()):
+            if task.executes and task.follow(now) and task.service is not None:
+                task.service.on_task_change(task, now)
+                task.service.reconcile(now)
 
 
 def advance(backend: Any, now: float) -> None:
@@ -182,7 +194,14 @@ def run_task(self: Any) -> ActionResult:
     tags = list(request.get("tags") or [])
     if request.get("propagateTags") == "TASK_DEFINITION":
         tags += definition.tags
+    validation.check_overrides(definition, request.get("overrides") or {})
+    started = backend.__dict__.setdefault("_tasks_by_token", {})
+    if (token := request.get("clientToken")) and (before := started.get(token)):
+        if before[0] != {**request, "clientToken": token}:
+            raise ECSException("ConflictException", "The client token was used with other parameters before.")
+        return ActionResult({"tasks": [task.describe() for task in before[1]], "failures": []})
     tasks: list[Json] = []
+    made: list[Task] = []
     for _ in range(int(request.get("count") or 1)):
         subnets, place = vpc.get("subnets") or [], None
         if not fargate:
@@ -209,7 +228,10 @@ def run_task(self: Any) -> ActionResult:
             runs_for=DURATIONS.run,
         )
         backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
+        made.append(task)
         tasks.append({**task.describe(), "tags": tags})
+    if token:
+        started[token] = (request, made)
     return ActionResult({"tasks": tasks, "failures": []})
 
 
@@ -332,4 +354,8 @@ def install() -> None:
         setattr(Response, action.__name__, action)
     clusters.install()
     Response.register_task_definition = _task_definition(Response.register_task_definition)
+    for name in faults.ACTIONS:
+        method = camelcase_to_underscores(name)
+        setattr(Response, method, faults.wrapped(name, getattr(Response, method)))
+    LocalAwsApplication.resources["/_local/ecs/faults"] = faults.resource
     clock.every_request(_tick)

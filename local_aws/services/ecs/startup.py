@@ -53,13 +53,43 @@ def _role_exists(arn: str, account: str) -> bool:
     return any(role.arn == arn for role in iam_backends[account]["aws"].roles.values())
 
 
+def secret_value(value_from: str, account: str, region: str) -> str:
+    """What a container gets for a secret that `reason_not_to_start` found nothing wrong with."""
+    if not (match := _SECRET.match(value_from)):
+        parameter = _parameter(value_from, account, region)
+        return str(parameter.decrypt(parameter.value) if parameter.parameter_type == "SecureString" else parameter.value)
+    key, stage, version_id = _parts(value_from, match.end())
+    text = _version(match[0], stage, version_id, account, region).get("secret_string") or ""
+    return str(json.loads(text)[key]) if key else str(text)
+
+
+def _parameter(value_from: str, account: str, region: str) -> Any:
+    name = value_from.partition(":parameter")[2] or value_from
+    parameters = ssm_backends[account][region]
+    # An ARN has a slash before a name that has none of its own.
+    return parameters.get_parameter(name) or parameters.get_parameter(name.removeprefix("/"))
+
+
+def _parts(value_from: str, end: int) -> tuple[str, str, str]:
+    """The JSON key, the staging label and the version that follow a secret's ARN."""
+    key, stage, version_id = [*value_from[end:].split(":")[1:], "", "", ""][:3]
+    return key, stage, version_id
+
+
+def _version(arn: str, stage: str, version_id: str, account: str, region: str) -> Any:
+    secret = secretsmanager_backends[account][region].secrets[arn]
+    for version in (secret.versions or {}).values():
+        if (version_id or version["version_id"]) == version["version_id"] and (
+            (stage or "AWSCURRENT") in version["version_stages"] or version_id
+        ):
+            return version
+    return None
+
+
 def _secret(value_from: str, account: str, region: str) -> str | None:
     failed = "unable to pull secrets or registry auth: execution resource retrieval failed: "
     if not (match := _SECRET.match(value_from)):
-        name = value_from.partition(":parameter")[2] or value_from
-        parameters = ssm_backends[account][region]
-        # An ARN has a slash before a name that has none of its own.
-        if parameters.get_parameter(name) is None and parameters.get_parameter(name.removeprefix("/")) is None:
+        if _parameter(value_from, account, region) is None:
             return (
                 f"{_PREFIX}{failed}unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
                 f"invalid parameters: {value_from}"
@@ -71,12 +101,9 @@ def _secret(value_from: str, account: str, region: str) -> str | None:
     if secret is None or secret.is_deleted():
         problem = "ResourceNotFoundException: Secrets Manager can't find the specified secret."
         return _PREFIX + failed + retried + problem
-    key, stage, version_id = [*value_from[match.end() :].split(":")[1:], "", "", ""][:3]
-    for version in (secret.versions or {}).values():
-        if (version_id or version["version_id"]) == version["version_id"] and (
-            (stage or "AWSCURRENT") in version["version_stages"] or version_id
-        ):
-            return _json_key(version.get("secret_string"), key, failed)
+    key, stage, version_id = _parts(value_from, match.end())
+    if version := _version(match[0], stage, version_id, account, region):
+        return _json_key(version.get("secret_string"), key, failed)
     problem = (
         "ResourceNotFoundException: Secrets Manager can't find the specified secret value for staging label: "
         f"{stage or 'AWSCURRENT'}"

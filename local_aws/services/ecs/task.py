@@ -15,6 +15,8 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
+from local_aws.services.ecs import execution, images
+from local_aws.services.ecs.programs import NotStarted
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.startup import reason_not_to_start
 
@@ -64,6 +66,7 @@ class Task:
     stopped_reason: str | None = None
     stop_code: str | None = None
     healthy: bool = False
+    fault: str | None = None  # of `faults`, that this task meets
 
     def __post_init__(self) -> None:
         self.id = uuid4().hex
@@ -72,6 +75,11 @@ class Task:
         self.cluster_arn = self.cluster.arn
         self.attachment_id = str(uuid4())
         self.containers = [_Container(task=self, definition=each) for each in self.definition.container_definitions]
+        # Whether containers have stand-in programs, and whether the task ends when one of them does.
+        self.executes = any(each.image for each in self.containers)
+        if any(each.image and each.definition.get("essential", True) for each in self.containers):
+            self.runs_for = None
+        self._began = False
         self._ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
         self._eni = self._network_interface() if self.subnets else None
         self.due = self.created + _UP["PROVISIONING"] * DURATIONS.start
@@ -110,13 +118,7 @@ class Task:
         if self.last_status == "PROVISIONING":
             self._enter_up("PENDING", now)
         elif self.last_status == "PENDING":
-            account, region = self.backend.account_id, self.backend.region_name
-            if reason := reason_not_to_start(self.definition, account, region, self.zone):
-                self._end(now, reason, "TaskFailedToStart")
-            elif self.load_balancers or self.registries:
-                self._enter_up("ACTIVATING", now)
-            else:
-                self._run(now)
+            self._after_pending(now)
         elif self.last_status == "ACTIVATING":
             if reason := self._unconnectable():
                 self._end(now, reason, "TaskFailedToStart")
@@ -127,9 +129,51 @@ class Task:
         elif self.last_status == "DEACTIVATING":
             self._enter_down("STOPPING", now)
         elif self.last_status == "STOPPING":
-            self._enter_down("DEPROVISIONING", now)
+            if execution.all_ended(self):
+                self._enter_down("DEPROVISIONING", now)
+            else:
+                self.due = execution.next_look(now)
         elif self.last_status == "DEPROVISIONING":
             self._end(now, self.stopped_reason or "", self.stop_code or "")
+
+    def _after_pending(self, now: float) -> None:
+        if not self.executes or not self._began:
+            account, region = self.backend.account_id, self.backend.region_name
+            reason = execution.reason_of_fault(self)
+            reason = reason or reason_not_to_start(self.definition, account, region, self.zone)
+            if reason:
+                self._end(now, reason, "TaskFailedToStart")
+                return
+            if (self.fault or "").startswith("pending:"):
+                self.due, self.fault = now + float((self.fault or "").partition(":")[2]), None
+                return
+            self._create_log_streams()
+            self._began = True
+        try:
+            if self.executes and not execution.begin(self):
+                self.due = execution.next_look(now)
+                return
+        except NotStarted as error:
+            self._end(now, str(error), "TaskFailedToStart")
+            return
+        if self.load_balancers or self.registries:
+            self._enter_up("ACTIVATING", now)
+        else:
+            self._run(now)
+
+    def follow(self, now: float) -> bool:
+        """Stop it if an essential program has ended, or what interrupts it is due; whether it changed."""
+        if self.desired_status == "STOPPED" or self.started is None:
+            return False
+        kind, _, seconds = (self.fault or "").partition(":")
+        if kind == "spot" and now >= self.started + float(seconds):
+            self.stop(now, "Your Spot Task was interrupted.", "SpotInterruption")
+        elif execution.ended(self):
+            reasons = [each.reason for each in self.containers if each.reason]
+            self.stop(now, *(reasons or ["Essential container in task exited"])[:1], "EssentialContainerExited")
+        else:
+            return False
+        return True
 
     def stop(self, now: float, reason: str, code: str) -> None:
         """Begin to stop it; nothing happens to a task that already stops."""
@@ -148,11 +192,12 @@ class Task:
 
     def _enter_down(self, status: str, now: float) -> None:
         self.last_status, self.due = status, now + _DOWN[status] * DURATIONS.stop
+        if status == "STOPPING":
+            execution.stop(self)
 
     def _run(self, now: float) -> None:
         self.last_status, self.started = "RUNNING", now
         self.due = now + DURATIONS.health
-        self._create_log_streams()
         for balancer in self.load_balancers:
             group = self._target_groups[balancer["targetGroupArn"]]
             group.register([{"Id": self.address, "Port": balancer["containerPort"]}])
@@ -172,7 +217,7 @@ class Task:
                     self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
             if self.runs_for is not None:
                 self.due = max(now, (self.started or now) + self.runs_for)
-        else:
+        elif self.runs_for is not None:
             for container in self.containers:
                 container.exit_code = 0
             self.stop(now, "Essential container in task exited", "EssentialContainerExited")
@@ -182,6 +227,7 @@ class Task:
         self.stopping = self.stopping or now
         self.stopped, self.stopped_reason, self.stop_code = now, reason, code
         self._disconnect()
+        execution.remove(self)
         for container in self.containers:
             if self.started is not None and container.exit_code is None:
                 container.exit_code = 143  # 128 + SIGTERM, for a program that does not catch it
@@ -306,8 +352,12 @@ class _Container:
     task: Task
     definition: Json
     exit_code: int | None = None
+    reason: str | None = None
+    begun: bool = False
+    program: Any = None
 
     def __post_init__(self) -> None:
+        self.image = images.find(self.definition["image"])
         self.arn = f"{self.task.task_arn.replace(':task/', ':container/')}/{uuid4()}"
         self.runtime_id = f"{self.task.id}-{uuid4().int % 10**10}"
 
@@ -333,6 +383,7 @@ class _Container:
             "runtimeId": self.runtime_id if task.started else None,
             "lastStatus": self.last_status,
             "exitCode": self.exit_code,
+            "reason": self.reason,
             "healthStatus": "HEALTHY" if definition.get("healthCheck") and task.healthy else "UNKNOWN",
             "networkInterfaces": [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
             if task.address

@@ -5,6 +5,7 @@ moto accepts all of it. The messages are AWS's.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 
+_LONGEST_OVERRIDES = 8192  # characters, with the JSON around them
 _GIB = 1024
 # CPU units and the memory (MiB) they may have:
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
@@ -177,6 +179,18 @@ def check_launch(cluster: Any, definition: Any, request: Json) -> None:
             "The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role "
             "in your task definition and try again."
         )
+
+
+def check_overrides(definition: Any, overrides: Json) -> None:
+    """Raises for overrides of containers that are not there, or of more than 8192 characters (RunTask)."""
+    names = [container["name"] for container in definition.container_definitions]
+    for override in overrides.get("containerOverrides") or []:
+        if override.get("name") not in names:
+            raise InvalidParameterException(
+                f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
+            )
+    if len(json.dumps(overrides)) > _LONGEST_OVERRIDES:
+        raise InvalidParameterException("Container Overrides length must be at most 8192")
 
 
 def check_connections(backend: Any, definition: Any, request: Json) -> None:

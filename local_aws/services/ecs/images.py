@@ -1,0 +1,42 @@
+"""Images that have stand-in programs, in the folder that LOCAL_AWS_STAND_INS names: see local_aws/stand_ins/README.md.
+
+`<folder>/<image>/image.json` is what of its configuration a container takes over: `user` (a uid), `entryPoint`, `command`,
+`directory` and `environment`. `<folder>/<image>/root` is put over the root directory of its containers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    root: Path
+    user: int = 0
+    entry_point: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    directory: str = "/"
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def find(name: str) -> Image | None:
+    """The stand-in for an image such as `docker.io/openmicroscopy/omero-server:5.6.16`; None where there is none."""
+    folder = os.environ.get("LOCAL_AWS_STAND_INS")
+    if not folder:
+        return None
+    last = name.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    place = Path(folder, last)
+    if not last or not (place / "image.json").is_file():
+        return None
+    given = json.loads((place / "image.json").read_text(encoding="utf-8"))
+    return Image(
+        root=(place / "root").resolve(),
+        user=int(given.get("user", 0)),
+        entry_point=given.get("entryPoint", []),
+        command=given.get("command", []),
+        directory=given.get("directory", "/"),
+        environment=given.get("environment", {}),
+    )
