@@ -32,12 +32,6 @@ UNREACHABLE = (
 )
 
 
-class Imported(NamedTuple):
-    """What OMERO has of a client path: filesets, each with its images."""
-
-    filesets: dict[int, set[int]]
-
-
 class Omero:
     """One OMERO, as its administrator `admin`, and for `user` where one is named."""
 
@@ -105,11 +99,12 @@ class Omero:
                         images.add(int(image))
         return found
 
-    def query(self, text: str) -> list[list[str]]:
-        """The rows of a query over all groups."""
-        words = ["hql", "--all", "--limit", "1000000", "--style", "json", *self._admin, text]
+    def query(self, text: str, *, as_user: bool = False) -> list[list[str]]:
+        """The rows of a query: over all groups, or in the user's own."""
+        whose = self._user if as_user else ["--all", *self._admin]
+        words = ["hql", "--limit", "1000000", "--style", "json", *whose, text]
         for left in reversed(range(TRIES)):
-            code, out, said = self._run(words, "admin")
+            code, out, said = self._run(words, "user" if as_user else "admin")
             if not code:
                 break
             if not left:
@@ -123,8 +118,7 @@ class Omero:
 
     def run(self, words: Sequence[str]) -> tuple[int, str, str]:
         """Run a command as the user; exit code, output, errors."""
-        name, *rest = words
-        return self._run([name, *self._user, *rest], "user")
+        return self._run([*words[:1], *self._user, *words[1:]], "user")
 
     def import_(self, paths: Sequence[bytes], options: Sequence[str], *, until: threading.Event) -> Import:
         """One JVM imports all of `paths`; ended at once when `until` is set."""

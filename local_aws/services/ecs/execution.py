@@ -5,11 +5,13 @@ What it is about is an object with `definition`, `image` (see `images`), `progra
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from local_aws import serve
 from local_aws.services.ecs import faults, logs, mounts, startup
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
@@ -111,8 +113,10 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
     for override in (task.overrides or {}).get("containerOverrides") or []:
         if override.get("name") == container.definition["name"]:
             given |= {each["name"]: each["value"] for each in override.get("environment") or []}
+    # What the task role gives to an SDK: AWS itself, and credentials.
+    aws = serve.environment(os.environ[serve.ENDPOINT], region) if serve.ENDPOINT in os.environ else {}
     fargate = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"} if task.launch_type == "FARGATE" else {}
-    return {**fargate, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **given}
+    return {**aws, **fargate, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **given}
 
 
 def _stream(task: Any, definition: Json) -> logs.Stream | None:

@@ -1,0 +1,169 @@
+"""The transport `task`: a task of ECS for each job, from the task definition of the stack `omero`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from scripts import aws
+from scripts.errors import Failed
+from scripts.ingest.ledger import JobItem
+from scripts.ingest.opened import Opened
+
+# ECS lists a task some seconds after it has answered RunTask (API reference: eventual consistency).
+LISTED_SECONDS = 90.0
+# How a task ends that its program has no part in: its filesets are not to blame.
+NOT_ITS_FAULT = {
+    "SpotInterruption",
+    "TerminationNotice",
+    "UserInitiated",
+    "TaskFailedToStart",
+    "ServiceSchedulerInitiated",
+}
+# Reasons of RunTask that pass: there is no room now, and there may be some in a minute.
+NO_ROOM = ("RESOURCE:", "AGENT", "Capacity is unavailable")
+
+
+class NotStarted(Exception):
+    """The job's program was not started; `passing` if it may be in a while. The message is what AWS said."""
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A job's program certainly does not run any more. `counted`: what it was doing may be to blame."""
+
+    reason: str
+    counted: bool
+    started: bool = True
+
+
+class Transport(Protocol):
+    """How the program of a job is started, seen and stopped."""
+
+    name: str
+
+    def start(self, key: str, batch: str) -> None:
+        """Start it. Raises NotStarted."""
+
+    def ended(self, job: JobItem) -> Ended | None:
+        """How it ended; None while it may run, or may still begin."""
+
+    def stop(self, job: JobItem, reason: str) -> None:
+        """Have it end soon."""
+
+    def log_of(self, batch: str) -> str:
+        """Where its log is, for people."""
+
+
+class TaskTransport:
+    """A task of ECS for each job. ECS is asked for its tasks by the job's token, so nothing of them has to be kept."""
+
+    name = "task"
+
+    def __init__(self, opened: Opened) -> None:
+        self._ecs = opened.client("ecs", patient=True)
+        self._cluster = opened.parameter("omero/cluster_name")
+        self._definition = opened.parameter("omero/importer_task_definition_arn")
+        self._log_group = opened.parameter("omero/importer_log_group_name")
+        self._network = {
+            "awsvpcConfiguration": {
+                "subnets": opened.listed("omero/private_subnet_ids"),
+                "securityGroups": [opened.parameter("omero/importer_security_group_id")],
+                "assignPublicIp": "DISABLED",
+            }
+        }
+        provider = opened.parameters.get("omero/importer_capacity_provider")
+        self._where: dict[str, Any] = (
+            {"capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}]}
+            if provider
+            else {"launchType": "FARGATE", "platformVersion": "LATEST"}
+        )
+
+    def start(self, key: str, batch: str) -> None:
+        """Start a task; asked again for the same job, ECS starts no second one.
+
+        Raises:
+            NotStarted: ECS has no room, or does not take the task.
+        """
+        environment = [{"name": "LEDGER_JOB", "value": key}, {"name": "LEDGER_BATCH", "value": batch}]
+        try:
+            answer = self._ecs.run_task(
+                cluster=self._cluster,
+                taskDefinition=self._definition,
+                count=1,
+                networkConfiguration=self._network,
+                overrides={"containerOverrides": [{"name": "importer", "environment": environment}]},
+                startedBy=batch,
+                clientToken=batch,
+                propagateTags="TASK_DEFINITION",
+                enableECSManagedTags=True,
+                **self._where,
+            )
+        except ClientError as error:
+            raise NotStarted(aws.sentence(error), passing=aws.code_of(error) in PASSING_CODES) from error
+        if failures := answer.get("failures"):
+            reason = failures[0].get("reason", "no reason")
+            detail = failures[0].get("detail") or ""
+            raise NotStarted(
+                f"ECS does not start a task of {self._definition.rpartition('/')[2]}: {reason} {detail}".strip(),
+                passing=reason.startswith(NO_ROOM),
+            )
+
+    def ended(self, job: JobItem) -> Ended | None:
+        """How its task ended."""
+        tasks = self._tasks(job.batch)
+        if not tasks:
+            if time.time() - job.claimed < LISTED_SECONDS:
+                return None
+            # ECS forgets a stopped task after an hour; a running one it always lists.
+            return Ended("its task is gone", counted=False)
+        if any(task["lastStatus"] != "STOPPED" for task in tasks):
+            return None
+        task = tasks[0]
+        code = task.get("stopCode", "")
+        said = " ".join(str(task.get("stoppedReason", "no reason")).split())
+        codes = [container.get("exitCode") for container in task["containers"]]
+        reasons = [container["reason"] for container in task["containers"] if container.get("reason")]
+        reason = "; ".join([f"the task stopped: {said}", *reasons])
+        if codes and codes[0] is not None:
+            reason += f" (exit code {codes[0]})"
+        return Ended(reason, counted=code not in NOT_ITS_FAULT, started="startedAt" in task)
+
+    def stop(self, job: JobItem, reason: str) -> None:
+        """Stop its tasks."""
+        for task in self._tasks(job.batch):
+            if task["desiredStatus"] != "STOPPED":
+                self._ecs.stop_task(cluster=self._cluster, task=task["taskArn"], reason=reason[:255])
+
+    def log_of(self, batch: str) -> str:
+        """The log stream of its task."""
+        ids = [task["taskArn"].rpartition("/")[2] for task in self._tasks(batch)]
+        return f"{self._log_group}/ecs/importer/{ids[0]}" if ids else self._log_group
+
+    def _tasks(self, batch: str) -> list[dict[str, Any]]:
+        arns = []
+        for status in ("RUNNING", "STOPPED"):
+            pages = self._ecs.get_paginator("list_tasks")
+            for page in pages.paginate(cluster=self._cluster, startedBy=batch, desiredStatus=status):
+                arns += page["taskArns"]
+        if not arns:
+            return []
+        found: list[dict[str, Any]] = self._ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"]
+        return found
+
+
+PASSING_CODES = {*aws.THROTTLED_CODES, "ServerException", "InternalFailure", "ServiceUnavailableException"}
+
+
+def never_started(what: str, reason: str) -> Failed:
+    """The sentence for a job whose program did not begin."""
+    return Failed(
+        f"{what} did not start: {reason.rstrip('.')}; mend that and run this again, nothing is lost or done twice."
+    )
