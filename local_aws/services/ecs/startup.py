@@ -57,7 +57,9 @@ def secret_value(value_from: str, account: str, region: str) -> str:
     """What a container gets for a secret that `reason_not_to_start` found nothing wrong with."""
     if not (match := _SECRET.match(value_from)):
         parameter = _parameter(value_from, account, region)
-        return str(parameter.decrypt(parameter.value) if parameter.parameter_type == "SecureString" else parameter.value)
+        return str(
+            parameter.decrypt(parameter.value) if parameter.parameter_type == "SecureString" else parameter.value
+        )
     key, stage, version_id = _parts(value_from, match.end())
     text = _version(match[0], stage, version_id, account, region).get("secret_string") or ""
     return str(json.loads(text)[key]) if key else str(text)
