@@ -6,9 +6,11 @@ here, of which the log tells.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
+import urllib.request
 from typing import Any
 
 from . import batch, scan
@@ -44,6 +46,7 @@ def main() -> int:
 
 def _do(job: Job, table: Table) -> dict[str, Any]:
     work = job.work
+    work["log"] = _log() or work.get("log", "")
     if work["do"] == "scan":
         return scan.scan(job, table)
     omero = Omero(
@@ -60,6 +63,19 @@ def _do(job: Job, table: Table) -> dict[str, Any]:
     if work["do"] == "check":
         return batch.check(job, omero)
     raise JobError(f"the job {work['do']} is none of scan, check, import, verify; deploy the stack omero again")
+
+
+def _log() -> str:
+    """Group and stream of this container's log, as ECS tells them."""
+    url = os.environ.get("ECS_CONTAINER_METADATA_URI_V4")
+    if not url:
+        return ""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - ECS's own address
+            options = json.load(answer).get("LogOptions", {})
+    except (OSError, ValueError):
+        return ""
+    return f"{options.get('awslogs-group', '')} {options.get('awslogs-stream', '')}".strip()
 
 
 if __name__ == "__main__":

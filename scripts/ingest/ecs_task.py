@@ -45,21 +45,19 @@ class Ended:
 
 
 class Transport(Protocol):
-    """How the program of a job is started, seen and stopped."""
+    """How the program of a job is started, seen and stopped; `log` is where its output goes, for people."""
 
     name: str
+    log: str
 
-    def start(self, key: str, batch: str) -> None:
-        """Start it. Raises NotStarted."""
+    def start(self, key: str, batch: str) -> str:
+        """Start it; the ARN of the task that it runs in. Raises NotStarted."""
 
     def ended(self, job: JobItem) -> Ended | None:
         """How it ended; None while it may run, or may still begin."""
 
     def stop(self, job: JobItem, reason: str) -> None:
         """Have it end soon."""
-
-    def log_of(self, batch: str) -> str:
-        """Where its log is, for people."""
 
 
 class TaskTransport:
@@ -71,7 +69,7 @@ class TaskTransport:
         self._ecs = opened.client("ecs", patient=True)
         self._cluster = opened.parameter("omero/cluster_name")
         self._definition = opened.parameter("omero/importer_task_definition_arn")
-        self._log_group = opened.parameter("omero/importer_log_group_name")
+        self.log = opened.parameter("omero/importer_log_group_name")
         self._network = {
             "awsvpcConfiguration": {
                 "subnets": opened.listed("omero/private_subnet_ids"),
@@ -86,7 +84,7 @@ class TaskTransport:
             else {"launchType": "FARGATE", "platformVersion": "LATEST"}
         )
 
-    def start(self, key: str, batch: str) -> None:
+    def start(self, key: str, batch: str) -> str:
         """Start a task; asked again for the same job, ECS starts no second one.
 
         Raises:
@@ -115,10 +113,11 @@ class TaskTransport:
                 f"ECS does not start a task of {self._definition.rpartition('/')[2]}: {reason} {detail}".strip(),
                 passing=reason.startswith(NO_ROOM),
             )
+        return str(answer["tasks"][0]["taskArn"])
 
     def ended(self, job: JobItem) -> Ended | None:
         """How its task ended."""
-        tasks = self._tasks(job.batch)
+        tasks = self._tasks(job)
         if not tasks:
             if time.time() - job.claimed < LISTED_SECONDS:
                 return None
@@ -138,23 +137,25 @@ class TaskTransport:
 
     def stop(self, job: JobItem, reason: str) -> None:
         """Stop its tasks."""
-        for task in self._tasks(job.batch):
+        for task in self._tasks(job):
             if task["desiredStatus"] != "STOPPED":
                 self._ecs.stop_task(cluster=self._cluster, task=task["taskArn"], reason=reason[:255])
 
-    def log_of(self, batch: str) -> str:
-        """The log stream of its task."""
-        ids = [task["taskArn"].rpartition("/")[2] for task in self._tasks(batch)]
-        return f"{self._log_group}/ecs/importer/{ids[0]}" if ids else self._log_group
+    def _tasks(self, job: JobItem) -> list[dict[str, Any]]:
+        """The tasks of a job; at most one, unless ECS has forgotten it."""
+        if job.task:
+            return self._described([job.task])
+        # The runner was killed between ECS's answer and its own note. `startedBy` may be the only filter.
+        if arns := self._ecs.list_tasks(cluster=self._cluster, startedBy=job.batch)["taskArns"]:
+            return self._described(arns)
+        family = self._definition.rpartition("/")[2].partition(":")[0]
+        pages = self._ecs.get_paginator("list_tasks").paginate(
+            cluster=self._cluster, family=family, desiredStatus="STOPPED"
+        )
+        stopped = (task for page in pages if page["taskArns"] for task in self._described(page["taskArns"]))
+        return [task for task in stopped if task.get("startedBy") == job.batch]
 
-    def _tasks(self, batch: str) -> list[dict[str, Any]]:
-        arns = []
-        for status in ("RUNNING", "STOPPED"):
-            pages = self._ecs.get_paginator("list_tasks")
-            for page in pages.paginate(cluster=self._cluster, startedBy=batch, desiredStatus=status):
-                arns += page["taskArns"]
-        if not arns:
-            return []
+    def _described(self, arns: list[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"]
         return found
 

@@ -88,6 +88,7 @@ class JobItem:
     result: dict[str, Any]
     who: str
     claimed: float
+    task: str
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, Any]]) -> JobItem:
@@ -103,6 +104,7 @@ class JobItem:
             result=json.loads(values.get("result", "{}")),
             who=values.get("who", ""),
             claimed=float(values.get("claimed", 0)),
+            task=values.get("task", ""),
         )
 
 
@@ -271,6 +273,10 @@ class Ledger:
         values = {"state": READY, "expires": int(time.time() + START_SECONDS), "ids": entries.pack(ids)}
         when, given = "#batch = :batch and #state = :claimed", {"batch": batch, "claimed": CLAIMED}
         return self._update(key, values, when=when, given=given)
+
+    def note_task(self, key: str, batch: str, task: str) -> None:
+        """Keep which task does the job."""
+        self._update(key, {"task": task}, when="#batch = :batch", given={"batch": batch})
 
     def revoke(self, job: JobItem) -> bool:
         """Take a job back that no container does any more, or may begin; False if that is not so after all."""

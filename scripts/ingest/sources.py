@@ -1,0 +1,77 @@
+"""Where images may be imported from, and whether the server is fit for it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from scripts.errors import Refused
+from scripts.ingest.opened import Opened
+
+DATA_DIR = "/OMERO"
+TRANSFERS = ("ln_s", "ln", "cp", "upload")
+LINKS = ("ln_s", "ln")
+REMOVING = ("upload_rm", "ln_rm", "cp_rm")
+
+
+def mounts(opened: Opened) -> dict[str, bool]:
+    """What the importers see, and whether links may point there: the data directory, and a File Gateway's share."""
+    workspace = opened.workspace
+    section = workspace.share or workspace.file_gateway
+    return {DATA_DIR: True, **({section.mount_point: False} if section else {})}
+
+
+def path(opened: Opened, text: str) -> bytes:
+    """A path as the importers see it.
+
+    Raises:
+        Refused: it is relative, or outside of what they see.
+    """
+    normal = os.path.normpath(text) if text.startswith("/") else ""
+    seen = mounts(opened)
+    if "\0" in text or not any(normal == mount or normal.startswith(f"{mount}/") for mount in seen):
+        allowed = " or ".join(f"{mount}/..." for mount in seen)
+        raise Refused(
+            f"the path {text!r} is outside of what the importers see; allowed: {allowed}, as OMERO.server sees it, "
+            "not as this machine does."
+        )
+    return os.fsencode(normal)
+
+
+def check_transfer(transfer: str) -> None:
+    """Refuse what is none, and what deletes images.
+
+    Raises:
+        Refused: it is one of those.
+    """
+    if transfer in REMOVING:
+        raise Refused(
+            f"--transfer {transfer} deletes the files as it imports them; allowed: {', '.join(TRANSFERS)}. Import, "
+            "verify, and delete them yourself."
+        )
+    if transfer not in TRANSFERS:
+        raise Refused(f"--transfer {transfer} is none; allowed: {', '.join(TRANSFERS)}.")
+
+
+def check_server(opened: Opened) -> None:
+    """Refuse to import while OMERO.server is not healthy.
+
+    Raises:
+        Refused: the service is not there, has no task that runs, or its task is not healthy.
+    """
+    ecs = opened.client("ecs")
+    cluster, name = opened.parameter("omero/cluster_name"), opened.parameter("omero/server_service_name")
+    found = ecs.describe_services(cluster=cluster, services=[name])["services"]
+    if not found or found[0]["status"] != "ACTIVE":
+        raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
+    log = f"its log group is {opened.parameter('omero/server_log_group_name')}"
+    arns = ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus="RUNNING")["taskArns"]
+    tasks: list[dict[str, Any]] = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    if not any(task["lastStatus"] == "RUNNING" for task in tasks):
+        events = found[0].get("events") or [{"message": "no event"}]
+        raise Refused(f"OMERO.server does not run ({events[0]['message'].rstrip('.')}); {log}.")
+    if not any(task.get("healthStatus") == "HEALTHY" for task in tasks):
+        raise Refused(
+            f"OMERO.server runs but is not healthy (`omero admin status` fails, or it has just started); {log}. Wait a "
+            "few minutes and run this again."
+        )
