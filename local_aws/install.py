@@ -29,6 +29,7 @@ SERVICES: tuple[str, ...] = (
     "awslambda",
     "events",
     "sqs",
+    "ssm",
 )
 
 ENVIRONMENT = {

@@ -15,12 +15,14 @@ an open file descriptor: why the command could not be started is written to it, 
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import platform
 import select
 import signal
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +195,10 @@ def enter(pid: int, spec: dict[str, Any]) -> int:
     child = os.fork()
     if child == 0:
         try:
-            _libc.prctl(_PDEATHSIG, signal.SIGHUP)
+            os.setsid()
+            with contextlib.suppress(OSError):  # where the standard input is no terminal
+                fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            _libc.prctl(_PDEATHSIG, signal.SIGKILL)
             _execute(spec)
         except FileNotFoundError:
             sys.stderr.write(f'exec: "{spec["command"][0]}": executable file not found in $PATH\r\n')
@@ -201,8 +206,7 @@ def enter(pid: int, spec: dict[str, Any]) -> int:
             sys.stderr.write(f"{error}\r\n")
         sys.stderr.flush()
         os._exit(_NOT_FOUND)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, lambda *_: os.kill(child, signal.SIGHUP))
     return _code(os.waitpid(child, 0)[1])
 
 

@@ -15,10 +15,12 @@ from moto.core.utils import camelcase_to_underscores
 from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
 from moto.ecs.models import ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
+from moto.kms.models import kms_backends
 
 from local_aws import clock
 from local_aws.application import LocalAwsApplication
-from local_aws.services.ecs import clusters, faults, instances, logs, validation
+from local_aws.services.ecs import clusters, data_channels, faults, instances, logs, validation
+from local_aws.services.ecs.exec_session import Session
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task
@@ -287,9 +289,11 @@ def stop_task(self: Any) -> ActionResult:
 
 
 def execute_command(self: Any) -> ActionResult:
-    """A session as ECS describes it; what connects to its address finds nobody there."""
+    """A session. Where the container has no stand-in programs, what connects to its address finds nobody there."""
     backend, request = self.ecs_backend, _request(self)
     cluster = validation.active_cluster(backend, request)
+    if not request.get("interactive"):
+        raise InvalidParameterException("Interactive is a required parameter and has to be true.")
     task = _find_task(backend, cluster, request["task"])
     if task is None:
         raise InvalidParameterException("The referenced task was not found.")
@@ -305,22 +309,46 @@ def execute_command(self: Any) -> ActionResult:
     name = request.get("container") or names[0]
     if name not in names:
         raise InvalidParameterException(f"The container {name} does not exist in the task.")
-    if not task.healthy:
+    container = task.containers[names.index(name)]
+    if not container.has_agent:
         raise ECSException(
             "TargetNotConnectedException",
             "The execute command failed due to an internal error. Try again later.",
         )
     session = f"ecs-execute-command-{uuid4().hex[:17]}"
+    token = uuid4().hex
     url = f"wss://ssmmessages.{backend.region_name}.amazonaws.com/v1/data-channel/{session}?role=publish_subscribe"
+    if container.program is not None:
+        made = _session(backend, cluster, container, session, request["command"])
+        token, url = made.token, data_channels.add(made)
     return ActionResult(
         {
             "clusterArn": cluster.arn,
             "taskArn": task.task_arn,
             "containerName": name,
-            "containerArn": task.containers[names.index(name)].arn,
-            "interactive": bool(request.get("interactive")),
-            "session": {"sessionId": session, "streamUrl": url, "tokenValue": uuid4().hex},
+            "containerArn": container.arn,
+            "interactive": True,
+            "session": {"sessionId": session, "streamUrl": url, "tokenValue": token},
         }
+    )
+
+
+def _session(backend: Any, cluster: Any, container: Any, name: str, command: str) -> Session:
+    configuration = (cluster.configuration or {}).get("executeCommandConfiguration") or {}
+    kms = kms_backends[backend.account_id][backend.region_name]
+
+    def decrypt(sealed: bytes, context: dict[str, str]) -> bytes:
+        # Without the lock of the backends: it changes nothing, and who ends a session has that lock.
+        return bytes(kms.decrypt(ciphertext_blob=sealed, encryption_context=context)[0])
+
+    return Session(
+        id=name,
+        target=f"ecs:{cluster.name}_{container.task.id}_{container.runtime_id}",
+        start=container.program.enter,
+        command=command,
+        key=configuration.get("kmsKeyId"),
+        decrypt=decrypt,
+        fault=faults.take("session"),
     )
 
 

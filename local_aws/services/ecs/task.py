@@ -367,12 +367,17 @@ class _Container:
             return "RUNNING" if self.exit_code is None else "STOPPED"
         return "STOPPED" if self.task.desired_status == "STOPPED" else "PENDING"
 
+    @property
+    def has_agent(self) -> bool:
+        """Whether ECS Exec's agent runs; it needs a root file system that it can write to."""
+        return self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
+
     def describe(self) -> Json:
         definition, task = self.definition, self.task
-        running = self.last_status == "RUNNING"
+        stopped = task.stopped or definition.get("readonlyRootFilesystem")
         agent = {
             "name": "ExecuteCommandAgent",
-            "lastStatus": "RUNNING" if running and task.healthy else ("STOPPED" if task.stopped else "PENDING"),
+            "lastStatus": "RUNNING" if self.has_agent else ("STOPPED" if stopped else "PENDING"),
             "lastStartedAt": moment(task.started),
         }
         described = {
