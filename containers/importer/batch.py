@@ -16,6 +16,8 @@ from .table import Table
 # Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
 ATTEMPTS = 4
 SETTLE_POLL_SECONDS = 5.0
+# How an importer ends that has come to its end: 1 nothing to import, 2 an import failed.
+CERTAIN = (0, 1, 2, 3)
 MISSING = "the file is no longer there; put it back, or leave it, and scan again"
 CHANGED = "the file has changed since the scan, so it may still be arriving; scan again"
 Entry = dict[str, Any]
@@ -80,10 +82,9 @@ class Batch:
                 self._imported(each, filesets, printed=printed)
                 continue
             reason = done.reason(each["path"])
-            if reason or alone:
-                self._failed(each, reason or done.last(), final=bool(reason) or each["attempts"] >= ATTEMPTS)
-            else:
-                self._failed(each, done.last(), final=each["attempts"] >= ATTEMPTS)
+            # Without a reason of its own it is tried again, with fewer others and at last alone.
+            final = bool(reason) or each["attempts"] >= ATTEMPTS or (alone and done.code in CERTAIN)
+            self._failed(each, reason or done.last(), final=final)
 
     def _options(self) -> list[str]:
         work = self._work
@@ -114,7 +115,9 @@ class Batch:
         self.counts["already" if already else "imported"] += 1
 
     def _failed(self, each: Entry, reason: str, *, final: bool = True) -> None:
-        self._record(each, {"state": FAILED if final else PENDING, "reason": reason})
+        """Leave it to a person, or to a later batch, once OMERO is certainly not at it any more."""
+        after = {} if final else {"after": int(time.time() + float(self._work["settle_seconds"]) + 1)}
+        self._record(each, {"state": FAILED if final else PENDING, "reason": reason, **after})
         self.counts["failed" if final else "pending"] += 1
 
     def _record(self, each: Entry, values: dict[str, Any], remove: tuple[str, ...] = ()) -> None:

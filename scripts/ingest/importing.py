@@ -17,7 +17,7 @@ from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING
 from scripts.errors import Failed
 from scripts.ingest.batches import Batch, Limits, cut, keys
 from scripts.ingest.ecs_task import Ended, NotStarted, Transport
-from scripts.ingest.ledger import JobItem, Ledger, slot
+from scripts.ingest.ledger import Entry, JobItem, Ledger, slot
 
 # Jobs in a row that came to nothing, before a run gives up.
 FAULTS = 3
@@ -152,7 +152,8 @@ class Run:
 
     def _close(self, job: JobItem, reason: str, *, counted: bool, fault: bool = False) -> bool:
         """Give back what is not done, and free the slot."""
-        back = self._ledger.give_back(job.batch, job.ids, reason or "its runner was killed", counted=counted)
+        wait = 0 if fault or job.state == CLAIMED else float(job.work.get("settle_seconds", 0))
+        back = self._ledger.give_back(job.batch, job.ids, reason or "its runner was killed", counted=counted, wait=wait)
         self._ledger.drop(job.key, job.batch)
         for name in self.counts:
             self.counts[name] += job.result.get(name, 0)
@@ -205,11 +206,15 @@ class Run:
                 return None
         if not self._waiting:
             # Read from the beginning: filesets may have been given back, or found, meanwhile.
-            self._source = cut(
-                self._ledger.entries(PENDING, under=self._wanted.under), self._wanted.limits, self._key_of
-            )
+            self._source = cut(self._pending(), self._wanted.limits, self._key_of)
             return next(self._source, None)
         return None
+
+    def _pending(self) -> Iterator[Entry]:
+        """What may be imported now."""
+        now = time.time()
+        found = self._ledger.entries(PENDING, under=self._wanted.under)
+        return (entry for entry in found if entry.after <= now)
 
     def _start(self, key: str, batch: Batch) -> int:
         """Claim a batch's filesets and start its program; the number of programs, 0 or 1."""

@@ -34,7 +34,10 @@ START_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A fileset. `size` in bytes; `images` as ranges of ids, `count` of them."""
+    """A fileset. `size` in bytes; `images` as ranges of ids, `count` of them.
+
+    It is not imported before `after` (seconds since 1970): OMERO may still be at it, for an importer that is gone.
+    """
 
     id: str
     path: bytes
@@ -59,6 +62,7 @@ class Entry:
     differs: str = ""
     changed: str = ""
     by: str = ""
+    after: int = 0
 
     @classmethod
     def of(cls, item: Mapping[str, Mapping[str, Any]]) -> Entry:
@@ -210,8 +214,11 @@ class Ledger:
 
         return [entry for entry in _at_once(one, wanted) if entry]
 
-    def give_back(self, batch: str, ids: Iterable[str], reason: str, *, counted: bool) -> int:
-        """Let go of filesets that `batch` has not finished; how many. `counted`: it may well have been their fault."""
+    def give_back(self, batch: str, ids: Iterable[str], reason: str, *, counted: bool, wait: float = 0) -> int:
+        """Let go of filesets that `batch` has not finished; how many. `counted`: it may well have been their fault.
+
+        `wait` seconds is how long OMERO may go on with them by itself.
+        """
         left = [entry for entry in self.get_all(ids) if entry.state == IMPORTING and entry.batch == batch]
 
         def one(entry: Entry) -> bool:
@@ -222,6 +229,7 @@ class Ledger:
                 "queue": entries.queue(state, entry.id),
                 "attempts": attempts,
                 "reason": reason,
+                "after": int(time.time() + wait + 1) if wait else 0,
                 "at": entries.now_text(),
             }
             when, given = "#state = :importing and #batch = :batch", {"importing": IMPORTING, "batch": batch}
