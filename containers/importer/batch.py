@@ -10,7 +10,7 @@ from typing import Any
 from . import entries, formats
 from .entries import FAILED, IMPORTED, IMPORTING, PENDING
 from .job import Job, JobError
-from .omero import UNREACHABLE, Import, Omero, new_id
+from .omero import UNREACHABLE, Filesets, Import, Omero, new_id
 from .table import Table
 
 # Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
@@ -21,7 +21,6 @@ CERTAIN = (0, 1, 2, 3)
 MISSING = "the file is no longer there; put it back, or leave it, and scan again"
 CHANGED = "the file has changed since the scan, so it may still be arriving; scan again"
 Entry = dict[str, Any]
-Found = dict[int, set[int]]
 
 
 class Batch:
@@ -50,11 +49,11 @@ class Batch:
             self._import(omero)
         return dict(self.counts)
 
-    def _settled(self, omero: Omero) -> dict[bytes, Found]:
+    def _settled(self, omero: Omero) -> dict[bytes, Filesets]:
         """What OMERO has, once imports that somebody began before have come to their end, or are given up."""
         end = time.monotonic() + float(self._work["settle_seconds"])
         while True:
-            all_found = omero.of_client_paths([each["path"] for each in self._left.values()])
+            all_found = omero.of_paths([each["path"] for each in self._left.values()])
             begun = [path for path, filesets in all_found.items() if not any(filesets.values())]
             if not begun or time.monotonic() > end:
                 return {path: filesets for path, filesets in all_found.items() if any(filesets.values())}
@@ -71,7 +70,7 @@ class Batch:
         sys.stderr.write(done.errors)
         self._job.mine()
         self._say("confirm")
-        found = omero.of_client_paths(paths)
+        found = omero.of_paths(paths)
         if not found and _general(done):
             raise JobError(f"{done.last()}; nothing of this batch was imported")
         printed = done.filesets()
@@ -95,7 +94,9 @@ class Batch:
             options += ["--target", work["target"]]
         return options
 
-    def _imported(self, each: Entry, filesets: Found, *, already: bool = False, printed: Found | None = None) -> None:
+    def _imported(
+        self, each: Entry, filesets: Filesets, *, already: bool = False, printed: Filesets | None = None
+    ) -> None:
         """Record it as imported, with the ids of the query; those of the importer's output have to be the same."""
         if printed:
             same = {id_: images for id_, images in filesets.items() if printed.get(id_) == images}
@@ -165,7 +166,7 @@ def verify(job: Job, table: Table, omero: Omero) -> dict[str, Any]:
     counts = {"same": 0, "differs": 0}
     job.progress({"phase": "ask", "left": len(job.ids)})
     items = [each for each in map(entries.plain, table.get_all(job.ids)) if each["state"] == IMPORTED]
-    found = omero.of_client_paths([each["path"] for each in items])
+    found = omero.of_paths([each["path"] for each in items])
     for each in items:
         differs = _difference(each, found.get(each["path"], {}))
         values = {"verified_at": entries.now_text()}
@@ -177,7 +178,7 @@ def verify(job: Job, table: Table, omero: Omero) -> dict[str, Any]:
     return counts
 
 
-def _difference(each: Entry, filesets: Found) -> str:
+def _difference(each: Entry, filesets: Filesets) -> str:
     imported = {id_: images for id_, images in filesets.items() if images}
     if not imported:
         return "OMERO has no image of this file any more"

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 
 from . import entries
 from .job import JobError
+from .paths import client_path, is_of
 
+Filesets = dict[int, set[int]]
+REPOSITORY = b"/OMERO/ManagedRepository"
 COMMAND = "/opt/omero/server/venv3/bin/omero"
 # Of one question; a JVM or a Python of OMERO's takes seconds to start.
 ANSWER_SECONDS = 180
@@ -60,7 +63,7 @@ class Omero:
             if not code:
                 return
             if any(word in said for word in UNREACHABLE) and left:
-                time.sleep(5)
+                time.sleep(2)
                 continue
             raise JobError(self._log_in_fault(said, who))
 
@@ -81,22 +84,27 @@ class Omero:
             "secretsmanager put-secret-value`"
         )
 
-    def of_client_paths(self, paths: Iterable[bytes]) -> dict[bytes, dict[int, set[int]]]:
-        """The filesets and their images that OMERO has of each path. A fileset without images is not imported yet."""
-        found: dict[bytes, dict[int, set[int]]] = {}
+    def of_paths(self, paths: Iterable[bytes]) -> dict[bytes, Filesets]:
+        """The filesets and their images that OMERO has of each file. A fileset without images is not imported yet."""
+        found: dict[bytes, Filesets] = {}
         for some in _chunks(paths):
-            quoted = ", ".join("'" + _client_path(path).replace("'", "''") + "'" for path in some)
+            by_name: dict[str, list[bytes]] = {}
+            for path in some:
+                by_name.setdefault(client_path(path), []).append(path)
             # Doubled quotes are all that HQL knows to escape; nothing else ends a literal.
+            quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in by_name)
             query = (
-                "select entry.clientPath, fileset.id, image.id from FilesetEntry entry join entry.fileset fileset "  # noqa: S608
-                f"left outer join fileset.images image where entry.clientPath in ({quoted})"
+                "select entry.clientPath, fileset.id, image.id, file.path, file.name from FilesetEntry entry "  # noqa: S608
+                "join entry.fileset fileset join entry.originalFile file left outer join fileset.images image "
+                f"where entry.clientPath in ({quoted})"
             )
-            by_name = {_client_path(path): path for path in some}
-            for name, fileset, image in self.query(query):
-                if name in by_name:
-                    images = found.setdefault(by_name[name], {}).setdefault(int(fileset), set())
-                    if image not in ("None", "", None):
-                        images.add(int(image))
+            for name, fileset, image, folder, file in self.query(query):
+                inside = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(file))
+                for path in by_name.get(name, ()):
+                    if is_of(inside, path):
+                        images = found.setdefault(path, {}).setdefault(int(fileset), set())
+                        if image and image != "None":
+                            images.add(int(image))
         return found
 
     def query(self, text: str, *, as_user: bool = False) -> list[list[str]]:
@@ -168,9 +176,9 @@ class Import(NamedTuple):
     out: str
     errors: str
 
-    def filesets(self) -> dict[int, set[int]]:
+    def filesets(self) -> Filesets:
         """The images by fileset, of `--output=yaml`."""
-        found: dict[int, set[int]] = {}
+        found: Filesets = {}
         images: set[int] = set()
         in_images = False
         for line in self.out.splitlines():
@@ -204,14 +212,18 @@ class Import(NamedTuple):
 
 
 def _reason(before: str, after: str) -> str:
-    """The kind of error, and the first exception after it."""
+    """The kind of error, and the exception after it: the last cause if it tells causes, else the first that is said."""
     kind = re.search(r"[A-Z]+_(EXCEPTION|FORMAT|LIBRARY)", before)
-    for line in after.splitlines()[:40]:
-        text = line.strip()
-        if re.match(r"(Caused by: )?[\w.$]+(Exception|Error)\b", text):
-            return f"{kind[0]}: {text[:500]}" if kind else text[:500]
-    rest = " ".join(after.split("\n", 1)[0].split()).lstrip(": ")
-    return ": ".join(part for part in (kind[0] if kind else "", rest[:500]) if part) or before.strip()[-200:]
+    block = []
+    for line in after.splitlines()[:60]:
+        if re.match(r"\d{4}-\d\d-\d\d ", line):
+            break
+        text = " ".join(line.split()).lstrip(": ")
+        if text and not text.startswith(("at ", "... ")):
+            block.append(text)
+    causes = [text for text in block if text.startswith("Caused by: ")]
+    said = causes[-1] if causes else " ".join(block[:3])
+    return ": ".join(part for part in (kind[0] if kind else "", said[:500]) if part)
 
 
 def _last_line(text: str) -> str:
@@ -231,11 +243,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             break
         except subprocess.TimeoutExpired:
             continue
-
-
-def _client_path(path: bytes) -> str:
-    """As OMERO stores it: without the slash at the beginning."""
-    return os.fsdecode(path).lstrip("/")
 
 
 def _chunks(paths: Iterable[bytes]) -> Iterable[list[bytes]]:

@@ -1,0 +1,53 @@
+"""Client paths: what OMERO keeps of the place that a file was imported from, and which file that was.
+
+OMERO makes each part of a path safe for every platform (omero-blitz: MakePathComponentSafe, with the rules "Windows
+required" and "UNIX required"), so that `a?.tif` and `a%.tif` have the same one. Which of them a fileset is of, its file
+in the managed repository tells.
+"""
+
+from __future__ import annotations
+
+import os
+
+_INSTEAD = dict.fromkeys(range(32), "_")
+_INSTEAD.update({ord(unsafe): safe for unsafe, safe in zip('"*:<>?\\|', "'x;[]%!!")})  # noqa: B905 - Python 3.9
+_NAMES = ["AUX", "CLOCK$", "CON", "NUL", "PRN", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))]
+_PREFIXES = (*(name + "." for name in _NAMES), "$")
+# Of files that were copied, and have the same size: their beginnings and ends.
+_COMPARED_BYTES = 1024 * 1024
+
+
+def client_path(path: bytes) -> str:
+    """Of an absolute path; without the slash at its beginning."""
+    return "/".join(_safe(part) for part in os.fsdecode(path).split("/") if part)
+
+
+def _safe(name: str) -> str:
+    upper = name.upper()
+    if upper in _NAMES:
+        name += "_"
+    for prefix in _PREFIXES:
+        if upper.startswith(prefix):
+            name = "_" + name
+    return name.translate(_INSTEAD)
+
+
+def is_of(repository_file: bytes, path: bytes) -> bool:
+    """Whether a file of the managed repository is the file at `path`, by a link or as a copy."""
+    try:
+        if os.path.islink(repository_file):
+            return os.readlink(repository_file) == path
+        inside, outside = os.stat(repository_file), os.stat(path)
+    except OSError:
+        # Either is gone: that is for a verification to find, not for an importer to import it again.
+        return True
+    if os.path.samestat(inside, outside):
+        return True
+    return inside.st_size == outside.st_size and _ends(repository_file) == _ends(path)
+
+
+def _ends(path: bytes) -> tuple[bytes, bytes]:
+    with open(path, "rb") as file:
+        first = file.read(_COMPARED_BYTES)
+        file.seek(-min(_COMPARED_BYTES, os.fstat(file.fileno()).st_size), os.SEEK_END)
+        return first, file.read()
