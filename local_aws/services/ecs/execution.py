@@ -1,6 +1,6 @@
 """Starts the containers of a task that have stand-in programs, in the order of their dependencies.
 
-What it is about is an object with `definition`, `image` (see `images`), `program` and `exit_code`: a container of `task.Task`.
+A container is one of `task.Task`, with `definition`, `image` (see `images`), `program` and `exit_code`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _REASONS = {
     "CannotPullContainerError": "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
     "resolve ref {image}: {image}: not found",
     "ResourceInitializationError": "ResourceInitializationError: unable to pull secrets or registry auth: execution "
-    "resource retrieval failed: unable to retrieve secret from asm: There is a connection issue between the task and AWS "
-    "Secrets Manager. Check your task network configuration. failed to fetch secret from secrets manager: "
+    "resource retrieval failed: unable to retrieve secret from asm: There is a connection issue between the task and "
+    "AWS Secrets Manager. Check your task network configuration. failed to fetch secret from secrets manager: "
     "RequestCanceled: request context canceled caused by: context deadline exceeded",
-    "CannotStartContainerError": "CannotStartContainerError: failed to create containerd task: failed to create shim task: "
-    "OCI runtime create failed",
+    "CannotStartContainerError": "CannotStartContainerError: failed to create containerd task: failed to create shim "
+    "task: OCI runtime create failed",
 }
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
@@ -64,7 +64,7 @@ def _may_start(container: Any, by_name: dict[str, Any]) -> bool:
             other.exit_code = code
             if code != 0 and dependency["condition"] == "SUCCESS":
                 raise NotStarted(
-                    f"Dependent container {dependency['containerName']} failed: it exited with {code}, and SUCCESS is asked"
+                    f"Dependent container {other.definition['name']} did not succeed: it exited with {code}"
                 )
     return True
 
@@ -80,7 +80,8 @@ def _start(task: Any, container: Any) -> Program:
             at = mounts.source(volumes[mount["sourceVolume"]], account, region, own)
         except OSError as error:
             raise NotStarted(
-                f"ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: {error}"
+                "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+                f"{error}"
             ) from error
         places[mount["containerPath"]] = (at, bool(mount.get("readOnly")))
     program = Program(

@@ -80,9 +80,9 @@ def _check_readable(used: Path) -> None:
         problem = None if readable else "Permission denied"
     if problem:
         raise Failed(
-            f"java.lang.RuntimeException: omero.ResourceError : {used}: {problem}\nThe server could not check the size of "
-            f"the file:{_LINE}{used}{_LINE}Most likely the server process has no read access\nand therefore in-place "
-            "import cannot proceed."
+            f"java.lang.RuntimeException: omero.ResourceError : {used}: {problem}\nThe server could not check the "
+            f"size of the file:{_LINE}{used}{_LINE}Most likely the server process has no read access\nand therefore "
+            "in-place import cannot proceed."
         )
 
 
@@ -168,7 +168,7 @@ def after(candidate: formats.Candidate, kind: str) -> None:
 
 def _insert(database: sqlite3.Connection, table: str, **values: object) -> int:
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    made = database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+    made = database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
     return int(made.lastrowid or 0)
 
 

@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS experimenter (
     id INTEGER PRIMARY KEY, omeName TEXT UNIQUE, password TEXT, admin INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS experimentergroup (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS member (experimenter INTEGER, egroup INTEGER, PRIMARY KEY (experimenter, egroup));
-CREATE TABLE IF NOT EXISTS session (uuid TEXT PRIMARY KEY, experimenter INTEGER, egroup INTEGER, closed INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS session (
+    uuid TEXT PRIMARY KEY, experimenter INTEGER, egroup INTEGER, closed INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS project (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS dataset (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS screen (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
@@ -159,8 +160,9 @@ class Server:
 
     def images(self) -> list[Image]:
         rows = self.query(
-            "SELECT i.id, i.name, i.fileset, i.series, e.clientPath, x.omeName, d.name, p.name, f.transfer FROM image i "
-            "JOIN filesets f ON f.id = i.fileset JOIN filesetentries e ON e.fileset = f.id AND e.position = 0 "
+            "SELECT i.id, i.name, i.fileset, i.series, e.clientPath, x.omeName, d.name, p.name, f.transfer "
+            "FROM image i JOIN filesets f ON f.id = i.fileset "
+            "JOIN filesetentries e ON e.fileset = f.id AND e.position = 0 "
             "JOIN experimenter x ON x.id = i.owner LEFT JOIN datasetimagelink l ON l.child = i.id "
             "LEFT JOIN dataset d ON d.id = l.parent LEFT JOIN projectdatasetlink pl ON pl.child = d.id "
             "LEFT JOIN project p ON p.id = pl.parent GROUP BY i.id ORDER BY i.id"
