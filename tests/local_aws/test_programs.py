@@ -48,7 +48,7 @@ def test_environment_is_the_definitions_with_its_secrets_and_overrides(programs:
     task = programs.until(programs.start(definition, overrides=overrides), "STOPPED")
     log = programs.log(task)
     assert {"A=1", "B=3", "PASSWORD=s3cret $(x)", "PARAMETER=from ssm", "AWS_REGION=eu-west-1"} <= set(log)
-    assert not [line for line in log if line.startswith(("LOCAL_AWS", "AWS_ACCESS_KEY", "PYTHON"))]
+    assert not [line for line in log if line.startswith(("LOCAL_AWS", "PYTHON", "HOME=/root"))]
 
 
 def test_stop_sends_sigterm_and_kills_after_the_timeout(programs: Programs) -> None:
@@ -178,3 +178,13 @@ def test_the_stacks_own_servers_start_and_stop(programs: Programs) -> None:
     programs.ecs.client.stop_task(cluster=programs.ecs.cluster, task=arn)
     stopped = programs.until(arn, "STOPPED")
     assert {each["exitCode"] for each in stopped["containers"]} == {0}
+
+
+def test_container_reaches_this_aws_and_knows_itself(programs: Programs) -> None:
+    task = programs.run(
+        "/bin/sh", "-c", "curl -s $ECS_CONTAINER_METADATA_URI_V4; echo; curl -s $AWS_ENDPOINT_URL/nowhere"
+    )
+    told = json.loads(programs.log(task)[0])
+    assert told["Labels"]["com.amazonaws.ecs.task-arn"] == task["taskArn"]
+    assert told["LogOptions"]["awslogs-stream"] == f"it/importer/{task['taskArn'].rpartition('/')[2]}"
+    assert len(programs.log(task)) > 1

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws.services.ecs import faults, logs, mounts, startup
+from local_aws.services.ecs import faults, logs, metadata, mounts, startup
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
@@ -113,7 +113,13 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
         if override.get("name") == container.definition["name"]:
             given |= {each["name"]: each["value"] for each in override.get("environment") or []}
     fargate = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"} if task.launch_type == "FARGATE" else {}
-    return {**fargate, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **given}
+    return {
+        **metadata.environment(task, container),
+        **fargate,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        **given,
+    }
 
 
 def _stream(task: Any, definition: Json) -> logs.Stream | None:
@@ -159,6 +165,8 @@ def all_ended(task: Any) -> bool:
 def remove(task: Any) -> None:
     """Kill what is left, and remove the containers' folders in a thread of its own."""
     programs = [each.program for each in task.containers if each.program is not None]
+    for container in task.containers:
+        metadata.forget(container)
     for program in programs:
         if program.exit_code is None:
             program.kill()

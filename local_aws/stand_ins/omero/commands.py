@@ -196,7 +196,7 @@ def _update(args: argparse.Namespace) -> int:
     if found is None:
         sys.stderr.write(f"ERROR: No object found: {args.object}\n")
         return 1
-    table = {"image": "images", "fileset": "filesets"}.get(found[0].lower(), found[0].lower())
+    table = "images" if found[0] == "Image" else found[0].lower()
     for name, value in _parsed(args.values).items():
         server.query(f"UPDATE {table} SET {name} = ? WHERE id = ?", value, found[1]["id"])
     _print(args.object)

@@ -177,7 +177,9 @@ class Importer:
             time.sleep(slow.seconds)
         if "hang" in faults:
             time.sleep(86400)
-        moved = repository.transfer(self.server, self.user, candidate, self.transfer)
+        folder = repository.place(self.server, self.user)
+        fileset = repository.begin(self.server, self.user, candidate, folder, self.transfer)
+        repository.transfer(folder, candidate, self.transfer)
         for used in candidate.used:
             log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", f"FILE_UPLOAD_COMPLETE: {used}")
         if "kill" in faults:
@@ -194,11 +196,10 @@ class Importer:
             self.server,
             self.user,
             candidate,
-            moved,
+            fileset,
             self.target,
             name=name,
             notes=self.notes,
-            kind=self.transfer,
             late=late,
         )
         if "crash" in faults or "late" in faults:
