@@ -1,16 +1,17 @@
-"""Runs a program in a container of its own: a process that `local_aws.services.ecs.programs` starts, with nothing but Python's own library.
+"""Runs a program in a container of its own: a process that `local_aws.services.ecs.programs` starts.
 
-`python sandbox.py run STATUS SPECIFICATION` makes the container and runs its command: user, mount, process, IPC and host name
-namespaces, so that it takes no superuser. It ends with the command's exit code, 128 + n for a signal. SIGTERM is passed
-to the command; when it is killed itself, or its standard input ends, so are all processes of the container.
-`python sandbox.py enter PID SPECIFICATION` runs a command as root in the container of the `run` with that process id.
+`python sandbox.py run STATUS SPECIFICATION` makes the container and runs its command: user, mount, process, IPC and
+host name namespaces, so that it takes no superuser. It ends with the command's exit code, 128 + n for a signal. SIGTERM
+is passed to the command; when it is killed itself, or its standard input ends, so are all processes of the container.
+STATUS is an open file descriptor: why the command could not be started is written to it; it is closed when it was.
+`python sandbox.py enter PID SPECIFICATION` runs a command as root in the container whose `run` has that process id.
 
 In the container this machine's user is uid 0. A command of another uid runs in a user namespace of its own inside,
 where this machine's user is that uid: one id is all that an ordinary user may map (user_namespaces(7)).
 
 A specification is a JSON file: `command`, `environment`, `directory`, and for `run` also `root` (a folder, the root
-directory), `hostname`, `mounts` ([source, target, read-only]), `uid`, and `init` (whether process 1 is an init). STATUS is
-an open file descriptor: why the command could not be started is written to it, and it is closed when it was.
+directory), `hostname`, `mounts` ([source, target, read-only]), `uid`, and `init` (whether process 1 is an init).
+It needs nothing but Python's own library.
 """
 
 import contextlib

@@ -7,6 +7,7 @@ import argparse
 import os
 import pwd
 import sys
+from pathlib import Path
 
 sys.path.insert(0, "/run/local-aws/packages")
 
@@ -29,7 +30,7 @@ def main(program: str, arguments: list[str]) -> None:
         if login:
             kept = {each: environment[each] for each in ("TERM",) if each in environment}
             environment = {**kept, "PATH": "/usr/local/bin:/usr/bin:/bin"}
-            os.chdir(user.pw_dir if os.path.isdir(user.pw_dir) else "/")
+            os.chdir(user.pw_dir if Path(user.pw_dir).is_dir() else "/")
         environment |= {"HOME": user.pw_dir, "SHELL": user.pw_shell, "USER": user.pw_name, "LOGNAME": user.pw_name}
         command = command or [user.pw_shell]
     if user.pw_uid != 0:

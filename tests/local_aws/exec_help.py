@@ -18,7 +18,7 @@ from local_aws.services.ecs.agent_message import Message, Payload
 
 
 class Client:
-    """`generate` is KMS's GenerateDataKey, for encrypted sessions; `expected` the first sequence number of a resumed one."""
+    """`generate` is KMS's GenerateDataKey, for encrypted sessions; `expected` a resumed one's first sequence number."""
 
     def __init__(self, url: str, token: str, *, generate: Any = None, expected: int = 0) -> None:
         self.generate = generate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ class Programs:
     file_system: str
     omero: Path
 
-    def definition(self, *, family: str = "importer", **container: Any) -> str:
+    def definition(self, *, family: str = "importer", others: Sequence[dict[str, Any]] = (), **container: Any) -> str:
+        """A task definition with a container of the server's image, and `others`."""
         volume = {
             "name": "omero",
             "efsVolumeConfiguration": {"fileSystemId": self.file_system, "transitEncryption": "ENABLED"},
@@ -47,7 +49,7 @@ class Programs:
             memory="512",
             executionRoleArn=self.ecs.role,
             taskRoleArn=self.ecs.role,
-            containerDefinitions=[made],
+            containerDefinitions=[made, *others],
             volumes=[volume],
         )
         return str(answer["taskDefinition"]["taskDefinitionArn"])

@@ -1,8 +1,8 @@
-"""Messages of an SSM data channel, as AWS's agent and its session-manager-plugin (src/message/messageparser.go) have them.
+"""Messages of an SSM data channel, as session-manager-plugin (src/message/messageparser.go) has them.
 
-Big-endian: length of the header (4 bytes, of what comes before the payload's length), type (32), schema (4), time in ms (8),
-sequence number (8), flags (8), UUID with its lower half first (16), SHA-256 of the payload (32), payload type (4), payload
-length (4), payload.
+Big-endian: length of the header (4 bytes, of what comes before the payload's length), type (32), schema (4), time in
+ms (8), sequence number (8), flags (8), UUID with its lower half first (16), SHA-256 of the payload (32), payload
+type (4), payload length (4), payload.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """A session of ECS Exec: a command on a terminal in a container, and its SSM data channel.
 
-As AWS's agent does it: output goes in messages of 1024 bytes at most, each is acknowledged, and sent again until it is; the
-input is taken in the order of its sequence numbers. A handshake is made when the cluster's sessions are encrypted with a
-KMS key, and skipped otherwise (amazon-ssm-agent, agent/session/plugins/sessionplugin). A client that loses its connection
-may come back with a token of ResumeSession.
+As AWS's agent does it: output goes in messages of 1024 bytes at most, each is acknowledged, and sent again until it
+is; the input is taken in the order of its sequence numbers. A handshake is made when the cluster's sessions are
+encrypted with a KMS key, and skipped otherwise (amazon-ssm-agent, agent/session/plugins/sessionplugin). A client that
+loses its connection may come back with a token of ResumeSession.
+
+Not modelled: the log of a session, permissions of the task's role.
 """
 
 from __future__ import annotations

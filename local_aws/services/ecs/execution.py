@@ -1,6 +1,6 @@
 """Starts the containers of a task that have stand-in programs, in the order of their dependencies.
 
-What it is about is an object with `definition`, `image` (see `images`), `program` and `exit_code`: a container of `task.Task`.
+A container is one of `task.Task`, with `definition`, `image` (see `images`), `program` and `exit_code`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from local_aws import serve
 from local_aws.services.ecs import faults, logs, mounts, startup
+=======
+from local_aws.services.ecs import faults, logs, metadata, mounts, startup
+>>>>>>> 37689a9ad5dea207f2f63b8a0c5eed8e609a38e5
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
@@ -22,11 +26,11 @@ _REASONS = {
     "CannotPullContainerError": "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
     "resolve ref {image}: {image}: not found",
     "ResourceInitializationError": "ResourceInitializationError: unable to pull secrets or registry auth: execution "
-    "resource retrieval failed: unable to retrieve secret from asm: There is a connection issue between the task and AWS "
-    "Secrets Manager. Check your task network configuration. failed to fetch secret from secrets manager: "
+    "resource retrieval failed: unable to retrieve secret from asm: There is a connection issue between the task and "
+    "AWS Secrets Manager. Check your task network configuration. failed to fetch secret from secrets manager: "
     "RequestCanceled: request context canceled caused by: context deadline exceeded",
-    "CannotStartContainerError": "CannotStartContainerError: failed to create containerd task: failed to create shim task: "
-    "OCI runtime create failed",
+    "CannotStartContainerError": "CannotStartContainerError: failed to create containerd task: failed to create shim "
+    "task: OCI runtime create failed",
 }
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
@@ -66,7 +70,7 @@ def _may_start(container: Any, by_name: dict[str, Any]) -> bool:
             other.exit_code = code
             if code != 0 and dependency["condition"] == "SUCCESS":
                 raise NotStarted(
-                    f"Dependent container {dependency['containerName']} failed: it exited with {code}, and SUCCESS is asked"
+                    f"Dependent container {other.definition['name']} did not succeed: it exited with {code}"
                 )
     return True
 
@@ -82,7 +86,8 @@ def _start(task: Any, container: Any) -> Program:
             at = mounts.source(volumes[mount["sourceVolume"]], account, region, own)
         except OSError as error:
             raise NotStarted(
-                f"ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: {error}"
+                "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+                f"{error}"
             ) from error
         places[mount["containerPath"]] = (at, bool(mount.get("readOnly")))
     program = Program(
@@ -116,7 +121,17 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
     # What the task role gives to an SDK: AWS itself, and credentials.
     aws = serve.environment(os.environ[serve.ENDPOINT], region) if serve.ENDPOINT in os.environ else {}
     fargate = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"} if task.launch_type == "FARGATE" else {}
+<<<<<<< HEAD
     return {**aws, **fargate, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **given}
+=======
+    return {
+        **metadata.environment(task, container),
+        **fargate,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        **given,
+    }
+>>>>>>> 37689a9ad5dea207f2f63b8a0c5eed8e609a38e5
 
 
 def _stream(task: Any, definition: Json) -> logs.Stream | None:
@@ -162,6 +177,8 @@ def all_ended(task: Any) -> bool:
 def remove(task: Any) -> None:
     """Kill what is left, and remove the containers' folders in a thread of its own."""
     programs = [each.program for each in task.containers if each.program is not None]
+    for container in task.containers:
+        metadata.forget(container)
     for program in programs:
         if program.exit_code is None:
             program.kill()

@@ -1,7 +1,7 @@
 """Images that have stand-in programs, in the folder that LOCAL_AWS_STAND_INS names: see local_aws/stand_ins/README.md.
 
-`<folder>/<image>/image.json` is what of its configuration a container takes over: `user` (a uid), `entryPoint`, `command`,
-`directory` and `environment`. `<folder>/<image>/root` is put over the root directory of its containers.
+`<folder>/<image>/image.json` is what of its configuration a container takes over: `user` (a uid), `entryPoint`,
+`command`, `directory` and `environment`. `<folder>/<image>/root` is put over the root directory of its containers.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ def folder() -> Path:
 
 
 class Program:
-    """The processes of one container; `mounts` maps a path in the container to a folder here and whether it is read-only.
+    """The processes of one container.
 
-    Raises NotStarted.
+    `mounts` maps a path in the container to a folder here, and whether it is read-only. Raises NotStarted.
     """
 
     def __init__(
@@ -139,13 +139,11 @@ class Program:
             )
         finally:
             os.close(status)
-        with open(reading, "rb") as told:
+        with os.fdopen(reading, "rb") as told:
             problem = told.read().decode("utf-8", "replace")
         place.unlink()
         if problem:
             process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
             self.remove()
             raise NotStarted(f"CannotStartContainerError: {problem}")
         threading.Thread(target=logs.follow, args=(process.stdout, stream), daemon=True).start()

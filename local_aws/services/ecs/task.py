@@ -170,7 +170,8 @@ class Task:
             self.stop(now, "Your Spot Task was interrupted.", "SpotInterruption")
         elif execution.ended(self):
             reasons = [each.reason for each in self.containers if each.reason]
-            self.stop(now, *(reasons or ["Essential container in task exited"])[:1], "EssentialContainerExited")
+            reason = reasons[0] if reasons else "Essential container in task exited"
+            self.stop(now, reason, "EssentialContainerExited")
         else:
             return False
         return True

@@ -27,16 +27,13 @@ class Unreadable(Exception):
 
 
 def scan(paths: list[str], depth: int) -> tuple[list[Candidate], list[str]]:
-    """The candidates below `paths`, in order, and errors. A file that another fileset uses is no candidate of its own."""
+    """The candidates below `paths`, in order, and errors. A file that another fileset uses is no candidate."""
     found: list[Candidate] = []
     errors: list[str] = []
     for path in paths:
         place = Path(os.path.abspath(path))  # noqa: PTH100  # as Java: links are kept
-        if place.is_dir():
-            listed = sorted(_below(place, depth))
-        else:
-            listed = [place] if place.exists() else []
-        for each in listed:
+        listed = _below(place, depth) if place.is_dir() else [place]
+        for each in (file for file in listed if file.exists()):
             try:
                 candidate = _candidate(each)
             except (OSError, Unreadable) as error:
@@ -46,9 +43,9 @@ def scan(paths: list[str], depth: int) -> tuple[list[Candidate], list[str]]:
                 found.append(candidate)
     companions = {used for each in found for used in each.used if used != each.file}
     unique: dict[Path, Candidate] = {}
-    for each in found:
-        if each.file not in companions:
-            unique.setdefault(each.file, each)
+    for one in found:
+        if one.file not in companions:
+            unique.setdefault(one.file, one)
     return list(unique.values()), errors
 
 
@@ -59,7 +56,7 @@ def _below(folder: Path, depth: int) -> list[Path]:
             folders.clear()
         folders.sort()
         found += [Path(at, name) for name in names if not name.startswith(".")]
-    return found
+    return sorted(found)
 
 
 def _candidate(file: Path) -> Candidate | None:

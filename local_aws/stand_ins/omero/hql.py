@@ -1,7 +1,8 @@
 """`omero hql`: selections over the entities that matter to imports, translated to SQL.
 
-Understood: `select [distinct] PATHS or count(...) from ENTITY alias [[left [outer]] join [fetch] alias.PROPERTY alias]... [where ...]
-[order by ...] [group by ...]`, with paths such as `i.fileset.id`, and everything in conditions that SQLite has as well.
+Understood: `select [distinct] PATHS or count(...) from ENTITY alias [[left [outer]] join [fetch] alias.PROPERTY
+alias]... [where ...] [group by ...] [order by ...]`, with paths such as `i.fileset.id`, and in conditions whatever
+SQLite has as well.
 """
 
 from __future__ import annotations
@@ -77,10 +78,48 @@ ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
     "CommentAnnotation": ("annotation", {"id": "id", "ns": "ns", "textValue": "textValue"}),
 }
 _TOKEN = re.compile(r"\s+|'(?:[^']|'')*'|[A-Za-z_][\w.]*|\d+(?:\.\d+)?|<>|!=|<=|>=|.", re.DOTALL)
-_KEYWORDS = set(
-    "select distinct from where join left outer inner fetch on as and or not in like is null order by asc desc count "
-    "between upper lower group having exists max min sum true false case when then else end concat".split()
-)
+_KEYWORDS = {
+    "select",
+    "distinct",
+    "from",
+    "where",
+    "join",
+    "left",
+    "outer",
+    "inner",
+    "fetch",
+    "on",
+    "as",
+    "and",
+    "or",
+    "not",
+    "in",
+    "like",
+    "is",
+    "null",
+    "order",
+    "by",
+    "asc",
+    "desc",
+    "count",
+    "between",
+    "upper",
+    "lower",
+    "group",
+    "having",
+    "exists",
+    "max",
+    "min",
+    "sum",
+    "true",
+    "false",
+    "case",
+    "when",
+    "then",
+    "else",
+    "end",
+    "concat",
+}
 
 
 class BadQuery(Exception):
@@ -123,10 +162,8 @@ class _Translation:
         if selected == ["*"]:
             selected = [alias]
         whole = len(selected) == 1 and selected[0] in self.aliases
-        if whole:
-            columns = f"'{self.aliases[selected[0]]}I', {selected[0]}.id"
-        else:
-            columns = self._rewritten(selected)
+        first = selected[0]
+        columns = f"'{self.aliases[first]}I', {first}.id" if whole else self._rewritten(selected)
         rest = self._rewritten(self.tokens[index:])
         distinct = "DISTINCT " if self.lowered[1] == "distinct" else ""
         joined = " ".join([*self.joins, *self.implied.values()])

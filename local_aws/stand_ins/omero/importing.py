@@ -22,11 +22,29 @@ _SKIPS = {
     "minmax": "--no-stats-info",
     "upgrade": "--no-upgrade-check",
 }
-_TO_JAVA = (
-    "name description report upload logs email annotation_ns annotation_text annotation_link readers target output "
-    "encrypted transfer exclude checksum_algorithm no_stats_info no_thumbnails no_upgrade_check parallel_upload "
-    "parallel_fileset"
-).split()
+_TO_JAVA = [
+    "name",
+    "description",
+    "report",
+    "upload",
+    "logs",
+    "email",
+    "annotation_ns",
+    "annotation_text",
+    "annotation_link",
+    "readers",
+    "target",
+    "output",
+    "encrypted",
+    "transfer",
+    "exclude",
+    "checksum_algorithm",
+    "no_stats_info",
+    "no_thumbnails",
+    "no_upgrade_check",
+    "parallel_upload",
+    "parallel_fileset",
+]
 _SHORT = ("f", "c", "d", "r")
 _PYTHON = (
     "file",

@@ -1,4 +1,4 @@
-"""Stand-in for the importer's JVM, ome.formats.importer.cli.CommandLineImporter: a process of its own, as the real one."""
+"""Stand-in for the importer's JVM, a process of its own as ome.formats.importer.cli.CommandLineImporter is."""
 
 from __future__ import annotations
 
@@ -18,13 +18,45 @@ from local_aws.stand_ins.omero.paths import client_path
 from local_aws.stand_ins.omero.state import Refused, Server
 
 DATA = Path("/OMERO")
-_LONG = (
-    "debug= report upload logs email= name= description= no-thumbnails agent= annotation-ns= annotation-text= "
-    "annotation-link= transfer= advanced-help checksum-algorithm= minutes_wait= close_completed wait_completed "
-    "auto_close exclude= no-stats-info no-upgrade-check qa-baseurl= output= encrypted= parallel-upload= "
-    "parallel-fileset= target= readers= plate_name= plate_description= no_thumbnails checksum_algorithm= "
-    "annotation_ns= annotation_text= annotation_link= depth="
-).split()
+_LONG = [
+    "debug=",
+    "report",
+    "upload",
+    "logs",
+    "email=",
+    "name=",
+    "description=",
+    "no-thumbnails",
+    "agent=",
+    "annotation-ns=",
+    "annotation-text=",
+    "annotation-link=",
+    "transfer=",
+    "advanced-help",
+    "checksum-algorithm=",
+    "minutes_wait=",
+    "close_completed",
+    "wait_completed",
+    "auto_close",
+    "exclude=",
+    "no-stats-info",
+    "no-upgrade-check",
+    "qa-baseurl=",
+    "output=",
+    "encrypted=",
+    "parallel-upload=",
+    "parallel-fileset=",
+    "target=",
+    "readers=",
+    "plate_name=",
+    "plate_description=",
+    "no_thumbnails",
+    "checksum_algorithm=",
+    "annotation_ns=",
+    "annotation_text=",
+    "annotation_link=",
+    "depth=",
+]
 _TRANSFERS = ("upload", "upload_rm", "ln", "ln_s", "ln_rm", "cp", "cp_rm")
 _CHECKSUMS = ("Adler-32", "CRC-32", "File-Size-64", "MD5-128", "Murmur3-32", "Murmur3-128", "SHA1-160")
 _USAGE = """
@@ -145,7 +177,9 @@ class Importer:
             time.sleep(slow.seconds)
         if "hang" in faults:
             time.sleep(86400)
-        moved = repository.transfer(self.server, self.user, candidate, self.transfer)
+        folder = repository.place(self.server, self.user)
+        fileset = repository.begin(self.server, self.user, candidate, folder, self.transfer)
+        repository.transfer(folder, candidate, self.transfer)
         for used in candidate.used:
             log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", f"FILE_UPLOAD_COMPLETE: {used}")
         if "kill" in faults:
@@ -159,8 +193,14 @@ class Importer:
         late = faults["late"].seconds if "late" in faults else 0
         name = self.options.get("--name") or self.options.get("-n")
         made = repository.commit(
-            *(self.server, self.user, candidate, moved, self.target),
-            **{"name": name, "notes": self.notes, "kind": self.transfer, "late": late},
+            self.server,
+            self.user,
+            candidate,
+            fileset,
+            self.target,
+            name=name,
+            notes=self.notes,
+            late=late,
         )
         if "crash" in faults or "late" in faults:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -32,16 +32,16 @@ def folder() -> Path:
 
 
 def key(args: argparse.Namespace, *, create: bool = False) -> str:
-    """A valid session's key: the one given, that of the current session, or of a new one. Exits with 1 if there is none."""
+    """The key of a valid session: the one given, the current one or a new one. Exits with 1 if there is none."""
     server = Server(DATA)
     host = args.server or _current_host() or "localhost"
     try:
         if args.key:
             _remember(host, server.user_of(args.key)[1], args.key)
             return str(args.key)
-        if not (args.create or create or args.sudo or args.password):
-            if present := _present(server, host, args.user):
-                return present
+        asked = args.create or create or args.sudo or args.password
+        if not asked and (present := _present(server, host, args.user)):
+            return present
         if not args.user:
             raise Refused("Login required, and there is no user: give -u, or -k")
         made = server.log_in(args.user, _password(args), sudo=args.sudo, group=args.group)

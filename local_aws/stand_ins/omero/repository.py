@@ -36,8 +36,8 @@ class Made:
     images: tuple[int, ...]
 
 
-def transfer(server: Server, user: User, candidate: formats.Candidate, kind: str) -> Path:
-    """Put the files in place; the folder of the fileset. Raises Failed as AbstractExecFileTransfer does."""
+def place(server: Server, user: User) -> Path:
+    """A new folder for a fileset. Raises Failed."""
     now = datetime.now(UTC)
     stamp = f"{now:%H-%M-%S}.{now.microsecond // 1000:03}"
     parent = server.data / "ManagedRepository" / f"{user[1]}_{user[0]}" / f"{now:%Y-%m}" / f"{now:%d}"
@@ -50,17 +50,21 @@ def transfer(server: Server, user: User, candidate: formats.Candidate, kind: str
             folder = parent / f"{stamp}-{number}"
         except OSError as error:
             raise _no_access(folder, error) from error
+    return folder
+
+
+def transfer(folder: Path, candidate: formats.Candidate, kind: str) -> None:
+    """Put the files in place. Raises Failed as AbstractExecFileTransfer does."""
     base = candidate.file.parent
     for used in candidate.used:
         inside = used.relative_to(base) if used.is_relative_to(base) else Path(used.name)
-        place = folder.joinpath(*(safe(part) for part in inside.parts))
+        target = folder.joinpath(*(safe(part) for part in inside.parts))
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _no_access(place, error) from error
+            raise _no_access(target, error) from error
         _check_readable(used)
-        _put(used, place, kind)
-    return folder
+        _put(used, target, kind)
 
 
 def _no_access(place: Path, error: OSError) -> Failed:
@@ -80,9 +84,9 @@ def _check_readable(used: Path) -> None:
         problem = None if readable else "Permission denied"
     if problem:
         raise Failed(
-            f"java.lang.RuntimeException: omero.ResourceError : {used}: {problem}\nThe server could not check the size of "
-            f"the file:{_LINE}{used}{_LINE}Most likely the server process has no read access\nand therefore in-place "
-            "import cannot proceed."
+            f"java.lang.RuntimeException: omero.ResourceError : {used}: {problem}\nThe server could not check the "
+            f"size of the file:{_LINE}{used}{_LINE}Most likely the server process has no read access\nand therefore "
+            "in-place import cannot proceed."
         )
 
 
@@ -111,19 +115,35 @@ def _put(used: Path, place: Path, kind: str) -> None:
         ) from error
 
 
+def begin(server: Server, user: User, candidate: formats.Candidate, folder: Path, kind: str) -> int:
+    """Record the fileset, which has no images yet: its id. It stays should the import fail."""
+    prefix = f"{folder.relative_to(server.data / 'ManagedRepository')}/"
+    with closing(server.connect()) as database:
+        database.execute("BEGIN IMMEDIATE")
+        fileset = _insert(database, "fileset", templatePrefix=prefix, owner=user[0], transfer=kind)
+        for position, used in enumerate(candidate.used):
+            # Of the name, not of the content: a rehearsal's large files are not read.
+            digest = hashlib.sha1(os.fsencode(used), usedforsecurity=False).hexdigest()
+            facts = {"path": prefix, "size": used.stat().st_size, "hash": digest, "owner": user[0]}
+            original = _insert(database, "originalfile", name=safe(_text(used.name)), **facts)
+            entry = {"fileset": fileset, "originalFile": original, "clientPath": client_path(str(used))}
+            _insert(database, "filesetentry", position=position, **entry)
+        database.execute("COMMIT")
+    return fileset
+
+
 def commit(
     server: Server,
     user: User,
     candidate: formats.Candidate,
-    folder: Path,
+    fileset: int,
     target: targets.Target | None,
     *,
     name: str | None,
     notes: tuple[list[str], list[str]],
-    kind: str,
     late: float,
 ) -> Made:
-    """Record the fileset, which is seen after `late` seconds. One transaction. Raises Failed for the target."""
+    """Record the images, which are seen after `late` seconds. One transaction. Raises Failed for the target."""
     owner = user[0]
     with closing(server.connect()) as database:
         database.execute("BEGIN IMMEDIATE")
@@ -132,23 +152,12 @@ def commit(
         except targets.Impossible as error:
             database.execute("ROLLBACK")
             raise Failed(str(error)) from error
-        prefix = f"{folder.relative_to(server.data / 'ManagedRepository')}/"
-        fileset = _insert(
-            database, "filesets", templatePrefix=prefix, owner=owner, transfer=kind, visible=time.time() + late
-        )
-        for position, used in enumerate(candidate.used):
-            # Of the name, not of the content: a rehearsal's large files are not read.
-            digest = hashlib.sha1(os.fsencode(used), usedforsecurity=False).hexdigest()
-            path = client_path(str(used))
-            facts = {"path": prefix, "size": used.stat().st_size, "hash": digest, "owner": owner}
-            original = _insert(database, "originalfile", name=safe(_text(used.name)), **facts)
-            entry = {"fileset": fileset, "originalFile": original, "clientPath": path, "position": position}
-            _insert(database, "filesetentries", **entry)
         images = []
         for series in range(candidate.images):
             title = name or _text(candidate.file.name)
             title = title if candidate.images == 1 else f"{title} [{series}]"
-            image = _insert(database, "images", name=title[:255], fileset=fileset, series=series, owner=owner)
+            facts = {"fileset": fileset, "series": series, "owner": owner, "visible": time.time() + late}
+            image = _insert(database, "images", name=title[:255], **facts)
             if where is not None and where[0] == "Dataset":
                 _insert(database, "datasetimagelink", parent=where[1], child=image, owner=owner)
             for space, text in zip(*notes, strict=False):
@@ -168,7 +177,7 @@ def after(candidate: formats.Candidate, kind: str) -> None:
 
 def _insert(database: sqlite3.Connection, table: str, **values: object) -> int:
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    made = database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+    made = database.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
     return int(made.lastrowid or 0)
 
 

@@ -15,39 +15,39 @@ from pathlib import Path
 from typing import Any
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
-# Filesets that the server still works at are not seen: `visible` is when they are done.
+# A fileset is there as soon as its import begins, and stays if it fails; its images come when the server is done.
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS experimenter (
     id INTEGER PRIMARY KEY, omeName TEXT UNIQUE, password TEXT, admin INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS experimentergroup (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS member (experimenter INTEGER, egroup INTEGER, PRIMARY KEY (experimenter, egroup));
-CREATE TABLE IF NOT EXISTS session (uuid TEXT PRIMARY KEY, experimenter INTEGER, egroup INTEGER, closed INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS session (
+    uuid TEXT PRIMARY KEY, experimenter INTEGER, egroup INTEGER, closed INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS project (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS dataset (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS screen (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS projectdatasetlink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER, owner INTEGER);
 CREATE TABLE IF NOT EXISTS datasetimagelink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER, owner INTEGER);
-CREATE TABLE IF NOT EXISTS filesets (
-    id INTEGER PRIMARY KEY, templatePrefix TEXT, owner INTEGER, visible REAL, transfer TEXT);
+CREATE TABLE IF NOT EXISTS fileset (
+    id INTEGER PRIMARY KEY, templatePrefix TEXT, owner INTEGER, transfer TEXT);
 CREATE TABLE IF NOT EXISTS originalfile (
     id INTEGER PRIMARY KEY, name TEXT, path TEXT, size INTEGER, hash TEXT, owner INTEGER);
-CREATE TABLE IF NOT EXISTS filesetentries (
+CREATE TABLE IF NOT EXISTS filesetentry (
     id INTEGER PRIMARY KEY, fileset INTEGER, originalFile INTEGER, clientPath TEXT, position INTEGER);
 CREATE TABLE IF NOT EXISTS images (
-    id INTEGER PRIMARY KEY, name TEXT, description TEXT, fileset INTEGER, series INTEGER, owner INTEGER);
+    id INTEGER PRIMARY KEY, name TEXT, description TEXT, fileset INTEGER, series INTEGER, owner INTEGER,
+    visible REAL);
 CREATE TABLE IF NOT EXISTS annotation (id INTEGER PRIMARY KEY, ns TEXT, textValue TEXT);
 CREATE TABLE IF NOT EXISTS imageannotationlink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER);
-CREATE INDEX IF NOT EXISTS entries_by_path ON filesetentries (clientPath);
-CREATE INDEX IF NOT EXISTS entries_by_fileset ON filesetentries (fileset);
+CREATE INDEX IF NOT EXISTS entries_by_path ON filesetentry (clientPath);
+CREATE INDEX IF NOT EXISTS entries_by_fileset ON filesetentry (fileset);
 CREATE INDEX IF NOT EXISTS images_by_fileset ON images (fileset);
 CREATE INDEX IF NOT EXISTS links_by_image ON datasetimagelink (child);
 CREATE TABLE IF NOT EXISTS jvm (id INTEGER PRIMARY KEY, time REAL, arguments TEXT);
 CREATE TABLE IF NOT EXISTS fault (
     id INTEGER PRIMARY KEY, kind TEXT, match TEXT, seconds REAL, message TEXT, left INTEGER);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
-CREATE VIEW IF NOT EXISTS fileset AS SELECT * FROM filesets WHERE visible <= {_NOW};
-CREATE VIEW IF NOT EXISTS filesetentry AS SELECT * FROM filesetentries WHERE fileset IN (SELECT id FROM fileset);
-CREATE VIEW IF NOT EXISTS image AS SELECT * FROM images WHERE fileset IN (SELECT id FROM fileset);
+CREATE VIEW IF NOT EXISTS image AS SELECT * FROM images WHERE visible <= {_NOW};
 INSERT OR IGNORE INTO experimenter (id, omeName, password, admin) VALUES (0, 'root', 'omero', 1), (1, 'guest', NULL, 0);
 INSERT OR IGNORE INTO experimentergroup (id, name) VALUES (0, 'system'), (1, 'user'), (2, 'guest'), (3, 'default');
 INSERT OR IGNORE INTO member VALUES (0, 0), (0, 1);
@@ -159,8 +159,9 @@ class Server:
 
     def images(self) -> list[Image]:
         rows = self.query(
-            "SELECT i.id, i.name, i.fileset, i.series, e.clientPath, x.omeName, d.name, p.name, f.transfer FROM image i "
-            "JOIN filesets f ON f.id = i.fileset JOIN filesetentries e ON e.fileset = f.id AND e.position = 0 "
+            "SELECT i.id, i.name, i.fileset, i.series, e.clientPath, x.omeName, d.name, p.name, f.transfer "
+            "FROM image i JOIN fileset f ON f.id = i.fileset "
+            "JOIN filesetentry e ON e.fileset = f.id AND e.position = 0 "
             "JOIN experimenter x ON x.id = i.owner LEFT JOIN datasetimagelink l ON l.child = i.id "
             "LEFT JOIN dataset d ON d.id = l.parent LEFT JOIN projectdatasetlink pl ON pl.child = d.id "
             "LEFT JOIN project p ON p.id = pl.parent GROUP BY i.id ORDER BY i.id"
@@ -168,8 +169,10 @@ class Server:
         return [Image(*row) for row in rows]
 
     def count_by_client_path(self) -> dict[str, int]:
-        """How many filesets there are for each client path of a first file."""
-        rows = self.query("SELECT clientPath FROM filesetentry WHERE position = 0")
+        """How many filesets with images there are for each client path of a first file."""
+        rows = self.query(
+            "SELECT clientPath FROM filesetentry WHERE position = 0 AND fileset IN (SELECT fileset FROM image)"
+        )
         return dict(Counter(str(row[0]) for row in rows))
 
     def jvm_starts(self) -> list[tuple[float, str]]:

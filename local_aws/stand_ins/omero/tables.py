@@ -1,4 +1,4 @@
-"""Tables as omero.util.text writes them: sql (the default), csv, plain (csv without a head) and json."""
+"""Tables as omero.util.text writes them: every value is text, None is `None`, and lines of csv end with CR LF LF."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ STYLES = ("sql", "csv", "plain", "json")
 
 
 def text(head: list[str], rows: list[list[Any]], style: str | None) -> str:
+    """Without the line's end that printing adds. `plain` is csv without a head; sql is the default."""
+    cells = [[str(each) for each in row] for row in rows]
     if style == "json":
-        return json.dumps([dict(zip(head, row, strict=False)) for row in rows])
-    cells = [["" if each is None else str(each) for each in row] for row in rows]
+        return "[" + ",\n".join(json.dumps(dict(zip(head, row, strict=False))) for row in cells) + "]"
     if style in ("csv", "plain"):
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(cells if style == "plain" else [head, *cells])
-        return out.getvalue().rstrip("\n")
+        lines = [",".join(head)] if style == "csv" else []
+        return "\n".join([*lines, *(_csv(row) for row in cells)])
     widths = [max(len(row[index]) for row in [head, *cells]) for index in range(len(head))]
 
     def line(row: list[str]) -> str:
-        return " " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        return "|".join(f" {cell.ljust(width)} " for cell, width in zip(row, widths, strict=True))
 
-    count = f"({len(rows)} row{'' if len(rows) == 1 else 's'})"
-    return "\n".join([line(head), "-" + "-+-".join("-" * width for width in widths) + "-", *map(line, cells), count])
+    count = f"({len(rows)} {'row' if len(rows) == 1 else 'rows'})"
+    return "\n".join([line(head), "+".join("-" * (width + 2) for width in widths), *map(line, cells), count])
+
+
+def _csv(row: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(row)
+    return out.getvalue()

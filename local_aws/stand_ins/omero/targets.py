@@ -42,7 +42,7 @@ def parse(text: str) -> Target:
 
 
 def _by_id(database: sqlite3.Connection, kind: str, number: int) -> Found:
-    if database.execute(f"SELECT 1 FROM {_TABLES[kind]} WHERE id = ?", (number,)).fetchone() is None:  # noqa: S608
+    if database.execute(f"SELECT 1 FROM {_TABLES[kind]} WHERE id = ?", (number,)).fetchone() is None:
         raise Impossible(f"omero.ValidationException: no {kind} with id {number}")
     return kind, number
 
@@ -50,14 +50,14 @@ def _by_id(database: sqlite3.Connection, kind: str, number: int) -> Found:
 def _by_name(database: sqlite3.Connection, kind: str, name: str, owner: int, qualifier: str) -> tuple[str, int]:
     table = _TABLES[kind]
     rows = database.execute(
-        f"SELECT id FROM {table} WHERE name = ? AND owner = ? ORDER BY id",  # noqa: S608
+        f"SELECT id FROM {table} WHERE name = ? AND owner = ? ORDER BY id",
         (name, owner),
     ).fetchall()
     if qualifier == "%" and len(rows) > 1:
         raise Impossible(f"java.lang.IllegalArgumentException: {len(rows)} {kind}s are named {name}")
     if rows and qualifier != "@":
         return kind, int(rows[0 if qualifier == "-" else -1][0])
-    made = database.execute(f"INSERT INTO {table} (name, owner) VALUES (?, ?)", (name, owner))  # noqa: S608
+    made = database.execute(f"INSERT INTO {table} (name, owner) VALUES (?, ?)", (name, owner))
     return kind, int(made.lastrowid or 0)
 
 
