@@ -68,11 +68,14 @@ class ServerProps:
         }
 
 
-def server_container(props: ServerProps, *, database_connections: int, root_password_arn: str) -> Container:
-    """The read-write server."""
+def server_container(
+    props: ServerProps, *, database_connections: int, root_password_arn: str, importer_password_arn: str
+) -> Container:
+    """The read-write server. It uses no importer's password itself: imports that run in its container do."""
     properties = {**props.properties(), "omero.db.poolsize": str(database_connections)}
     # Read once, when the database is made.
-    return _server("server", "server.sh", props, properties, {"ROOTPASS": root_password_arn})
+    secrets = {"ROOTPASS": root_password_arn, "IMPORTER_PASSWORD": importer_password_arn}
+    return _server("server", "server.sh", props, properties, secrets)
 
 
 def read_only_server_container(props: ServerProps, *, name: str) -> Container:

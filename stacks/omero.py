@@ -233,12 +233,20 @@ class OmeroStack(WorkspaceStack):
             props,
             database_connections=settings.database_connections,
             root_password_arn=data.root_password.arn,
+            importer_password_arn=self._importer_password_arn,
         )
         first = (read_only_role_container(props, data.read_only_user),) if data.read_only_user else ()
         balancer = self.server_balancer
         size = (settings.cpu, settings.memory_mib)
         return self._service(
-            "server", container, size, ONE_AT_A_TIME, balancer=balancer, first=first, on_instances=True
+            "server",
+            container,
+            size,
+            ONE_AT_A_TIME,
+            balancer=balancer,
+            first=first,
+            on_instances=True,
+            statements=self._ledger_statements(),
         )
 
     def _read_only_servers(self, settings: ReadOnly) -> Mapping[str, Service]:
@@ -311,12 +319,11 @@ class OmeroStack(WorkspaceStack):
             image=props.image,
             server=self.server.host,
             admin=settings.admin,
-            password_arn=settings.password_arn or data.root_password.arn,
+            password_arn=self._importer_password_arn,
             ledger_table=data.ledger.name,
             region=workspace.region,
             mounts=props.mounts,
         )
-        ledger = use_statements(arn=data.ledger.arn, key_arn=data.key_arn, account=self.account)
         return Task(
             Construct(self, "importer"),
             self._task(
@@ -324,9 +331,17 @@ class OmeroStack(WorkspaceStack):
                 container,
                 (settings.cpu, settings.memory_mib),
                 on_instances=bool(self._shares()),
-                statements=ledger,
+                statements=self._ledger_statements(),
             ),
         )
+
+    @property
+    def _importer_password_arn(self) -> str:
+        return self.workspace.omero.importer.password_arn or self._data.root_password.arn
+
+    def _ledger_statements(self) -> Sequence[Statement]:
+        """Importers record what they did themselves, in tasks of their own and in the server's container."""
+        return use_statements(arn=self._data.ledger.arn, key_arn=self._data.key_arn, account=self.account)
 
     def _task(
         self,
@@ -368,12 +383,13 @@ class OmeroStack(WorkspaceStack):
         first: Sequence[Container] = (),
         on_instances: bool = False,
         wait_for: Sequence[ITerraformDependable] = (),
+        statements: Sequence[Statement] = (),
     ) -> Service:
         return Service(
             self,
             role.replace("-", "_"),
             ServiceProps(
-                task=self._task(role, container, size, first=first, on_instances=on_instances),
+                task=self._task(role, container, size, first=first, on_instances=on_instances, statements=statements),
                 deployment=deployment,
                 subnet_ids=self._network.vpc.private_subnet_ids,
                 targets=balancer.targets if balancer else (),

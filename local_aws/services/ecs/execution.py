@@ -5,18 +5,12 @@ A container is one of `task.Task`, with `definition`, `image` (see `images`), `p
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from local_aws import serve
-from local_aws.services.ecs import faults, logs, mounts, startup
-=======
 from local_aws.services.ecs import faults, logs, metadata, mounts, startup
->>>>>>> 37689a9ad5dea207f2f63b8a0c5eed8e609a38e5
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
@@ -118,12 +112,7 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
     for override in (task.overrides or {}).get("containerOverrides") or []:
         if override.get("name") == container.definition["name"]:
             given |= {each["name"]: each["value"] for each in override.get("environment") or []}
-    # What the task role gives to an SDK: AWS itself, and credentials.
-    aws = serve.environment(os.environ[serve.ENDPOINT], region) if serve.ENDPOINT in os.environ else {}
     fargate = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"} if task.launch_type == "FARGATE" else {}
-<<<<<<< HEAD
-    return {**aws, **fargate, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **given}
-=======
     return {
         **metadata.environment(task, container),
         **fargate,
@@ -131,7 +120,6 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
         "AWS_DEFAULT_REGION": region,
         **given,
     }
->>>>>>> 37689a9ad5dea207f2f63b8a0c5eed8e609a38e5
 
 
 def _stream(task: Any, definition: Json) -> logs.Stream | None:
