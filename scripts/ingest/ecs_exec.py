@@ -1,4 +1,4 @@
-"""The transport `exec`: a job's program runs in the container of OMERO.server, detached, and works with the ledger itself.
+"""The transport `exec`: a job's program runs in the container of OMERO.server, detached, and uses the ledger itself.
 
 Only its start and its end are seen through ECS Exec; sessions last seconds, whatever an import takes.
 """

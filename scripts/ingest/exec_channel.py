@@ -68,8 +68,8 @@ class Channel:
         faults = []
         if not self._plugin:
             faults.append(
-                f'{PLUGIN} is not on the PATH; install it (AWS Systems Manager User Guide, "Install the Session Manager '
-                'plugin"), or use --transport task, which needs none.'
+                f"{PLUGIN} is not on the PATH; install it (AWS Systems Manager User Guide, Install the Session Manager "
+                "plugin), or use --transport task, which needs none."
             )
         task = self.running()
         if task is None:
@@ -134,7 +134,7 @@ class Channel:
             raise Failed(f"{path} did not arrive whole in the server's container; run this again.")
 
     def interactive(self, command: str = "") -> int:
-        """A shell as omero-server on this terminal, or one command; the plugin's own exit code, which proves nothing."""
+        """A shell as omero-server on this terminal, or a command; the plugin's own exit code, which proves nothing."""
         inner = command or f"exec /bin/bash --rcfile {ACTIVATE} -i"
         script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; {inner}"
         words = f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(script)} | base64 -d)"'
@@ -225,7 +225,7 @@ def _task_faults(task: dict[str, Any]) -> list[str]:
     if agent["lastStatus"] == "RUNNING":
         return []
     return [
-        f"ECS Exec's agent is {agent['lastStatus']} in the server's container ({agent.get('reason') or 'no reason given'}); "
+        f"ECS Exec's agent is {agent['lastStatus']} in the server's container ({agent.get('reason') or 'no reason'}); "
         "its task role needs ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and "
         "OpenDataChannel, and its way out port 443; a task that has just started needs a minute."
     ]

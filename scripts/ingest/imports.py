@@ -1,12 +1,13 @@
 """From files on OMERO's file system to verified images: `python -m scripts.ingest.imports scan|run|status|...`.
 
-The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them and
-record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
+The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them
+and record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
 """
 
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,12 +22,12 @@ from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
 from scripts import console
 from scripts.errors import Failed, Refused
-from scripts.ingest import report, sources
-from scripts.ingest.batches import Limits, cut, keys
+from scripts.ingest import report, scanned, sources
 from scripts.ingest.ecs_task import TaskTransport, Transport
 from scripts.ingest.importing import Run, Wanted, one_job, who
 from scripts.ingest.ledger import Entry, Ledger, Total
 from scripts.ingest.opened import Opened, open_workspace
+from scripts.ingest.wanted import show_plan, wanted
 from scripts.ingest.watching import Watch
 
 app = typer.Typer(
@@ -111,42 +112,7 @@ def scan_command(
         )
     if as_json:
         _print_json(result)
-    _show_scan(result, root)
-
-
-def _show_scan(result: Mapping[str, Any], root: bytes) -> None:
-    console.say(
-        f"{result['filesets']} filesets below {entries.shown(root)} ({result['files']} files, "
-        f"{report.size(result['bytes'])}): {result['new']} new, {result['renewed']} changed and to be imported anew, "
-        f"{result['known']} known, {result['imported']} imported already"
-    )
-    if result["unstable"]:
-        console.say(f"{result['unstable']} still change, or came or went: scan again when they have arrived")
-    if result["changed"]:
-        console.say(f"{result['changed']} have changed since they were imported; OMERO may not be able to show them")
-    for kind, text in (
-        ("faulty", "cannot be imported as it is"),
-        ("changed", "changed since"),
-        ("unstable", "changes"),
-    ):
-        for name in result["samples"].get(kind, [])[:5]:
-            console.say(f"  {text}: {entries.shown(bytes.fromhex(name))}")
-    if result["ignored"]:
-        kinds = ", ".join(f"{suffix} {count}" for suffix, count in list(result["ignored"].items())[:10])
-        console.say(f"ignored, for they are no images or belong to none: {kinds}")
-    if result["links"]:
-        console.say(f"{result['links']} symbolic links were not followed")
-    if result["unreadable_count"]:
-        first = entries.shown(bytes.fromhex(result["unreadable"][0]))
-        raise Failed(
-            f"{result['unreadable_count']} folders could not be read, the first {first}; let uid 1000 read them, and scan "
-            "again."
-        )
-    if not result["filesets"]:
-        raise Failed(
-            f"nothing that OMERO imports was found below {entries.shown(root)}; see what was ignored, above, and whether "
-            "that is the folder you mean."
-        )
+    scanned.show(result, root)
 
 
 @app.command("run")
@@ -176,22 +142,24 @@ def run_command(
 ) -> None:
     """Import what is pending, and go on with what a killed run has left."""
     at = place(workspace)
-    wanted = _wanted(at, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets)
+    asked = wanted(
+        at.opened, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+    )
     if dry_run:
-        _show_plan(at.ledger, wanted)
+        show_plan(at.ledger, asked)
         return
     sources.check_server(at.opened)
     way = at.transport(transport)
-    wanted = _checked(at, way, wanted, create=create_target)
-    before = at.ledger.totals(wanted.under)
+    asked = _checked(at, way, asked, create=create_target)
+    before = at.ledger.totals(asked.under)
     total = before[PENDING].filesets + before[IMPORTING].filesets
     if not total:
         console.say("nothing is pending: scan a folder first, or see `status`.")
     begun = time.monotonic()
     with Watch(total) as watch:
-        run = Run(at.ledger, way, wanted, watch)
+        run = Run(at.ledger, way, asked, watch)
         run.run()
-    after = at.ledger.totals(wanted.under)
+    after = at.ledger.totals(asked.under)
     if as_json:
         _print_json({"seconds": time.monotonic() - begun, **run.counts, "states": _totals(after)})
     console.say(
@@ -200,92 +168,19 @@ def run_command(
     )
     if after[FAILED].filesets:
         raise Failed(
-            f"{after[FAILED].filesets} filesets are failed; `status` and `report` say why, `retry` has them imported again."
+            f"{after[FAILED].filesets} filesets are failed; `status` and `report` say why, `retry` has them imported "
+            "again."
         )
 
 
-SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
-
-
-def _wanted(
-    at: Place,
-    target: str,
-    transfer: str,
-    user: str,
-    group: str,
-    skip: tuple[str, ...],
-    under: str,
-    parallel: int | None,
-    batch_filesets: int,
-) -> Wanted:
-    sources.check_transfer(transfer)
-    for each in skip:
-        if each not in SKIPS:
-            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
-    kind = target.partition(":")[0]
-    if target and (kind not in ("Dataset", "Screen", "Project", "regex") or ":" not in target):
-        raise Refused(
-            f"--target {target} is none; allowed: Dataset:5, Dataset:name:a name, Project:name:P/Dataset:name:D, Screen:..., "
-            "regex:..."
-        )
-    for name, value in (("--as", user), ("--group", group)):
-        if value.startswith("-") or "\0" in value:
-            raise Refused(f"{name} {value} is no name of OMERO's; give one as `omero user list` has it.")
-    keys(target)
-    most = int(at.opened.parameter("omero/importer_max_tasks"))
-    if parallel is not None and parallel > most:
-        raise Refused(
-            f"--parallel {parallel} is more than the {most} importers that the database's connections allow; give {most} "
-            "or fewer, or raise omero.importer.max_tasks (and with it omero.server.database_connections)."
-        )
-    below = sources.path(at.opened, under) if under else b""
-    for mount, links in sources.mounts(at.opened).items():
-        if not links and transfer in sources.LINKS:
-            first = next(at.ledger.entries(PENDING, under=mount.encode()), None)
-            if first and (not below or first.path.startswith(below)):
-                raise Refused(
-                    f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share holds no "
-                    f"images for good; add --transfer cp, or --under /OMERO for the others."
-                )
-    return Wanted(
-        target=target,
-        transfer=transfer,
-        user=user,
-        group=group,
-        skip=skip,
-        under=below,
-        parallel=parallel or most,
-        parallel_filesets=int(at.opened.parameter("omero/importer_parallel_filesets")),
-        limits=Limits(filesets=batch_filesets),
-    )
-
-
-def _checked(at: Place, way: Transport, wanted: Wanted, *, create: bool) -> Wanted:
+def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wanted:
     """With the target by its id: it is looked up, or made, once, and not by each importer."""
-    if not wanted.user and wanted.target.partition(":")[0] not in ("Dataset", "Screen"):
-        return wanted
-    work = {"do": "check", "target": wanted.target, "user": wanted.user, "group": wanted.group, "create": create}
+    if not asked.user and asked.target.partition(":")[0] not in ("Dataset", "Screen"):
+        return asked
+    work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
     with _one_line("check of user and target") as event:
         result = one_job(at.ledger, way, work, key=f"job#check#{time.time_ns()}", event=event)
-    return Wanted(**{**vars(wanted), "target": result["target"]})
-
-
-def _show_plan(ledger: Ledger, wanted: Wanted) -> None:
-    """What a run would do."""
-    total, number, targets = Total(), 0, set()
-    for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, keys(wanted.target)):
-        number += 1
-        targets.add(batch.key)
-        for entry in batch.entries:
-            total.add(entry)
-    console.say(
-        f"would be done: {total.filesets} filesets ({report.size(total.bytes)}) imported in {number} batches, "
-        f"{wanted.parallel} at once, by --transfer {wanted.transfer}"
-        + (f", into {wanted.target}" if wanted.target else "")
-    )
-    if wanted.target.startswith("regex:"):
-        for key in sorted(targets)[:20]:
-            console.say(f"  {key or 'without a container: the expression does not match'}")
+    return Wanted(**{**vars(asked), "target": result["target"]})
 
 
 @app.command("status")
@@ -393,6 +288,27 @@ def verify_command(
         raise Failed(
             f"{counts['differs']} imported filesets are not in OMERO as the ledger says; they are listed above."
         )
+
+
+@app.command("exec", context_settings={"ignore_unknown_options": True})
+def exec_command(
+    command: Annotated[list[str] | None, typer.Argument(help="A command and its words, after `--`.")] = None,
+    shell: Annotated[bool, typer.Option("--shell", help="Open a shell on this terminal.")] = False,
+    deadline: Annotated[int, typer.Option(min=1, help="Seconds that a command may take.")] = 600,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Run a command in OMERO.server's container, or open a shell there: as omero-server, with OMERO's environment."""
+    from scripts.ingest.exec_channel import Channel  # noqa: PLC0415 - it needs what `task` does not
+
+    if shell == bool(command):
+        raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
+    channel = Channel(open_workspace(workspace))
+    if shell:
+        channel.interactive()
+        return
+    answer = channel.run(shlex.join(command or []), seconds=deadline)
+    sys.stdout.write(answer.text.lstrip("\n") + "\n")
+    raise SystemExit(answer.code)
 
 
 def _entry(at: Place, file: str) -> Entry:
