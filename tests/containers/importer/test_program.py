@@ -1,0 +1,100 @@
+"""The importer's program: its paths, its texts, and that Python 3.9 takes it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import containers
+from containers.importer import entries
+from containers.importer.omero import Import
+from containers.importer.paths import client_path, is_of
+
+SOURCES = sorted((Path(containers.__file__).parent / "importer").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_is_python_3_9_of_the_standard_library_alone(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Match)]
+    assert "from __future__ import annotations" in path.read_text(encoding="utf-8") or path.name == "__init__.py"
+
+
+def test_image_ids_are_kept_short_and_whole() -> None:
+    for _ in range(200):
+        numbers = {random.randrange(60) for _ in range(random.randrange(40))}
+        assert set(entries.numbers(entries.ranges(numbers))) == numbers
+    assert entries.ranges(range(1, 10_001)) == "1-10000"
+    assert entries.ranges([]) == ""
+
+
+def test_ids_are_packed_in_their_order() -> None:
+    ids = [entries.fileset_id(os.urandom(8)) for _ in range(50)]
+    assert entries.unpack(entries.pack(ids)) == ids
+
+
+@pytest.mark.parametrize(
+    ("path", "client"),
+    [
+        (b"/OMERO/in/a.tif", "OMERO/in/a.tif"),
+        (b'/OMERO/"a*b:c<d>e?f|g\\h.tif', "OMERO/'axb;c[d]e%f!g!h.tif"),
+        (b"/OMERO/new\nline.tif", "OMERO/new_line.tif"),
+        (b"/OMERO/con.tif", "OMERO/_con.tif"),
+        (b"/OMERO/aux/$x.tif", "OMERO/aux_/_$x.tif"),
+    ],
+)
+def test_client_paths_are_as_omero_makes_them(path: bytes, client: str) -> None:
+    assert client_path(path) == client
+
+
+def test_files_with_the_same_client_path_are_told_apart(tmp_path: Path) -> None:
+    first, second = tmp_path / "a?.tif", tmp_path / "a%.tif"
+    first.write_bytes(b"one")
+    second.write_bytes(b"two")
+    link, hard, copy = tmp_path / "link", tmp_path / "hard", tmp_path / "copy"
+    link.symlink_to(first)
+    hard.hardlink_to(first)
+    copy.write_bytes(b"one")
+    for inside in (link, hard, copy):
+        assert is_of(os.fsencode(inside), os.fsencode(first))
+        assert not is_of(os.fsencode(inside), os.fsencode(second))
+
+
+def test_an_image_whose_file_is_gone_is_still_that_files(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone.tif")
+    assert is_of(os.fsencode(link), os.fsencode(tmp_path / "gone.tif"))
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        "---\n- Fileset: 5\n  Image: [7,8]\n---\n- Fileset: 6\n  Image: [9]\n",
+        "---\n- Fileset: 5\n  Image:\n  - 7\n  - 8\n- Fileset: 6\n  Image:\n  - 9\n",
+    ],
+)
+def test_reads_what_the_importer_prints(out: str) -> None:
+    assert Import(0, out, "").filesets() == {5: {7, 8}, 6: {9}}
+
+
+def test_says_omeros_reason() -> None:
+    errors = (
+        "2025-01-01 10:00:00,000 1 [main] ERROR ome.formats.importer.ErrorHandler - FILE_EXCEPTION: /OMERO/a b.tif\n"
+        "loci.formats.FormatException: Invalid TIFF\n\tat loci.formats.in.X\nCaused by: java.io.EOFException: short\n"
+        "2025-01-01 10:00:01,000 1 [main] INFO something else about /OMERO/a b.tif.old\n"
+    )
+    done = Import(2, "", errors)
+    assert done.reason(b"/OMERO/a b.tif") == "FILE_EXCEPTION: Caused by: java.io.EOFException: short"
+    assert done.reason(b"/OMERO/other.tif") == ""
+
+
+def test_names_are_shown_on_one_line_and_obey_nobody() -> None:
+    assert entries.shown(b"/OMERO/a b.tif") == "/OMERO/a b.tif"
+    for name in (b"/OMERO/\x1b[2J.tif", b"/OMERO/a\nb.tif", b"/OMERO/\xff.tif"):
+        text = entries.shown(name)
+        assert text.isprintable()
+        assert "\n" not in text
