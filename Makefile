@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-audit aws rehearse e2e test lint audit bench schema format lock clean
+.PHONY: help setup setup-audit aws rehearse e2e test lint audit kills bench schema format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ lint: setup ## ruff and mypy --strict.
 
 audit: setup-audit ## checkov over the stacks of every workspace.
 	@$(RUN) scripts.audit
+
+kills: setup ## Randomised imports with kills and faults (RUNS=500).
+	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/test_kills.py
 
 bench: setup ## Seconds and memory of synthesis and plan.
 	@$(RUN) scripts.bench

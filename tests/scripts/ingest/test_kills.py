@@ -17,6 +17,8 @@ import pytest
 
 from containers.importer.entries import FAILED, IMPORTED
 from scripts.errors import Failed
+from scripts.ingest import ecs_task
+from scripts.ingest import ledger as ledger_module
 from scripts.ingest.batches import Limits
 from scripts.ingest.ecs_task import TaskTransport
 from scripts.ingest.importing import Run, Wanted
@@ -71,7 +73,12 @@ def _faults(chance: random.Random, names: list[str]) -> tuple[dict[str, list[str
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
-def test_every_file_is_in_omero_exactly_once_whatever_is_killed(importing: Importing, seed: int) -> None:
+def test_every_file_is_in_omero_exactly_once_whatever_is_killed(
+    importing: Importing, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What AWS takes minutes for, takes the local one seconds.
+    monkeypatch.setattr(ledger_module, "CLAIM_SECONDS", 4)
+    monkeypatch.setattr(ecs_task, "LISTED_SECONDS", 5)
     chance = random.Random(seed)
     names = [f"{number}'s \n $(file).tif" for number in range(chance.randrange(3, 9))]
     paths = [importing.image(name, f"II*{name}".encode()) for name in names]
