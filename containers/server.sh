@@ -1,6 +1,10 @@
 # Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
 # to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
 set -eu
+# What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
+if [ -f /OMERO/.omero-on-aws/dropbox.omero ]; then
+    cp /OMERO/.omero-on-aws/dropbox.omero /opt/omero/server/config/90-dropbox.omero
+fi
 for name in Blitz-0 DropBox; do
     tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
 done

@@ -169,8 +169,13 @@ def test_verify_lists_what_differs(importing: Importing) -> None:
     importing.server.query("DELETE FROM images WHERE name = 'lost.tif'")
     ids = tuple(entry.id for entry in importing.ledger.entries(IMPORTED))
     result = one_job(
-        *(importing.ledger, importing.transport(), {"do": "verify"}),
-        **{"key": "job#verify#1", "event": lambda *_: None, "ids": ids, "poll_seconds": 0.1},
+        importing.ledger,
+        importing.transport(),
+        {"do": "verify"},
+        key="job#verify#1",
+        event=lambda *_: None,
+        poll_seconds=0.1,
+        ids=ids,
     )
     assert result == {"same": 1, "differs": 1}
     differs = {entry.path: entry.differs for entry in importing.ledger.entries(IMPORTED)}

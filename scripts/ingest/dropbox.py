@@ -1,0 +1,169 @@
+"""OMERO.dropbox: which folder it watches, for whom, and how it imports: `python -m scripts.ingest.dropbox enable|...`.
+
+It is part of OMERO.server, and is set there by ECS Exec. What is set is kept on OMERO's file system too, where a new
+server finds it (containers/server.sh).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from scripts import console
+from scripts.errors import Failed, Refused
+from scripts.ingest import sources
+from scripts.ingest.changes import changing
+from scripts.ingest.exec_channel import Channel
+from scripts.ingest.opened import open_workspace
+from scripts.ingest.wanted import SKIPS
+
+app = typer.Typer(
+    help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
+    epilog=console.EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+)
+KEPT = "/OMERO/.omero-on-aws/dropbox.omero"
+DEFAULT = "/OMERO/DropBox"
+PROPERTIES = ("omero.fs.watchDir", "omero.fs.importUsers", "omero.fs.importArgs")
+# A folder's name and OMERO's name of a user at once.
+USER = r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}"
+NOT_TRIGGERED = (
+    "files that arrive by SFTP, DataSync or an upload host do not trigger it: they come through EFS, and inotify tells "
+    "the server of its own mount only. For those, `imports scan` and `imports run`, from a schedule if need be"
+)
+ICE = 'omero admin ice "server {what} DropBox"'
+
+WorkspaceOption = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def import_args(target: str, transfer: str, skip: tuple[str, ...]) -> str:
+    """`omero.fs.importArgs`: DropBox splits it at `;` for users, then as a shell would. Each word is quoted for that.
+
+    Raises:
+        Refused: a word cannot be written so.
+    """
+    sources.check_transfer(transfer)
+    for each in skip:
+        if each not in SKIPS:
+            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
+    words = [*(["-T", target] if target else []), f"--transfer={transfer}", *(f"--skip={each}" for each in skip)]
+    if bad := next((word for word in words if set(word) & set(";\n\r\0")), None):
+        raise Refused(f"{bad!r} has a character that DropBox takes for a separator; leave `;` and new lines out.")
+    return shlex.join(words)
+
+
+def settings(watch_dir: str, args: str) -> str:
+    """What `omero load` reads: a command of OMERO's a line."""
+    values = ("" if watch_dir == DEFAULT else watch_dir, "default", args)
+    return "".join(
+        f"config set -- {name} {shlex.quote(value)}\n" for name, value in zip(PROPERTIES, values, strict=True)
+    )
+
+
+def enable_script(watch_dir: str, users: tuple[str, ...], args: str) -> str:
+    """Make the folders, keep the settings, set them, and have DropBox begin anew. Stops at the first failure."""
+    folders = " ".join(shlex.quote(f"{watch_dir}/{user}") for user in users) or shlex.quote(watch_dir)
+    text = shlex.quote(settings(watch_dir, args))
+    return (
+        f"set -eu\nmkdir -p {folders} {shlex.quote(KEPT.rpartition('/')[0])}\n"
+        f"printf %s {text} > {KEPT}.draft\nmv {KEPT}.draft {KEPT}\nomero load {KEPT}\n"
+        f"{ICE.format(what='enable')}\n{ICE.format(what='stop')} || true\n{ICE.format(what='start')}\n"
+    )
+
+
+def disable_script() -> str:
+    """Stop it, and let the next server start without it, too. The folders and what is in them stay."""
+    text = shlex.quote("config set -- omero.fs.importUsers ''\n")
+    return (
+        f"set -eu\nmkdir -p {shlex.quote(KEPT.rpartition('/')[0])}\nprintf %s {text} > {KEPT}.draft\n"
+        f"mv {KEPT}.draft {KEPT}\nomero load {KEPT}\n{ICE.format(what='disable')}\n{ICE.format(what='stop')} || true\n"
+    )
+
+
+def status_script() -> str:
+    """Print the properties, its state, and the folders, each behind its name and a NUL."""
+    lines = [f"printf '%s\\001' {name}; omero config get {name} || true; printf '\\002'" for name in PROPERTIES]
+    lines.append(f"printf 'state\\001'; {ICE.format(what='state')} 2>&1 || true; printf '\\002'")
+    lines.append(
+        f"at=$(omero config get {PROPERTIES[0]} || true); printf 'folders\\001'; ls -1 \"${{at:-{DEFAULT}}}\" || true"
+    )
+    return "\n".join(lines)
+
+
+@app.command("enable")
+def enable_command(
+    users: Annotated[list[str] | None, typer.Option("--user", help="A folder for this user; may be repeated.")] = None,
+    watch_dir: Annotated[str, typer.Option(help="The folder, with one folder a user in it.")] = DEFAULT,
+    target: Annotated[
+        str, typer.Option("--target", "-T", help="As `omero import -T`; names the dataset by the folder unless told.")
+    ] = "regex:^.*/(?<Container1>.*?)",
+    transfer: Annotated[str, typer.Option(help="ln_s, ln, cp or upload.")] = "ln_s",
+    skip: Annotated[list[str] | None, typer.Option(help="As `omero import --skip`; may be repeated.")] = None,
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Have DropBox watch a folder; it begins anew."""
+    opened = open_workspace(workspace)
+    folder = sources.path(opened, watch_dir).decode("utf-8", "strict")
+    for user in users or ():
+        if not re.fullmatch(USER, user) or user in (".", ".."):
+            raise Refused(f"--user {user!r} is no name for a folder; allowed are letters, digits, and _ . @ -")
+    args = import_args(target, transfer, tuple(skip or ()))
+    with changing(dry_run=dry_run) as changes:
+        script = enable_script(folder, tuple(users or ()), args)
+        changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(opened), script))
+    console.say(f"note: {NOT_TRIGGERED}.")
+
+
+@app.command("disable")
+def disable_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
+    """Stop DropBox, for good; folders and images stay."""
+    opened = open_workspace(workspace)
+    with changing(dry_run=dry_run) as changes:
+        changes.do("DropBox stops, and starts with no server any more", lambda: _run(Channel(opened), disable_script()))
+
+
+@app.command("status")
+def status_command(
+    workspace: WorkspaceOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")] = False,
+) -> None:
+    """Whether DropBox runs, what it watches, and how it imports."""
+    found = status(_run(Channel(open_workspace(workspace)), status_script()))
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
+    console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")
+    console.say(f"folders: {', '.join(found['folders'].split()) or 'none'}")
+    console.say(f"note: {NOT_TRIGGERED}.")
+
+
+def status(text: str) -> dict[str, str]:
+    """What `status_script` prints."""
+    pairs = (part.partition("\001") for part in text.split("\002"))
+    found = {name.strip(): value.strip() for name, _, value in pairs}
+    return {name: found.get(name, "") for name in (*PROPERTIES, "state", "folders")}
+
+
+def _run(channel: Channel, script: str) -> str:
+    answer = channel.run(script)
+    if answer.code:
+        raise Failed(
+            f"OMERO.server did not take it (exit code {answer.code}): {' '.join(answer.text.split())[-300:]}; run this "
+            "again once that is mended."
+        )
+    return answer.text
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,90 @@
+"""DropBox: what is set survives every shell on its way, and nothing in it is run."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.errors import Refused
+from scripts.ingest import dropbox
+
+TARGET = "regex:^.*/(?<Container1>.*?)"
+
+
+def run(script: str, folder: Path) -> tuple[int, str, list[list[str]]]:
+    """In bash with a stand-in for `omero` that notes its words: exit code, output, the calls."""
+    calls = folder / "calls"
+    omero = folder / "omero"
+    omero.write_text(f'#!/bin/bash\nprintf "%s\\001" "$@" >> {calls}; printf "\\n" >> {calls}; echo "said $2 $3"\n')
+    omero.chmod(0o755)
+    script = script.replace("/OMERO", f"{folder}/OMERO")
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+    )
+    noted = calls.read_text().splitlines() if calls.exists() else []
+    return done.returncode, done.stdout + done.stderr, [line.split("\001")[:-1] for line in noted]
+
+
+def test_the_transfer_is_not_lost_behind_the_target() -> None:
+    args = dropbox.import_args(TARGET, "ln_s", ("upgrade",))
+    assert shlex.split(args) == ["-T", TARGET, "--transfer=ln_s", "--skip=upgrade"]
+    assert ";" not in args, "it separates users"
+
+
+def test_enabling_makes_folders_and_keeps_what_is_set(tmp_path: Path) -> None:
+    hostile = 'Dataset:name:it\'s "$(touch pwned)" `id`'
+    args = dropbox.import_args(hostile, "ln_s", ())
+    code, said, calls = run(dropbox.enable_script("/OMERO/DropBox", ("alice", "bob"), args), tmp_path)
+    assert code == 0, said
+    assert (tmp_path / "OMERO/DropBox/alice").is_dir()
+    assert (tmp_path / "OMERO/DropBox/bob").is_dir()
+    kept = (tmp_path / "OMERO/.omero-on-aws/dropbox.omero").read_text()
+    lines = [shlex.split(line) for line in kept.splitlines()]
+    assert lines[2] == ["config", "set", "--", "omero.fs.importArgs", args]
+    assert shlex.split(lines[2][-1]) == ["-T", hostile, "--transfer=ln_s"]
+    assert [call[:2] for call in calls] == [["load", calls[0][1]], *[["admin", "ice"]] * 3]
+    assert [call[2] for call in calls[1:]] == ["server enable DropBox", "server stop DropBox", "server start DropBox"]
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_disabling_leaves_the_folders(tmp_path: Path) -> None:
+    (tmp_path / "OMERO/DropBox/alice").mkdir(parents=True)
+    code, said, calls = run(dropbox.disable_script(), tmp_path)
+    assert code == 0, said
+    assert (tmp_path / "OMERO/DropBox/alice").is_dir()
+    assert "server disable DropBox" in [call[-1] for call in calls]
+
+
+def test_status_tells_properties_state_and_folders(tmp_path: Path) -> None:
+    _, said, _ = run(dropbox.status_script(), tmp_path)
+    found = dropbox.status(said)
+    assert found["omero.fs.watchDir"] == "said get omero.fs.watchDir"
+    assert found["state"] == "said ice server state DropBox"
+
+
+@pytest.mark.parametrize(
+    ("target", "transfer", "skip", "rule"),
+    [
+        ("Dataset:name:a;b", "ln_s", (), "DropBox takes for a separator"),
+        (TARGET, "ln_rm", (), "deletes the files as it imports them"),
+        (TARGET, "move", (), "--transfer move is none; allowed: ln_s, ln, cp, upload"),
+        (TARGET, "ln_s", ("much",), "--skip much is none; allowed: all"),
+    ],
+)
+def test_refuses_what_dropbox_would_take_otherwise(
+    target: str, transfer: str, skip: tuple[str, ...], rule: str
+) -> None:
+    with pytest.raises(Refused, match=rule):
+        dropbox.import_args(target, transfer, skip)
+
+
+def test_says_that_arrivals_do_not_trigger_it() -> None:
+    assert "SFTP, DataSync" in dropbox.NOT_TRIGGERED
+    assert "imports scan" in dropbox.NOT_TRIGGERED
