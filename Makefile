@@ -41,11 +41,13 @@ lint: setup ## ruff and mypy --strict.
 audit: setup-audit ## checkov over the stacks of every workspace.
 	@$(RUN) scripts.audit
 
-kills: setup ## Randomised imports with kills and faults (RUNS=500).
+kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 hostile names by both transports.
+	@HOSTILE_NAMES=2000 $(RUN) pytest -q -n $(JOBS) -k hostile tests/scripts/ingest
 	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/test_kills.py
 
 bench: setup ## Seconds and memory of synthesis and plan.
 	@$(RUN) scripts.bench
+	@$(RUN) scripts.bench_imports
 
 schema: setup ## Write the JSON Schema of the workspace files.
 	@$(RUN) scripts.schema

@@ -32,7 +32,8 @@ CLAIM_SECONDS = 120.0
 START_SECONDS = 900.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: a million of them are made three times as fast, and nobody changes one.
+@dataclass(slots=True, kw_only=True)
 class Entry:
     """A fileset. `size` in bytes; `images` as ranges of ids, `count` of them.
 

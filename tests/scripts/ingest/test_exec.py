@@ -14,8 +14,9 @@ from scripts.ingest.ecs_exec import ExecTransport
 from scripts.ingest.exec_channel import Channel
 from scripts.ingest.importing import Run, Wanted
 from tests.local_aws.ecs_help import until
+from tests.scripts.ingest.hostile import names
 from tests.scripts.ingest.imports_help import QUICK, Importing
-from tests.scripts.ingest.test_importing import HOSTILE
+from tests.scripts.ingest.test_importing import HOSTILE_NAMES
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -92,13 +93,14 @@ def test_files_are_written_in_pieces_and_once(server: Importing, plugin: Path) -
 
 
 def test_hostile_names_are_imported_through_the_servers_container(server: Importing, plugin: Path) -> None:
-    paths = [server.image(name, f"II*{number}".encode()) for number, name in enumerate(HOSTILE)]
+    hostile = names(HOSTILE_NAMES)
+    paths = [server.image(name, f"II*{number}".encode()) for number, name in enumerate(hostile)]
     server.scan()
     server.programs.fault(ExecuteCommand=["TargetNotConnectedException", "ThrottlingException"])
     run = Run(server.ledger, ExecTransport(server.opened), Wanted(**{**QUICK, "lease_seconds": 20}), lambda *_: None)
     run.run()
     assert server.states() == dict.fromkeys(paths, IMPORTED)
-    assert sorted(image.name for image in server.server.images()) == sorted(HOSTILE)
+    assert sorted(image.name for image in server.server.images()) == sorted(hostile)
 
 
 def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
