@@ -19,7 +19,7 @@ def omero(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
 
 def _group(reference: str) -> str:
     """The role of a security group, of this stack or another, from a reference to it."""
-    for role in ("balancer", "web", "server", "sessions", "database", "file_system"):
+    for role in ("balancer", "web", "server", "importer", "sessions", "database", "file_system"):
         if f"{role}_security_group" in reference:
             return role
     raise AssertionError(f"{reference} is no security group of ours")
@@ -61,6 +61,8 @@ def test_who_may_reach_whom(omero: dict[str, Any], type_: str, here: str, there:
         ("web", "server", 4064),
         ("web", "sessions", 6379),
         ("server", "database", 5432),
+        ("importer", "server", 4064),
+        ("importer", "file_system", 2049),
         ("server", "file_system", 2049),
     }
 
@@ -71,7 +73,7 @@ def test_containers_reach_the_internet_over_https_only(omero: dict[str, Any]) ->
         for rule in of_type(omero, "aws_vpc_security_group_egress_rule").values()
         if "cidr_ipv4" in rule
     }
-    assert out == {("server", "0.0.0.0/0", 443), ("web", "0.0.0.0/0", 443)}
+    assert out == {(who, "0.0.0.0/0", 443) for who in ("server", "web", "importer")}
 
 
 def test_there_is_never_a_second_writer(omero: dict[str, Any]) -> None:
@@ -82,7 +84,8 @@ def test_there_is_never_a_second_writer(omero: dict[str, Any]) -> None:
     # Rebalancing would start a second task before it stops the first.
     assert server["availability_zone_rebalancing"] == "DISABLED"
     mounts = [name for name, task in of_type(omero, "aws_ecs_task_definition").items() if task["volume"]]
-    assert mounts == ["server_task_definition"]
+    # An importer writes beside the server, as a client of its: it has no Blitz, and takes no lock.
+    assert sorted(mounts) == ["importer_task_definition", "server_task_definition"]
 
 
 def test_web_rolls_without_a_gap(omero: dict[str, Any]) -> None:
@@ -113,7 +116,11 @@ def test_exec_is_encrypted_and_logged(omero: dict[str, Any]) -> None:
 
 def test_secrets_reach_containers_as_ecs_secrets_only(omero: dict[str, Any]) -> None:
     server, web = container(omero, "server"), container(omero, "web")
-    assert {secret["name"] for secret in server["secrets"]} == {"CONFIG_omero_db_pass", "ROOTPASS"}
+    assert {secret["name"] for secret in server["secrets"]} == {
+        "CONFIG_omero_db_pass",
+        "IMPORTER_PASSWORD",
+        "ROOTPASS",
+    }
     assert {secret["name"] for secret in web["secrets"]} == {"CONFIG_omero_web_secret__key"}
     for task in (server, web):
         assert not [

@@ -66,6 +66,7 @@ def test_only_the_named_networks_reach_the_server(omero: dict[str, Any]) -> None
         if rule["security_group_id"] == "${aws_security_group.server_security_group.id}"
     }
     assert to_server == {
+        "${aws_security_group.importer_security_group.id}",
         "${aws_security_group.server_balancer_security_group.id}",
         "${aws_security_group.web_security_group.id}",
     }
