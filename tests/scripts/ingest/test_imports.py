@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from scripts.errors import Failed, Refused
-from scripts.ingest import imports, report, sources, wanted
+from scripts.ingest import imports, report, scanned, sources, wanted
 from scripts.ingest.ledger import Entry, Total
 from scripts.ingest.opened import Opened
 from tests.conftest import workspace
@@ -194,7 +194,7 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
     )
     result = {**counts, "samples": {}, "ignored": {".txt": 7}, "links": 0, "unreadable_count": 0, "unreadable": []}
     with pytest.raises(Failed, match="nothing that OMERO imports was found below /OMERO/in"):
-        imports.scanned.show(result, b"/OMERO/in")
+        scanned.show(result, b"/OMERO/in")
     assert ".txt 7" in capsys.readouterr().err
 
 
