@@ -113,7 +113,7 @@ class Importer:
         self.errors = len(errors)
         if "-f" in self.options:
             _print_used(candidates)
-            return 0
+            return 0 if candidates else 125
         if not candidates:
             if errors:
                 sys.stderr.write("No imports due to errors!\n")
