@@ -139,10 +139,15 @@ def test_acts_for_another_with_an_administrators_password(omero: Omero) -> None:
     assert omero.load("--sudo", "importer", "-u", "bob", "/OMERO/DropBox/a.tif")[0] == 0
     assert [image.owner for image in omero.server.images()] == ["bob"]
     code, _, err = omero.load("--sudo", "alice", "-u", "bob", "/OMERO/DropBox/a.tif")
-    assert code == 1
+    assert code == 557 % 256
     assert "SecurityViolation" in err
     code, _, err = omero.load("-u", "bob", "/OMERO/DropBox/a.tif")
-    assert "PermissionDeniedException" in err
+    assert code == 564 % 256
+    assert "Password check failed" in err
+    omero.server.down()
+    code, _, err = omero.load("/OMERO/DropBox/a.tif")
+    assert code == 554 % 256
+    assert "ConnectionRefused" in err
 
 
 def test_refuses_to_import_what_it_may_not_read_and_with_a_lock(omero: Omero) -> None:
