@@ -297,3 +297,29 @@ def test_options_of_import(omero: Omero) -> None:
     assert entries == [(3,)]
     assert omero.server.query("SELECT ns, textValue FROM annotation") == [("ns", "text")]
     assert len(by_path) == 5
+
+
+def test_hostile_names_are_imported_and_run_nothing(omero: Omero) -> None:
+    names = [
+        "a b.tif",
+        "-rf.tif",
+        "$(touch x).tif",
+        "`touch y`; touch z.tif",
+        "quote'\"s.tif",
+        "new\nline.tif",
+        "tab\t.tif",
+        "\U0001f52c" * 62 + ".tif",
+        "é\u0301.tif",
+        "a:b?.tif",
+    ]
+    for name in names:
+        omero.image(name)
+    broken = omero.image("plain.tif")
+    broken.rename(os.fsdecode(os.fsencode(broken.parent) + b"/\xff.tif"))
+    code, out, err = omero.load("-c", "/OMERO/DropBox")
+    assert (code, out.count("Fileset:")) == (0, len(names)), err
+    assert omero.server.count_by_client_path() == {client_path(f"/OMERO/DropBox/{name}"): 1 for name in names}
+    assert {image.name for image in omero.server.images()} == set(names)
+    links = [each for each in (omero.data / "ManagedRepository").rglob("*") if each.is_symlink()]
+    assert {str(each.readlink()) for each in links} == {f"/OMERO/DropBox/{name}" for name in names}
+    assert not [each for each in omero.data.rglob("*") if each.name in ("x", "y", "z")]

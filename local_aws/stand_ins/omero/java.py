@@ -261,7 +261,7 @@ def main(arguments: list[str]) -> int:
     if arguments and arguments[0].startswith("-Domero.import.depth="):
         depth = int(arguments.pop(0).partition("=")[2])
     server = Server(DATA)
-    server.jvm_started(" ".join(arguments))
+    server.jvm_started(" ".join(arguments).encode("utf-8", "backslashreplace").decode("utf-8"))
     try:
         given, paths = getopt.gnu_getopt(arguments, "cfl:s:u:w:d:r:k:x:n:p:hT:", _LONG)
     except getopt.GetoptError as error:
