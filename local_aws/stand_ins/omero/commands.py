@@ -284,7 +284,7 @@ def _serve(args: argparse.Namespace) -> int:
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
         server.query("UPDATE experimenter SET password = ? WHERE id = 0 AND password = 'omero'", password)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with server.lock_file().open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
