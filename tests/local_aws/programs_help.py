@@ -83,6 +83,10 @@ class Programs:
         found = self.client("logs").get_log_events(logGroupName="/tasks", logStreamName=stream, startFromHead=True)
         return [event["message"] for event in found["events"]]
 
+    def forget_faults(self) -> None:
+        request = urllib.request.Request(f"{self.aws.endpoint}/_local/ecs/faults", method="DELETE")  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
     def fault(self, **faults: list[str]) -> None:
         request = urllib.request.Request(  # noqa: S310
             f"{self.aws.endpoint}/_local/ecs/faults", data=json.dumps(faults).encode(), method="POST"
@@ -98,4 +102,6 @@ def programs(aws: LocalAws, client: Client, ecs: Ecs, files_root: Path) -> Progr
         efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
     folder = files_root / system
     folder.mkdir(exist_ok=True)
-    return Programs(aws, client, ecs, system, folder)
+    made = Programs(aws, client, ecs, system, folder)
+    made.forget_faults()
+    return made

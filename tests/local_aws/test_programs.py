@@ -177,7 +177,7 @@ def test_the_stacks_own_servers_start_and_stop(programs: Programs) -> None:
     until(lambda: "Blitz-0.log | OMERO.blitz now accepting connections." in programs.log({"taskArn": arn}))
     programs.ecs.client.stop_task(cluster=programs.ecs.cluster, task=arn)
     stopped = programs.until(arn, "STOPPED")
-    assert {each["exitCode"] for each in stopped["containers"]} == {0}
+    assert {each["name"]: each["exitCode"] for each in stopped["containers"]} == {"importer": 0, "read-only-role": 0}
 
 
 def test_container_reaches_this_aws_and_knows_itself(programs: Programs) -> None:

@@ -139,10 +139,15 @@ def test_acts_for_another_with_an_administrators_password(omero: Omero) -> None:
     assert omero.load("--sudo", "importer", "-u", "bob", "/OMERO/DropBox/a.tif")[0] == 0
     assert [image.owner for image in omero.server.images()] == ["bob"]
     code, _, err = omero.load("--sudo", "alice", "-u", "bob", "/OMERO/DropBox/a.tif")
-    assert code == 1
+    assert code == 557 % 256
     assert "SecurityViolation" in err
     code, _, err = omero.load("-u", "bob", "/OMERO/DropBox/a.tif")
-    assert "PermissionDeniedException" in err
+    assert code == 564 % 256
+    assert "Password check failed" in err
+    omero.server.down()
+    code, _, err = omero.load("/OMERO/DropBox/a.tif")
+    assert code == 554 % 256
+    assert "ConnectionRefused" in err
 
 
 def test_refuses_to_import_what_it_may_not_read_and_with_a_lock(omero: Omero) -> None:
@@ -239,3 +244,82 @@ def test_server_waits_for_the_lock_of_another(omero: Omero, programs: Programs) 
     for arn in (first, second):
         programs.ecs.client.stop_task(cluster=programs.ecs.cluster, task=arn)
     assert programs.until(first, "STOPPED")["containers"][0]["exitCode"] in (0, 143)
+
+
+def test_options_of_import(omero: Omero) -> None:
+    """Each line of the script is one import, after which its exit code is printed."""
+    for name in ("a.tif", "b/c.mrxs", "b/c/Data.dat", "b/c/d.tif", "e.companion.ome", "e1.tif", "x.fake", "empty.tif"):
+        omero.image(name, b"" if name == "empty.tif" else b'<Image FileName="e1.tif"/>')
+    omero.image("y&series=3.fake")
+    begin = f'cd /OMERO/DropBox; i() {{ {_OMERO} import -u alice -s h "$@" 2>>/OMERO/err; echo "= $?"; }}; '
+    lines = [
+        "i -f .",
+        "i -f empty.tif",
+        "i empty.tif",
+        "i --output=legacy a.tif -n named",
+        "i --output=ids 'y&series=3.fake' --transfer=cp",
+        "i --transfer=ln a.tif --file /OMERO/log/out --errs /OMERO/log/errs",
+        "i --transfer=upload b -T Dataset:@name:D --parallel-fileset 2",
+        "i --transfer=ln_s e.companion.ome -T Dataset:name:D --annotation-ns ns --annotation-text text",
+        "i -d 99 a.tif",
+        "i -d Dataset:1 x.fake",
+        "i --output=xml a.tif",
+        "i --transfer=no.such.Class a.tif",
+        "i --bulk /OMERO/bulk.yml --skip all",
+        "printf 'a.tif\n a.tif \n' | i -",
+    ]
+    (omero.data / "bulk.yml").write_text("path: list.txt\nnothing: 1\n")
+    (omero.data / "list.txt").write_text("a.tif\n")
+    _, out, _ = omero.run(script=begin + "; ".join(lines))
+    blocks = [block.strip() for block in re.split(r"= (\d+)\n", out)]
+    answers = dict(zip(lines, zip(blocks[1::2], blocks[0::2], strict=False), strict=True))
+    used = answers["i -f ."][1].splitlines()
+    assert used.count("#======================================") == 5
+    assert "/OMERO/DropBox/b/c/Data.dat" in used
+    codes = {line: int(answer[0]) for line, answer in answers.items()}
+    assert codes == {
+        **dict.fromkeys(lines, 0),
+        "i -f empty.tif": 125,
+        "i empty.tif": 1,
+        "i -d 99 a.tif": 2,
+        "i --output=xml a.tif": 2,
+        "i --transfer=no.such.Class a.tif": 1,
+        "i --bulk /OMERO/bulk.yml --skip all": 200,
+    }
+    assert answers[lines[3]][1] == "1"
+    assert answers[lines[4]][1] == "Image:2,3,4"
+    assert answers[lines[5]][1] == ""
+    assert (omero.data / "log" / "out").read_text() == "Image:5\n"
+    assert "==> Summary" in (omero.data / "log" / "errs").read_text()
+    by_path = {image.client_path.removeprefix("OMERO/DropBox/"): image for image in omero.server.images()}
+    assert (by_path["b/c.mrxs"].dataset, by_path["e.companion.ome"].dataset, by_path["x.fake"].dataset) == ("D",) * 3
+    entries = omero.server.query("SELECT count(*) FROM filesetentry WHERE clientPath LIKE '%/b/c%'")
+    assert entries == [(3,)]
+    assert omero.server.query("SELECT ns, textValue FROM annotation") == [("ns", "text")]
+    assert len(by_path) == 5
+
+
+def test_hostile_names_are_imported_and_run_nothing(omero: Omero) -> None:
+    names = [
+        "a b.tif",
+        "-rf.tif",
+        "$(touch x).tif",
+        "`touch y`; touch z.tif",
+        "quote'\"s.tif",
+        "new\nline.tif",
+        "tab\t.tif",
+        "\U0001f52c" * 62 + ".tif",
+        "é\u0301.tif",
+        "a:b?.tif",
+    ]
+    for name in names:
+        omero.image(name)
+    broken = omero.image("plain.tif")
+    broken.rename(os.fsdecode(os.fsencode(broken.parent) + b"/\xff.tif"))
+    code, out, err = omero.load("-c", "/OMERO/DropBox")
+    assert (code, out.count("Fileset:")) == (0, len(names)), err
+    assert omero.server.count_by_client_path() == {client_path(f"/OMERO/DropBox/{name}"): 1 for name in names}
+    assert {image.name for image in omero.server.images()} == set(names)
+    links = [each for each in (omero.data / "ManagedRepository").rglob("*") if each.is_symlink()]
+    assert {str(each.readlink()) for each in links} == {f"/OMERO/DropBox/{name}" for name in names}
+    assert not [each for each in omero.data.rglob("*") if each.name in ("x", "y", "z")]

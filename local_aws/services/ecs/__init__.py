@@ -11,9 +11,12 @@ their life cycle, with network interface, load balancer target and Cloud Map ins
 to the minimum and maximum percent; a task that cannot start stops with AWS's reason, and the circuit breaker
 ends the deployment.
 
-Not modelled: images are not pulled and commands not executed, so that what AWS would find wrong there is not found;
-nor are ways out of a subnet, permissions of roles, deregistration delays, health checks that fail, the order of
-containers, and scaling by metrics.
+The commands of containers whose image has stand-in programs really run, in a sandbox of their own, and ECS Exec opens
+sessions in them: see local_aws/stand_ins/README.md, which also tells of faults on request.
+
+Not modelled: images are not pulled and other commands not executed, so that what AWS would find wrong there is not
+found; nor are ways out of a subnet, permissions of roles, deregistration delays, health checks that fail, the order of
+containers that do not run, and scaling by metrics.
 
 Tasks on EC2 run on the instances of an Auto Scaling group that register themselves (see `instances`). A capacity
 provider with managed scaling has the group launch an instance for a task that finds no room; such a task is

@@ -31,7 +31,7 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 def reason_of_fault(task: Any) -> str | None:
     """Why the task does not start, if a fault says so; other faults are kept in `task.fault`."""
-    fault = faults.take("task")
+    fault = faults.take("task") if task.executes else None
     if fault is None:
         return None
     if fault in _REASONS:

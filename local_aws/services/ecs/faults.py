@@ -1,7 +1,7 @@
 """Faults on request: `/_local/ecs/faults` takes what is to go wrong next, see local_aws/stand_ins/README.md.
 
 POST adds, GET shows what is left, DELETE drops it. A fault of an action is met by its next call, one of `task` by
-the next task that is about to start, one of `session` by the next session of ECS Exec.
+the next task with stand-in programs that is about to start, one of `session` by the next session of ECS Exec.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCAL = "/run/local-aws"  # in the container: what only stand-ins know of
 _STOP_SECONDS = 30  # ECS's stopTimeout, if a definition has none
 _OWN_FOLDERS = ("etc", "home", "opt", "root", "run", "srv", "tmp", "var/tmp", "proc", "dev", "sys", "usr")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "pts")
 _ETC = ("ssl", "pki", "alternatives", "ca-certificates", "ld.so.cache", "localtime", "nsswitch.conf", "resolv.conf")
 
 
@@ -85,7 +86,12 @@ class Program:
         for each in _OWN_FOLDERS:
             (root / each).mkdir(parents=True, exist_ok=True)
         (root / "tmp").chmod(0o1777)
-        mounts = [("/usr", "/usr", True), ("/dev", "/dev", False)]
+        (root / "dev" / "shm").mkdir()
+        for each, target in {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}.items():
+            (root / "dev" / each).symlink_to(f"/proc/self/fd{target}")
+        (root / "dev" / "ptmx").symlink_to("pts/ptmx")
+        # Not the whole of /dev: this machine's user may be one who writes to its disks.
+        mounts = [("/usr", "/usr", True), *((f"/dev/{each}", f"/dev/{each}", False) for each in _DEVICES)]
         for each in ("bin", "sbin", "lib", "lib64"):
             here = Path("/", each)
             if here.is_symlink():

@@ -9,8 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from local_aws.services.ecs import clusters, instances
+from local_aws.services.ecs.container import moment
 from local_aws.services.ecs.settings import DURATIONS
-from local_aws.services.ecs.task import Json, Task, moment
+from local_aws.services.ecs.task import Json, Task
 
 _FARGATE = ("FARGATE", "FARGATE_SPOT")
 # Fields of UpdateService whose change starts a deployment, by the API's reference.

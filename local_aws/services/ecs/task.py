@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +14,8 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
-from local_aws.services.ecs import execution, images
+from local_aws.services.ecs import execution
+from local_aws.services.ecs.container import Container, moment
 from local_aws.services.ecs.programs import NotStarted
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.startup import reason_not_to_start
@@ -26,11 +26,6 @@ Json = dict[str, Any]
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 _UP = {"PROVISIONING": 0.25, "PENDING": 0.5, "ACTIVATING": 0.25}
 _DOWN = {"DEACTIVATING": 0.2, "STOPPING": 0.6, "DEPROVISIONING": 0.2}
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """Seconds since 1970 as the time that responses carry."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -74,7 +69,7 @@ class Task:
         self.task_arn = f"arn:{self.backend.partition}:ecs:{where}:task/{self.cluster.name}/{self.id}"
         self.cluster_arn = self.cluster.arn
         self.attachment_id = str(uuid4())
-        self.containers = [_Container(task=self, definition=each) for each in self.definition.container_definitions]
+        self.containers = [Container(task=self, definition=each) for each in self.definition.container_definitions]
         # Whether containers have stand-in programs, and whether the task ends when one of them does.
         self.executes = any(each.image for each in self.containers)
         if any(each.image and each.definition.get("essential", True) for each in self.containers):
@@ -344,60 +339,6 @@ class Task:
             "attachments": attachments,
             "containers": [container.describe() for container in self.containers],
             "version": 1,
-        }
-        return {name: value for name, value in described.items() if value is not None}
-
-
-@dataclass(eq=False, kw_only=True)
-class _Container:
-    task: Task
-    definition: Json
-    exit_code: int | None = None
-    reason: str | None = None
-    begun: bool = False
-    program: Any = None
-
-    def __post_init__(self) -> None:
-        self.image = images.find(self.definition["image"])
-        self.arn = f"{self.task.task_arn.replace(':task/', ':container/')}/{uuid4()}"
-        self.runtime_id = f"{self.task.id}-{uuid4().int % 10**10}"
-
-    @property
-    def last_status(self) -> str:
-        if self.task.last_status in ("RUNNING", "DEACTIVATING", "STOPPING"):
-            return "RUNNING" if self.exit_code is None else "STOPPED"
-        return "STOPPED" if self.task.desired_status == "STOPPED" else "PENDING"
-
-    @property
-    def has_agent(self) -> bool:
-        """Whether ECS Exec's agent runs; it needs a root file system that it can write to."""
-        return self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
-
-    def describe(self) -> Json:
-        definition, task = self.definition, self.task
-        stopped = task.stopped or definition.get("readonlyRootFilesystem")
-        agent = {
-            "name": "ExecuteCommandAgent",
-            "lastStatus": "RUNNING" if self.has_agent else ("STOPPED" if stopped else "PENDING"),
-            "lastStartedAt": moment(task.started),
-        }
-        described = {
-            "containerArn": self.arn,
-            "taskArn": task.task_arn,
-            "name": definition["name"],
-            "image": definition["image"],
-            "runtimeId": self.runtime_id if task.started else None,
-            "lastStatus": self.last_status,
-            "exitCode": self.exit_code,
-            "reason": self.reason,
-            "healthStatus": "HEALTHY" if definition.get("healthCheck") and task.healthy else "UNKNOWN",
-            "networkInterfaces": [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
-            if task.address
-            else [],
-            "networkBindings": [],
-            "managedAgents": [{key: value for key, value in agent.items() if value}] if task.enable_exec else None,
-            "cpu": str(definition.get("cpu", 0)),
-            "memory": str(definition["memory"]) if definition.get("memory") else None,
         }
         return {name: value for name, value in described.items() if value is not None}
 

@@ -88,7 +88,7 @@ def _login(args: argparse.Namespace) -> int:
     if args.connection:
         user, _, host = args.connection.rpartition("@")
         args.server, args.user = host.partition(":")[0], user or args.user
-    log_in.key(args, create=not args.key)
+    log_in.key(args)
     return 0
 
 
@@ -207,7 +207,7 @@ def _fs(args: argparse.Namespace) -> int:
     server = Server(DATA)
     server.user_of(log_in.key(args))
     if args.fs == "repos":
-        head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, uuid_of(server), "Managed", "/OMERO/ManagedRepository")]
+        head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Managed", "/OMERO/ManagedRepository")]
     elif args.fs == "sets":
         head = ["#", "Id", "Prefix", "Images", "Files", "Transfer"]
         rows = server.query(
@@ -268,13 +268,6 @@ def _groups(args: argparse.Namespace) -> int:
     return 0
 
 
-def uuid_of(server: Server) -> str:
-    """The database's, which names the folder of the repository's lock."""
-    if not server.get("uuid"):
-        server.set("uuid", "6e2bc0a6-6f4e-4b5e-9d6c-0e2d2b7f5a10")
-    return server.get("uuid")
-
-
 def _status(args: argparse.Namespace) -> int:
     try:
         server = Server(DATA)
@@ -291,10 +284,8 @@ def _serve(args: argparse.Namespace) -> int:
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
         server.query("UPDATE experimenter SET password = ? WHERE id = 0 AND password = 'omero'", password)
-    folder = DATA / ".omero" / "repository" / uuid_of(server)
-    folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with (folder / ".lock").open("w") as lock:
+    with server.lock_file().open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -314,5 +305,5 @@ def _log(line: str) -> None:
 
 def refused(error: Refused) -> int:
     """What the command line says when the server refuses."""
-    sys.stderr.write(f"InternalException: Failed to connect: exception {error}\n")
-    return 1
+    sys.stderr.write(f"{error}\n")
+    return error.code % 256

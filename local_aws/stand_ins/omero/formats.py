@@ -33,7 +33,7 @@ def scan(paths: list[str], depth: int) -> tuple[list[Candidate], list[str]]:
     for path in paths:
         place = Path(os.path.abspath(path))  # noqa: PTH100  # as Java: links are kept
         listed = _below(place, depth) if place.is_dir() else [place]
-        for each in (file for file in listed if file.exists()):
+        for each in (file for file in listed if _is_text(file) and file.exists()):
             try:
                 candidate = _candidate(each)
             except (OSError, Unreadable) as error:
@@ -47,6 +47,11 @@ def scan(paths: list[str], depth: int) -> tuple[list[Candidate], list[str]]:
         if one.file not in companions:
             unique.setdefault(one.file, one)
     return list(unique.values()), errors
+
+
+def _is_text(file: Path) -> bool:
+    """Whether Java finds it: a name that is no UTF-8 becomes another one there."""
+    return os.fsencode(file).decode("utf-8", "replace") == str(file)
 
 
 def _below(folder: Path, depth: int) -> list[Path]:

@@ -113,7 +113,7 @@ class Importer:
         self.errors = len(errors)
         if "-f" in self.options:
             _print_used(candidates)
-            return 0
+            return 0 if candidates else 125
         if not candidates:
             if errors:
                 sys.stderr.write("No imports due to errors!\n")
@@ -261,7 +261,7 @@ def main(arguments: list[str]) -> int:
     if arguments and arguments[0].startswith("-Domero.import.depth="):
         depth = int(arguments.pop(0).partition("=")[2])
     server = Server(DATA)
-    server.jvm_started(" ".join(arguments))
+    server.jvm_started(" ".join(arguments).encode("utf-8", "backslashreplace").decode("utf-8"))
     try:
         given, paths = getopt.gnu_getopt(arguments, "cfl:s:u:w:d:r:k:x:n:p:hT:", _LONG)
     except getopt.GetoptError as error:

@@ -8,9 +8,10 @@ import os
 import sys
 from pathlib import Path
 
-from local_aws.stand_ins.omero.state import Refused, Server
+from local_aws.stand_ins.omero.state import DENIED, UNREACHABLE, Refused, Server
 
 DATA = Path("/OMERO")
+_TRIES = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,39 +32,57 @@ def folder() -> Path:
     return Path(named) if named else Path.home() / "omero" / "sessions"
 
 
-def key(args: argparse.Namespace, *, create: bool = False) -> str:
-    """The key of a valid session: the one given, the current one or a new one. Exits with 1 if there is none."""
+def key(args: argparse.Namespace) -> str:
+    """The key of a valid session, as omero-py's `login` finds it; exits with its code if there is none.
+
+    The one given; else one of the same host, user and group that is there, whatever the password; else a new one.
+    """
     server = Server(DATA)
     host = args.server or _current_host() or "localhost"
     try:
         if args.key:
-            _remember(host, server.user_of(args.key)[1], args.key)
-            return str(args.key)
-        asked = args.create or create or args.sudo or args.password
-        if not asked and (present := _present(server, host, args.user)):
-            return present
-        if not args.user:
-            raise Refused("Login required, and there is no user: give -u, or -k")
-        made = server.log_in(args.user, _password(args), sudo=args.sudo, group=args.group)
+            found, action = _joined(server, host, args.key), "Joined"
+        elif not args.create and (present := _present(server, host, args.user, args.group)):
+            found, action = present, "Using"
+        else:
+            found, action = _created(server, args), "Created"
+        _, user, _, group = server.user_of(found)
     except Refused as error:
-        sys.stderr.write(f"InternalException: Failed to connect: exception {error}\n")
-        sys.exit(1)
-    _remember(host, args.user, made)
-    group = server.user_of(made)[3]
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.code % 256)
+    _remember(host, user, found)
     if not args.quiet:
         sys.stderr.write(
-            f"Created session for {args.user}@{host}:{args.port}. Idle timeout: 10 min. Current group: {group}\n"
+            f"{action} session for {user}@{host}:{args.port}. Idle timeout: 10 min. Current group: {group}\n"
         )
-    return made
+    return found
 
 
-def _password(args: argparse.Namespace) -> str:
-    given = args.password or os.environ.get("OMERO_PASSWORD")
-    if given is not None:
-        return str(given)
-    if not sys.stdin.isatty():
-        raise Refused("Login required, and there is no password: give -w or OMERO_PASSWORD")
-    return getpass.getpass("Password:")
+def _joined(server: Server, host: str, given: str) -> str:
+    try:
+        server.user_of(given)
+    except Refused as error:
+        raise Refused(f"Bad session key. Cannot join {given} on {host}.", 523) from error
+    return given
+
+
+def _created(server: Server, args: argparse.Namespace) -> str:
+    if not args.user:
+        raise Refused("stdin is not a terminal: cannot request username", DENIED)
+    password = args.password or os.environ.get("OMERO_PASSWORD")
+    for _ in range(_TRIES):
+        if not password:
+            if not sys.stdin.isatty():
+                raise Refused("stdin is not a terminal: cannot request password", DENIED)
+            password = getpass.getpass(f"Password for {args.sudo}:" if args.sudo else "Password:")
+        try:
+            return server.log_in(args.user, password, sudo=args.sudo, group=args.group)
+        except Refused as error:
+            if error.code != DENIED:
+                raise
+            sys.stderr.write(f"{error}\n")
+            password = None
+    raise Refused("3 incorrect password attempts", 524)
 
 
 def _current_host() -> str:
@@ -71,20 +90,19 @@ def _current_host() -> str:
     return place.read_text(encoding="utf-8") if place.exists() else ""
 
 
-def _present(server: Server, host: str, user: str | None) -> str | None:
-    names = [user] if user else []
+def _present(server: Server, host: str, user: str | None, group: str | None) -> str | None:
     last = folder() / host / "._LASTUSER_"
     if not user and last.exists():
-        names = [last.read_text(encoding="utf-8")]
-    for name in names:
-        found = sorted((folder() / host / name).glob("*"), key=lambda each: each.stat().st_mtime, reverse=True)
-        for each in found:
-            try:
-                server.user_of(each.name)
-            except Refused:
-                each.unlink(missing_ok=True)
-                continue
-            return each.name
+        user = last.read_text(encoding="utf-8")
+    found = (folder() / host / user).glob("*") if user else []
+    for each in sorted(found, key=lambda each: each.stat().st_mtime, reverse=True):
+        try:
+            if group in (None, server.user_of(each.name)[3]):
+                return each.name
+        except Refused as error:
+            if error.code == UNREACHABLE:
+                raise
+            each.unlink(missing_ok=True)
     return None
 
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 # A fileset is there as soon as its import begins, and stays if it fails; its images come when the server is done.
@@ -77,8 +78,15 @@ class Fault:
     message: str
 
 
+UNREACHABLE, DENIED, FORBIDDEN, OTHER = 554, 564, 557, 556
+
+
 class Refused(Exception):
-    """What the server answers instead of a result."""
+    """What the server answers instead of a result; `code` is omero-py's, of which an exit code has the lower 8 bits."""
+
+    def __init__(self, message: str, code: int = OTHER) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Server:
@@ -155,7 +163,22 @@ class Server:
 
     def lock(self, holder: str = "another-host") -> None:
         """Have another host hold the repository's lock: the server answers, but cannot import."""
+        self.lock_file().touch()
         self.set("lock", holder)
+
+    @property
+    def uuid(self) -> str:
+        """The database's, which names the folder of the repository's lock."""
+        if not (found := self.get("uuid")):
+            self.query("INSERT OR IGNORE INTO setting VALUES ('uuid', ?)", str(uuid4()))
+            found = self.get("uuid")
+        return found
+
+    def lock_file(self) -> Path:
+        """Where Blitz holds its lock. The file stays when the server ends, held by nobody."""
+        folder = self.data / ".omero" / "repository" / self.uuid
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / ".lock"
 
     def images(self) -> list[Image]:
         rows = self.query(
@@ -203,22 +226,22 @@ class Server:
     def log_in(self, name: str, password: str | None, *, sudo: str | None = None, group: str | None = None) -> str:
         """A session's key. `sudo` is the administrator whose password it is. Raises Refused."""
         if self.get("state", "up") == "down":
-            raise Refused("Ice.ConnectionRefusedException: Connection refused")
+            raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
         rows = self.query("SELECT password, admin FROM experimenter WHERE omeName = ?", sudo or name)
         if not rows or rows[0][0] is None or rows[0][0] != password:
-            raise Refused("::Glacier2::PermissionDeniedException: Password check failed")
+            raise Refused("Password check failed", DENIED)
         if sudo and not rows[0][1]:
-            raise Refused(f"::omero::SecurityViolation: {sudo} is not an admin")
+            raise Refused(f"SecurityViolation: {sudo} is not an admin", FORBIDDEN)
         found = self.query("SELECT id FROM experimenter WHERE omeName = ?", name)
         if not found:
-            raise Refused(f"::omero::ApiUsageException: No such user: {name}")
+            raise Refused(f"InternalException: Failed to connect: No such user: {name}")
         groups = self.query(
             "SELECT g.id, g.name FROM member m JOIN experimentergroup g ON g.id = m.egroup WHERE m.experimenter = ?",
             found[0][0],
         )
         chosen = [number for number, title in groups if group in (None, title)]
         if not chosen:
-            raise Refused(f"::omero::SecurityViolation: User {name} is not a member of group {group}")
+            raise Refused(f"SecurityViolation: User {name} is not a member of group {group}", FORBIDDEN)
         key = secrets.token_hex(16)
         self.query("INSERT INTO session (uuid, experimenter, egroup) VALUES (?, ?, ?)", key, found[0][0], chosen[0])
         return key
@@ -226,12 +249,12 @@ class Server:
     def user_of(self, key: str) -> tuple[int, str, bool, str]:
         """Id, name, whether an administrator, and group of a session. Raises Refused."""
         if self.get("state", "up") == "down":
-            raise Refused("Ice.ConnectionRefusedException: Connection refused")
+            raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
         rows = self.query(
             "SELECT x.id, x.omeName, x.admin, g.name FROM session s JOIN experimenter x ON x.id = s.experimenter "
             "JOIN experimentergroup g ON g.id = s.egroup WHERE s.uuid = ? AND s.closed = 0",
             key,
         )
         if not rows:
-            raise Refused("::Glacier2::PermissionDeniedException: No such session")
+            raise Refused("PermissionDeniedException: No such session")
         return int(rows[0][0]), str(rows[0][1]), bool(rows[0][2]), str(rows[0][3])
