@@ -160,6 +160,16 @@ def test_connection_is_kept_for_the_next_request(aws: LocalAws) -> None:
     connection.close()
 
 
+def test_headers_and_body_arrive_together(aws: LocalAws) -> None:
+    host, _, port = aws.endpoint.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /moto-api/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            headers, _, body = connection.recv(2**20).partition(b"\r\n\r\n")
+            assert b"Content-Length: %d" % len(body) in headers
+            assert body
+
+
 @pytest.mark.parametrize("body", [b"", b"x", b"x" * 3_000_000])
 def test_object_is_stored_by_a_client_that_asks_whether_to_go_on(client: Client, body: bytes) -> None:
     s3 = client("s3")
