@@ -35,7 +35,7 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     gateway = FileGatewayStack(app, workspace, network, workspace.file_gateway) if workspace.file_gateway else None
     omero = OmeroStack(app, workspace, network, data, gateway)
     if workspace.upload_host:
-        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero)
+        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero, gateway)
     if workspace.datasync:
         DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
     app.synth()

@@ -79,7 +79,7 @@ class Workspace(Settings):
     share: Share | None = None
     """For topologies with a share: that of an S3 File Gateway which is there already."""
     file_gateway: FileGateway | None = None
-    """For topologies with a share: an S3 File Gateway that is made, instead of `share`."""
+    """An S3 File Gateway that is made. The servers of topologies with a share mount it, and upload hosts do in any."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
@@ -145,14 +145,15 @@ class Workspace(Settings):
         return self
 
     def _share_faults(self) -> list[str]:
-        """One share in a topology with a share, and none in any other: a gateway costs, and nothing would mount it."""
-        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
+        """One share in a topology with a share; in any other, a gateway that is made is for upload hosts."""
         if not self.traits.share:
+            if not self.share:
+                return []
             return [
-                f"topology {self.topology} has no use for the section {key}, for no server mounts a share; leave it "
+                f"topology {self.topology} has no use for the section share, for no server mounts a share; leave it "
                 "out, or choose another topology"
-                for key in given
             ]
+        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
         if not given:
             return [
                 f"topology {self.topology} needs the section share (of a gateway that is there already) or "
