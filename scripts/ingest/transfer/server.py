@@ -41,10 +41,12 @@ def ensure(site: Site, keys: HostKeys | None, changes: Changes) -> Server | None
     server = _ensure_endpoint(site, server, group_id, addresses, changes)
     if site.settings.endpoint == "vpc":
         _ensure_endpoints_group(site, server, group_id, changes)
+    server = _ensure_runs(site, server, changes)
+    # Last, for it may take AWS minutes to be rid of them.
     network.release_addresses(site, changes, keep=len(addresses))
     if site.settings.endpoint == "public":
         network.remove_group(site, changes)
-    return _ensure_runs(site, server, changes)
+    return server
 
 
 def _shown(site: Site) -> str:
@@ -166,7 +168,7 @@ def _interruption(id_: str) -> str:
 def _take_offline(site: Site, server: Server, changes: Changes) -> None:
     """Sessions end; `ensure` starts it again at the end."""
     id_ = server["ServerId"]
-    if _interruption(id_) not in changes.sentences and describe(site, id_)["State"] not in ("OFFLINE", "START_FAILED"):
+    if _interruption(id_) not in changes.sentences and describe(site, id_)["State"] != "OFFLINE":
         changes.do(_interruption(id_), lambda: _stop(site, id_))
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+import yaml
 
 from local_aws.server import LocalAws
-from scripts.ingest import waiting
+from scripts import console
+from scripts.ingest import sftp, waiting
+from scripts.ingest.transfer import host_keys
+from tests.conftest import LEAST
 from tests.local_aws.conftest import QUICK
-from tests.scripts.ingest.sftp_help import Stage, make_stage
+from tests.scripts.ingest.sftp_help import FIRST, PUBLIC, Ran, Stage, make_stage
 
 SWIFT = {
     "LOCAL_AWS_TRANSFER_START_SECONDS": "0.05",
@@ -38,9 +43,31 @@ def stage(sftp_aws: LocalAws, sftp_files: Path, monkeypatch: pytest.MonkeyPatch)
     for name, value in {**sftp_aws.environ(), "LOCAL_AWS_FILES": str(sftp_files), "AWS_MAX_ATTEMPTS": "3"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(host_keys, "RSA_BITS", 2048)
     made = make_stage(sftp_aws)
     yield made
     made.clear()
 
 
-__all__: list[Any] = []
+@pytest.fixture
+def run(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Runs `sftp ARGUMENTS` as a person would, for the stage's workspace."""
+    folder = tmp_path / "workspaces"
+    folder.mkdir()
+    name = stage.site.opened.workspace.name
+    values = {key: value for key, value in {**LEAST, **FIRST, "sftp": PUBLIC}.items() if key != "name"}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setenv("OMERO_WORKSPACES", str(folder))
+    monkeypatch.setenv("TF_WORKSPACE", name)
+
+    def running(*arguments: object, typed: str = "") -> Ran:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["sftp", *(str(each) for each in arguments)])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as left:
+            console.run(sftp.app)
+        return Ran(left.value.code or 0, *capsys.readouterr())
+
+    return running

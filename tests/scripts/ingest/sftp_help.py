@@ -6,6 +6,8 @@ import functools
 import io
 import json
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,25 @@ from scripts.ingest.transfer import network, roles, server
 from scripts.ingest.transfer.site import Site, find_server
 from settings import Workspace
 from tests.conftest import merged, workspace
-from tests.local_aws.sftp_help import ask
+from tests.local_aws.sftp_help import Sftp, ask
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 FIRST: dict[str, Any] = {"account_id": ACCOUNT, "region": REGION, "sftp": {"cidrs": ["192.0.2.0/24"]}}
+PUBLIC: dict[str, Any] = {"endpoint": "public", "cidrs": [], "open_to_the_world": True}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: object
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it printed as JSON."""
+        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,10 @@ class Stage:
     def fault(self, **faults: list[str]) -> None:
         """Have the next calls of Transfer Family meet these faults."""
         ask(self.aws, "/_local/transfer/faults", method="POST", body=faults)
+
+    def openssh(self, work: Path) -> Sftp:
+        """Debian's own client."""
+        return Sftp(self.aws, self.site.transfer, self.server["ServerId"], self.files.name, self.files, work)
 
     @property
     def drop(self) -> Path:
@@ -178,3 +199,28 @@ def _function(session: boto3.Session, name: str, system: str, ground: dict[str, 
         Environment={"Variables": {"FOLDER": "/mnt/drop"}},
     )
     return function
+
+
+class Killed(BaseException):
+    """The process ends here, as by a signal."""
+
+
+@contextmanager
+def calls(stage: Stage, kill_after: int = 0) -> Iterator[list[str]]:
+    """The names of the AWS calls that are made; with `kill_after`, the process ends after so many."""
+    names: list[str] = []
+
+    def note(**event: Any) -> None:
+        names.append(event["model"].name)
+        if len(names) == kill_after:
+            raise Killed
+
+    clients = stage.site.opened._clients
+    clients.clear()
+    session = stage.site.opened.session
+    session.events.register("after-call", note)
+    try:
+        yield names
+    finally:
+        session.events.unregister("after-call", note)
+        clients.clear()
