@@ -83,7 +83,12 @@ def _private_key(target: Target) -> asyncssh.SSHKey:
         return asyncssh.read_private_key(target.key, target.passphrase)
     except OSError as error:
         raise Refused(f"the key file {target.key} cannot be read: {error.strerror}; give a private key.") from None
-    except asyncssh.KeyEncryptionError:
+    except asyncssh.KeyEncryptionError as error:
+        if "bcrypt" in str(error):
+            raise Refused(
+                f"{target.key} has a passphrase, and opening it needs the Python package bcrypt; run `make setup`, or "
+                "test with a key without one, made for this and removed afterwards."
+            ) from None
         raise Refused(f"the passphrase does not open {target.key}; try again.") from None
     except (asyncssh.KeyImportError, ValueError):
         raise Refused(f"{target.key} holds no private key; give the one whose .pub the user was added with.") from None
@@ -110,7 +115,7 @@ async def _run(target: Target, key: asyncssh.SSHKey, *, mib: int, read_only: boo
             target.port,
             username=target.user,
             client_keys=[key],
-            known_hosts=(list(target.host_keys.keys), [], []),
+            known_hosts=([key.convert_to_public() for key in target.host_keys.keys], [], []),
             agent_path=None,
             config=None,
         ),

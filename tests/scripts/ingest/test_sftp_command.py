@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+import yaml
 
 from scripts.ingest.transfer import host_keys, logs, network, report
 from settings.load import ROOT
@@ -103,7 +104,7 @@ def test_test_notices_a_foreign_host_key(there: Stage, run: Run, key: Path) -> N
 def test_test_asks_for_a_passphrase(there: Stage, run: Run, tmp_path: Path) -> None:
     made = asyncssh.generate_private_key("ssh-ed25519")
     path = tmp_path / "locked"
-    made.write_private_key(path, passphrase="correct horse")
+    made.write_private_key(path, "pkcs8-pem", passphrase="correct horse")
     made.write_public_key(path.with_suffix(".pub"))
     run("user", "key", "add", "alice", "--key", path.with_suffix(".pub"))
     address = there.address
@@ -218,7 +219,7 @@ def test_teardown_goes_on_after_a_kill_at_every_call(stage: Stage, run: Run) -> 
         with calls(stage, kill_after=number) as names, suppress(Killed):
             stage.clear()
             done = True
-    assert number > 10, names
+    assert number > 5, names
     assert run("status").code == 1
     assert network.find_group(stage.site, stage.client("ec2")) is None
     assert network.addresses(stage.site) == []
@@ -230,7 +231,8 @@ def test_refuses_what_is_not_deployed(stage: Stage, run: Run, tmp_path: Path) ->
     assert (said.code, "workspace nowhere is unknown" in said.err) == (2, True)
     path = tmp_path / "workspaces" / f"{name}.yaml"
     text = path.read_text()
-    path.write_text(text.replace("sftp:", "# sftp:").split("# sftp:")[0])
+    values = yaml.safe_load(text)
+    path.write_text(yaml.safe_dump({key: value for key, value in values.items() if key != "sftp"}))
     said = run("ensure")
     assert (said.code, f"workspace {name} has no section sftp; add it" in said.err) == (2, True)
     path.write_text(text.replace("endpoint: public", "endpoint: public\n  folder: /OMERO/other"))
