@@ -39,8 +39,7 @@ class Opened:
             stack, workspace = name.partition("/")[0], self.workspace
             raise Refused(
                 f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{name} in "
-                f"{workspace.region}; deploy its stack {stack} first: `TF_WORKSPACE={workspace.name} pipenv run cdktf "
-                f"deploy {stack}`."
+                f"{workspace.region}; deploy its stack {stack} first: `{deploy_command(workspace, stack)}`."
             )
         return self.parameters[name]
 
@@ -70,6 +69,12 @@ class Opened:
     def tags(self) -> dict[str, str]:
         """As on what the stacks make; who adds `ManagedBy` says which program looks after a thing."""
         return {**self.workspace.tags, "Project": "omero-on-aws", "Workspace": self.workspace.name}
+
+
+def deploy_command(workspace: Workspace, stack: str) -> str:
+    """What a person types to deploy one stack, those that it builds on being there."""
+    command = f"TF_WORKSPACE={workspace.name} pipenv run cdktf deploy {stack}"
+    return f"{command} --ignore-missing-stack-dependencies"
 
 
 def open_workspace(name: str | None = None) -> Opened:

@@ -75,7 +75,7 @@ def ensure(site: Site, changes: Changes) -> None:
         Failed: AWS said no after the first change.
     """
     roles.check_file_system(site)
-    found = find_server(site)
+    find_server(site)
     kept = host_keys.ensure_secret(site, changes)
     logs.ensure_group(site, changes)
     roles.ensure(site, changes)

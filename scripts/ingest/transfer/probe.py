@@ -91,6 +91,8 @@ def _private_key(target: Target) -> asyncssh.SSHKey:
             ) from None
         raise Refused(f"the passphrase does not open {target.key}; try again.") from None
     except (asyncssh.KeyImportError, ValueError):
+        if target.passphrase is not None:
+            raise Refused(f"the passphrase does not open {target.key}; try again.") from None
         raise Refused(f"{target.key} holds no private key; give the one whose .pub the user was added with.") from None
 
 

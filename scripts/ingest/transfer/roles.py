@@ -11,6 +11,7 @@ from typing import Any
 from scripts import backend
 from scripts.errors import Refused
 from scripts.ingest.changes import Changes
+from scripts.ingest.opened import deploy_command
 from scripts.ingest.transfer.site import Site
 
 POLICY = "files"
@@ -108,6 +109,6 @@ def check_file_system(site: Site) -> None:
     if text and "accessedviamounttarget" in text.lower():
         raise Refused(
             f"the policy of the file system {site.file_system_id} has a condition on AccessedViaMountTarget, which "
-            f"shuts Transfer Family out; `TF_WORKSPACE={site.opened.workspace.name} pipenv run cdktf deploy data` puts "
-            "back the one that lets it in."
+            f"shuts Transfer Family out; `{deploy_command(site.opened.workspace, 'data')}` puts back the one that lets "
+            "it in."
         )

@@ -30,12 +30,10 @@ def ensure(site: Site, keys: HostKeys | None, changes: Changes) -> Server | None
     addresses = network.ensure_addresses(site, changes)
     server = find_server(site)
     if server is None:
-        changes.do(f"server: made, endpoint {_shown(site)}", lambda: _make(site, keys, group_id))
-        if changes.dry_run:
+        made = changes.do(f"server: made, endpoint {_shown(site)}", lambda: _make(site, keys, group_id))
+        if made is None:
             return None
-        server = find_server(site)
-        if server is None:
-            raise Failed("AWS has made the server and does not list it yet; run this again in a minute.")
+        server = describe(site, made)
     server = _settle(site, server)
     server = _mend(site, server, changes)
     server = _ensure_endpoint(site, server, group_id, addresses, changes)
@@ -59,11 +57,12 @@ def _log_destination(site: Site) -> str:
     return site.opened.arn("logs", f"log-group:{site.log_group_name}:*")
 
 
-def _make(site: Site, keys: HostKeys | None, group_id: str | None) -> None:
+def _make(site: Site, keys: HostKeys | None, group_id: str | None) -> str:
+    """Its id."""
     assert keys is not None  # noqa: S101 - None in a dry run only
     endpoint = {"EndpointType": "PUBLIC"} if group_id is None else _in_the_vpc(site, group_id)
     # An answer that is lost must not become a second server.
-    site.opened.client("transfer", once=True).create_server(
+    answer = site.opened.client("transfer", once=True).create_server(
         Domain="EFS",
         Protocols=["SFTP"],
         IdentityProviderType="SERVICE_MANAGED",
@@ -73,6 +72,7 @@ def _make(site: Site, keys: HostKeys | None, group_id: str | None) -> None:
         Tags=backend.tag_list(site.tags),
         **endpoint,
     )
+    return str(answer["ServerId"])
 
 
 def _in_the_vpc(site: Site, group_id: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from scripts import aws, backend
 from scripts.errors import Refused
-from scripts.ingest.opened import Opened, open_workspace
+from scripts.ingest.opened import Opened, deploy_command, open_workspace
 from settings.sftp import Sftp
 
 MANAGER = "scripts.ingest.sftp"
@@ -74,7 +74,7 @@ def open_site(name: str | None = None) -> Site:
     """
     opened = open_workspace(name)
     workspace = opened.workspace
-    deploy = f"`TF_WORKSPACE={workspace.name} pipenv run cdktf deploy sftp`"
+    deploy = f"`{deploy_command(workspace, 'sftp')}`"
     if workspace.sftp is None:
         raise Refused(
             f"workspace {workspace.name} has no section sftp; add it to the workspace's file (sftp: {{cidrs: [...]}}) "

@@ -262,7 +262,7 @@ def test_a_thousand_users_under_throttling(
 
 
 def test_the_list_that_is_written_can_be_imported(there: Stage, run: Run, tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "alice", "key": _line(), "home": "lab/alice", "uid": "", "read_only": ""},
         {"name": "bobby", "key": _line(), "home": "", "uid": 2000, "read_only": "yes"},
     ]
