@@ -10,11 +10,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import asyncssh
 import pytest
 import yaml
+from botocore.awsrequest import AWSResponse
 
+from scripts import aws
+from scripts.ingest import opened
 from scripts.ingest.transfer import host_keys, logs, network, report
 from settings.load import ROOT
 from tests.local_aws.sftp_help import make_key
@@ -278,3 +283,34 @@ def test_json_is_json_everywhere(there: Stage, run: Run) -> None:
         done = run(*words, "--json")
         assert done.code == 0
         json.loads(done.out)
+
+
+def test_what_aws_says_is_one_sentence(there: Stage, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(opened.RETRIES, "patient", {"mode": "standard", "total_max_attempts": 2})
+    there.fault(ListServers=["AccessDeniedException"])
+    done = run("status")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "AWS denied transfer ListServers" in done.err
+    assert "transfer:ListServers" in done.err
+    there.fault(ListServers=["ThrottlingException"] * 2)
+    done = run("user", "list")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "AWS throttled transfer ListServers at every attempt" in done.err
+
+
+def test_expired_credentials_are_refused(there: Stage, run: Run) -> None:
+    def expired(**_: object) -> Any:
+        answer = AWSResponse("", 400, {}, None)  # type: ignore[arg-type]
+        error = {"Code": "ExpiredTokenException", "Message": "The security token is expired"}
+        return answer, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+    def session(*arguments: Any) -> Any:
+        made = aws.session(*arguments)
+        made.events.register("before-call.sts.GetCallerIdentity", expired)
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opened, "aws", SimpleNamespace(session=session, check_account=aws.check_account))
+        done = run("ensure")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "the AWS credentials have expired (ExpiredTokenException" in done.err
