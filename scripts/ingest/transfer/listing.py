@@ -50,6 +50,12 @@ def read(site: Site, path: Path) -> list[User]:
                 continue
             if user.name in seen:
                 faults.append(f"{where}: the user {user.name} is in line {seen[user.name]} already; leave one out.")
+            other = next((one for one in found if one.home == user.home and one.uid != user.uid), None)
+            if other:
+                faults.append(
+                    f"{where}: the home {user.home} is that of {other.name} too, with uid {other.uid} and not "
+                    f"{user.uid}; a folder has one owner."
+                )
             seen.setdefault(user.name, reader.line_num)
             found.append(user)
     except csv.Error as error:

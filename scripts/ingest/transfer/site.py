@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -36,7 +35,7 @@ class Site:
         """By which a server, its addresses and its security group are found again."""
         return {**self.opened.tags, "ManagedBy": MANAGER, "Name": self.name}
 
-    @cached_property
+    @property
     def transfer(self) -> Any:
         """Transfer Family takes few calls a second."""
         return self.opened.client("transfer", patient=True)

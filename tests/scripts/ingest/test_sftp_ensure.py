@@ -320,20 +320,22 @@ def test_refuses_a_file_system_policy_that_shuts_it_out(stage: Stage) -> None:
     assert stage.client("efs").describe_file_system_policy(FileSystemId=stage.files.name)["Policy"] == policy
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(8))
 def test_goes_on_after_a_kill_at_every_call(stage: Stage, part: int) -> None:
-    """In four parts, so that they can run side by side."""
+    """In eight parts, so that they can run side by side."""
     with calls(stage) as names:
         stage.ensure()
     undisturbed, total = everything(stage), len(names)
     stage.clear()
     assert total > 40
-    for number in range(1 + part, total + 1, 4):
+    for number in range(1 + part, total + 1, 8):
         fresh = make_stage(stage.aws)
         with calls(fresh, kill_after=number) as names, suppress(Killed):
             fresh.ensure()
-        # How often it has to look while it waits is not the same every time.
-        assert len(names) == number or number > total - 10
+        if len(names) < number:
+            # How often it has to look while it waits is not the same every time.
+            assert number > 40
+            break
         fresh.ensure()
         assert everything(fresh) == undisturbed, f"killed after call {number}, {names[-1]}"
         fresh.clear()

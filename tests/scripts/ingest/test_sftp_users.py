@@ -232,6 +232,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
         ("name\nalice\n", "needs the columns name and key"),
         ("name,key\n", "has no user"),
         ("name,key\nalice,x,y\n", "there are more values than columns"),
+        (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is that of alice too"),
     ):
         path.write_text(text)
         assert said in run("user", "import", path).err
