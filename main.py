@@ -27,6 +27,7 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from stacks.file_gateway import FileGatewayStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
+    from stacks.sftp import SftpStack  # noqa: PLC0415
     from stacks.upload_host import UploadHostStack  # noqa: PLC0415
 
     app = App(outdir=outdir)
@@ -38,6 +39,8 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
         UploadHostStack(app, workspace, workspace.upload_host, network, data, omero)
     if workspace.datasync:
         DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
+    if workspace.sftp:
+        SftpStack(app, workspace, workspace.sftp, network, data, omero)
     app.synth()
 
 

@@ -15,6 +15,7 @@ from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
+from settings.sftp import Sftp
 from settings.share import Share
 from settings.topology import TOPOLOGIES, Topology
 from settings.upload_host import UploadHost
@@ -84,6 +85,8 @@ class Workspace(Settings):
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
     """A bucket whose objects become files below /OMERO; left out, there is none."""
+    sftp: Sftp | None = None
+    """Senders deliver by SFTP into a folder below /OMERO (`pipenv run sftp`); left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -180,12 +183,25 @@ class Workspace(Settings):
         return self
 
     @model_validator(mode="after")
+    def _ways_in_keep_apart(self) -> Self:
+        """What is copied below a sender's folder could be the sender's to delete."""
+        if self.sftp and self.datasync:
+            ours, theirs = f"{self.sftp.folder}/", f"{self.datasync.folder}/"
+            if ours.startswith(theirs) or theirs.startswith(ours):
+                raise ValueError(
+                    f"sftp.folder {self.sftp.folder} and datasync.folder {self.datasync.folder} are one in the other; "
+                    "give folders apart"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _addresses_suffice(self) -> Self:
         offered = self.network.private_addresses
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
         needed += self.upload_host.count if self.upload_host else 0
         needed += addresses.FILE_GATEWAY if self.file_gateway else 0
         needed += addresses.DATASYNC if self.datasync else 0
+        needed += addresses.SFTP * (2 if self.sftp.internal else 1) if self.sftp else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "

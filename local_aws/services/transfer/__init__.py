@@ -12,11 +12,11 @@ is nothing to connect to. What it has for servers, users and keys is replaced; c
 | LOCAL_AWS_TRANSFER_CALLS_PER_SECOND | 0 | see `faults` |
 | LOCAL_AWS_SFTP_PORT | 0 | the first server's port on 127.0.0.1; 0: any |
 
-Where a server listens: see `data_plane`. Faults on request: see `faults`. What a role is allowed: see `access`. What
-is AWS's own and what is not proved: errors come with AWS's codes; a message is AWS's where `endpoints` or `keys` says
-so. How AWS behaves is taken from its documentation, in three points against what one would expect: an allocation of
-addresses while the server is not OFFLINE is an InvalidRequestException; HomeDirectory may be given with a LOGICAL
-home, as the folder to land in; and a rename never overwrites.
+Where a server listens: see `data_plane`. Faults on request: see `faults`. What a role is allowed: see
+`local_aws.efs_access`. What is AWS's own and what is not proved: errors come with AWS's codes; a message is AWS's
+where `endpoints` or `keys` says so. How AWS behaves is taken from its documentation, in three points against what one
+would expect: an allocation of addresses while the server is not OFFLINE is an InvalidRequestException; HomeDirectory
+may be given with a LOGICAL home, as the folder to land in; and a rename never overwrites.
 
 Not modelled (501): protocols other than SFTP, identity providers other than SERVICE_MANAGED, workflows, host keys in
 Secrets Manager. A server of Domain S3 has all of its control plane, but nothing listens for it. Without a host key

@@ -1,0 +1,54 @@
+"""What a run changes, one sentence each: said as it is done, or by a dry run as what would be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from scripts import aws, console
+from scripts.errors import Failed
+
+T = TypeVar("T")
+
+
+class Changes:
+    """`sentences` are the changes so far, in order."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self.dry_run = dry_run
+        self.sentences: list[str] = []
+
+    def do(self, sentence: str, action: Callable[[], T]) -> T | None:
+        """Run `action`, then say `sentence`. A dry run says it only, and gives None."""
+        done: T | None = None
+        if not self.dry_run:
+            with console.err.status(sentence):
+                done = action()
+        self.sentences.append(sentence)
+        console.say(f"would be done: {sentence}" if self.dry_run else sentence)
+        return done
+
+    def say_if_none(self, what: str) -> None:
+        """Tell that nothing had to be changed."""
+        if not self.sentences:
+            console.say(f"nothing to change: {what}.")
+
+
+@contextmanager
+def changing(*, dry_run: bool = False) -> Iterator[Changes]:
+    """The changes of one run.
+
+    Raises:
+        Failed: AWS said no after the first change; the sentence says that the same command goes on from there.
+    """
+    changes = Changes(dry_run=dry_run)
+    try:
+        yield changes
+    except aws.ERRORS as error:
+        if dry_run or not changes.sentences:
+            raise
+        raise Failed(
+            f"{aws.sentence(error)} Changes made before that: {len(changes.sentences)}; the same command goes on from "
+            "there."
+        ) from error

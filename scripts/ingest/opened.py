@@ -1,0 +1,82 @@
+"""A workspace that is deployed: its settings, a session in its account, and what its stacks have published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from scripts import aws
+from scripts.errors import Refused
+from settings import Workspace, load, names
+
+PATIENT_ATTEMPTS = 15
+"""Of each call of a patient client. With botocore's back-off of up to 20 s each, AWS may say no for some minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """`parameters` are the workspace's SSM parameters, named `<stack>/<key>`, for instance `data/file_system_id`."""
+
+    workspace: Workspace
+    session: boto3.Session
+    parameters: Mapping[str, str]
+
+    def parameter(self, name: str) -> str:
+        """What a stack has published.
+
+        Raises:
+            Refused: it has not: the stack is not deployed, or with an older version of this program.
+        """
+        if name not in self.parameters:
+            stack, workspace = name.partition("/")[0], self.workspace
+            raise Refused(
+                f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{name} in "
+                f"{workspace.region}; deploy its stack {stack} first: `TF_WORKSPACE={workspace.name} pipenv run cdktf "
+                f"deploy {stack}`."
+            )
+        return self.parameters[name]
+
+    def listed(self, name: str) -> list[str]:
+        """A parameter that holds several values."""
+        return self.parameter(name).split(",")
+
+    def client(self, service: str, *, patient: bool = False) -> Any:
+        """A client of boto3. A `patient` one slows down and asks again for minutes where AWS limits its rate."""
+        config = Config(retries={"mode": "adaptive", "total_max_attempts": PATIENT_ATTEMPTS}) if patient else None
+        return self.session.client(service, config=config)  # type: ignore[call-overload]
+
+    def arn(self, service: str, rest: str) -> str:
+        """The ARN of something of this account and region."""
+        workspace = self.workspace
+        partition = names.partition(workspace.region)
+        return f"arn:{partition}:{service}:{workspace.region}:{workspace.account_id}:{rest}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """As on what the stacks make; who adds `ManagedBy` says which program looks after a thing."""
+        return {**self.workspace.tags, "Project": "omero-on-aws", "Workspace": self.workspace.name}
+
+
+def open_workspace(name: str | None = None) -> Opened:
+    """The workspace of that name, by default the selected one, once AWS has said whose account it is.
+
+    Raises:
+        SettingsError: there is no such workspace, or its file cannot be used.
+        Refused: the credentials belong to another account; or nothing of it is deployed.
+    """
+    workspace = load(name)
+    session = aws.session(workspace)
+    aws.check_account(session, workspace)
+    path = names.parameter_path(workspace.name)
+    pages = session.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
+    found = {row["Name"].removeprefix(f"{path}/"): row["Value"] for page in pages for row in page["Parameters"]}
+    if not found:
+        raise Refused(
+            f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
+            f"is no SSM parameter below {path}; run `TF_WORKSPACE={workspace.name} pipenv run cdktf deploy '*'` first."
+        )
+    return Opened(workspace=workspace, session=session, parameters=found)
