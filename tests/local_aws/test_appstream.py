@@ -19,8 +19,18 @@ from tests.local_aws.ecs_help import Client, Network
 BASE_IMAGE = "AppStream-WinServer2022-11-10-2025"
 
 
+@pytest.fixture(scope="session")
+def service_role(client: Client) -> str:
+    trust = {"Effect": "Allow", "Principal": {"Service": "appstream.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = client("iam").create_role(
+        RoleName="AmazonAppStreamServiceAccess", Path="/service-role/", AssumeRolePolicyDocument=document
+    )
+    return str(role["Role"]["Arn"])
+
+
 @pytest.fixture
-def appstream(client: Client, aws: LocalAws) -> Iterator[Any]:
+def appstream(client: Client, aws: LocalAws, service_role: str) -> Iterator[Any]:
     yield client("appstream")
     urllib.request.urlopen(  # noqa: S310 - the local AWS
         urllib.request.Request(f"{aws.endpoint}/_local/appstream/faults", method="DELETE")  # noqa: S310

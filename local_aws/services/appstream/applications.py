@@ -57,7 +57,7 @@ def create_application(backend: AppStreamBackend, asked: Json) -> Json:
     if wrong := [each for each in asked["InstanceFamilies"] if each not in _FAMILIES]:
         raise not_permitted(f"The instance family {wrong[0]} is not supported for applications.")
     backend.by_arn(asked["AppBlockArn"])
-    checks.check_object(backend, asked["IconS3Location"])
+    checks.check_object(backend, asked["IconS3Location"], icon=True)
     names = (*_COPIED, "IconS3Location", "AppBlockArn", "Platforms", "InstanceFamilies")
     icon = f"https://appstream2.local/icons/{asked['Name']}"
     application = backend.add(
@@ -71,7 +71,7 @@ def update_application(backend: AppStreamBackend, asked: Json) -> Json:
     if asked.get("AppBlockArn"):
         backend.by_arn(asked["AppBlockArn"])
     if asked.get("IconS3Location"):
-        checks.check_object(backend, asked["IconS3Location"])
+        checks.check_object(backend, asked["IconS3Location"], icon=True)
     names = (*_COPIED, "IconS3Location", "AppBlockArn")
     application.shown.update({name: asked[name] for name in names if asked.get(name) is not None})
     for attribute in asked.get("AttributesToDelete") or []:
@@ -132,10 +132,8 @@ def objects_of(backend: AppStreamBackend, fleet: str) -> list[Json]:
     found: list[Json] = []
     for arn, associated in backend.fleets_of_applications:
         if associated == fleet:
-            application = backend.by_arn(arn)
-            block = backend.by_arn(application.shown["AppBlockArn"])
-            script = block.shown["SetupScriptDetails"]["ScriptS3Location"]
-            found += [block.shown["SourceS3Location"], script, application.shown["IconS3Location"]]
+            block = backend.by_arn(backend.by_arn(arn).shown["AppBlockArn"])
+            found += [block.shown["SourceS3Location"], block.shown["SetupScriptDetails"]["ScriptS3Location"]]
     if not found:
         raise AppStreamError("ResourceNotAvailableException", f"The fleet {fleet} has no applications.")
     return found

@@ -15,8 +15,15 @@ from local_aws.services.appstream.models import AppStreamBackend, AppStreamError
 PRINCIPAL = "appstream.amazonaws.com"
 
 
-def check_object(backend: AppStreamBackend, location: Json) -> None:
-    """An object that is there, in a bucket of the region whose policy lets AppStream read it."""
+SERVICE_ROLE = "AmazonAppStreamServiceAccess"
+
+
+def check_object(backend: AppStreamBackend, location: Json, *, icon: bool = False) -> None:
+    """An object that is there, in a bucket of the region whose policy lets AppStream read it.
+
+    An icon is read without the account that it is for: no condition of a policy on it is met
+    (https://docs.aws.amazon.com/appstream2/latest/developerguide/example-s3-bucket.html).
+    """
     bucket, key = location["S3Bucket"], location.get("S3Key", "")
     found = s3_backends[backend.account_id][backend.partition].buckets.get(bucket)
     if found is None:
@@ -25,7 +32,7 @@ def check_object(backend: AppStreamBackend, location: Json) -> None:
         raise combination(f"The S3 bucket {bucket} is in {found.region_name}, not in {backend.region_name}.")
     if key not in found.keys:
         raise AppStreamError("ResourceNotFoundException", f"The S3 object s3://{bucket}/{key} does not exist.")
-    if not _lets_read(found, f"arn:{backend.partition}:s3:::{bucket}/{key}", backend.account_id):
+    if not _lets_read(found, f"arn:{backend.partition}:s3:::{bucket}/{key}", "" if icon else backend.account_id):
         raise AppStreamError(
             "OperationNotPermittedException", f"Access to the S3 object s3://{bucket}/{key} is denied."
         )
@@ -69,6 +76,12 @@ def check_vpc(backend: AppStreamBackend, config: Json | None, *, zones: int) -> 
             raise AppStreamError("ResourceNotFoundException", f"The security group {id_} does not exist.")
         if any(subnet.vpc_id != group.vpc_id for subnet in subnets.values()):
             raise combination(f"The security group {id_} is of another VPC than the subnets.")
+
+
+def has_service_role(backend: AppStreamBackend) -> bool:
+    """Whether the role is there by which AppStream makes network interfaces; its console makes it, its API does not."""
+    roles = iam_backends[backend.account_id][backend.partition].roles.values()
+    return any(each.name == SERVICE_ROLE and PRINCIPAL in str(each.assume_role_policy_document) for each in roles)
 
 
 def check_role(backend: AppStreamBackend, arn: str | None) -> None:

@@ -188,6 +188,8 @@ def start_fleet(backend: AppStreamBackend, asked: Json) -> Json:
     backend.check_instances(fleet.shown["InstanceType"], fleet.shown["instances"], besides=fleet.name)
     fleet.shown.pop("FleetErrors", None)
     end = FAULTS.end_of("StartFleet", "RUNNING")
+    if not checks.has_service_role(backend):
+        end = "IAM_SERVICE_ROLE_IS_MISSING"
     on_end: dict[str, Any] = {}
     if end in FLEET_ERRORS:
         on_end["FleetErrors"] = [{"ErrorCode": end, "ErrorMessage": FLEET_ERRORS[end]}]

@@ -1,0 +1,165 @@
+"""What the tests of AppStream have in common: archives of the right layout, a deployed workspace in an AWS, kills."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local_aws.install import install
+from scripts import aws as scripts_aws
+from scripts.ingest.changes import Changes
+from scripts.ingest.opened import Opened
+from scripts.ingest.streaming.place import Place
+from settings import Workspace
+from tests.conftest import merged, workspace
+
+install()
+
+ACCOUNT = "123456789012"
+REGION = "eu-central-1"
+HOST = "server.lab.omero.internal"
+CONTAINER_XML = """<?xml version="1.0" encoding="utf-8"?>
+<!-- OMERO.insight MASTER CONFIGURATION FILE -->
+<container>
+  <services>
+    <structuredEntry name="/services/OMERODS" type="OMERODS">
+      <hostName configurable="true">localhost</hostName>
+      <port>4063</port>
+      <portSSL>4064</portSSL>
+      <encrypted configurable="true">false</encrypted>
+    </structuredEntry>
+    <entry name="/services/FS/defaultDirectory"></entry>
+    <entry name="/services/LOGIN/omeds/max-retry" type="integer">10</entry>
+  </services>
+</container>
+"""
+RELEASE = 'JAVA_VERSION="17.0.9"\r\nOS_ARCH="x86_64"\r\nOS_NAME="Windows"\r\nIMPLEMENTOR="Eclipse Adoptium"\r\n'
+
+
+def jar(*classes: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in classes:
+            archive.writestr(zipfile.ZipInfo(name), b"\xca\xfe\xba\xbe")
+    return out.getvalue()
+
+
+def insight_files(root: str = "OMERO.insight-5.8.4/") -> dict[str, bytes]:
+    """As Gradle's `distZip` of ome/omero-insight lays it out (buildSrc, DistributePlugin)."""
+    return {
+        f"{root}bin/omero-insight": b"#!/bin/sh\n",
+        f"{root}bin/omero-insight.bat": b"@rem\r\n",
+        f"{root}config/container.xml": CONTAINER_XML.encode(),
+        f"{root}config/containerImporter.xml": CONTAINER_XML.encode(),
+        f"{root}config/about.xml": b"<about/>",
+        f"{root}lib/omero-insight-5.8.4.jar": jar("org/openmicroscopy/shoola/Main.class"),
+        f"{root}lib/omero-gateway-5.9.0.jar": jar("omero/gateway/Gateway.class"),
+    }
+
+
+def runtime_files(root: str = "jdk-17.0.9+9-jre/") -> dict[str, bytes]:
+    """As Eclipse Temurin's zip of a JRE for Windows."""
+    return {
+        f"{root}release": RELEASE.encode(),
+        f"{root}bin/java.exe": b"MZ",
+        f"{root}bin/javaw.exe": b"MZ",
+        f"{root}lib/modules": bytes(range(256)) * 64,
+    }
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> tuple[Path, str]:
+    """The file, and its SHA-256."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # at a time of its own: always the same file
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def section(folder: Path, **changes: Any) -> dict[str, Any]:
+    """A section `appstream`, with archives in `folder`."""
+    insight, insight_sha256 = write_zip(folder / "OMERO.insight-5.8.4.zip", insight_files())
+    runtime, runtime_sha256 = write_zip(folder / "jre.zip", runtime_files())
+    values = {
+        "insight": {
+            "archive": str(insight),
+            "archive_sha256": insight_sha256,
+            "runtime": str(runtime),
+            "runtime_sha256": runtime_sha256,
+        },
+        "fleet": {"sessions": 2},
+    }
+    return merged(values, changes)
+
+
+def deployed(folder: Path, **changes: Any) -> Workspace:
+    return workspace(account_id=ACCOUNT, appstream=section(folder, **changes))
+
+
+def surroundings(session: boto3.Session) -> dict[str, str]:
+    """What the stacks of the workspace `lab` publish, made in the AWS that is mocked."""
+    ec2 = session.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.192.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.192.2{index}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for index, zone in enumerate("ab")
+    ]
+    table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", RouteTableIds=[table])
+    group = ec2.create_security_group(GroupName="omero-lab-server", Description="Server", VpcId=vpc)["GroupId"]
+    parameters = {
+        "network/vpc_id": vpc,
+        "network/private_subnet_ids": ",".join(subnets),
+        "omero/server_host": HOST,
+        "omero/server_security_group_id": group,
+    }
+    for name, value in parameters.items():
+        session.client("ssm").put_parameter(Name=f"/omero/lab/{name}", Value=value, Type="String")
+    return parameters
+
+
+def place(settings: Workspace, parameters: dict[str, str], *, dry_run: bool = False) -> Place:
+    """The AppStream of a workspace, as a new run sees it."""
+    assert settings.appstream is not None
+    opened = Opened(workspace=settings, session=scripts_aws.session(settings), parameters=parameters)
+    return Place(opened=opened, settings=settings.appstream, changes=Changes(dry_run=dry_run))
+
+
+class Killed(BaseException):
+    """What stands for the end of the process."""
+
+
+def kill_after_a_change(there: Place) -> list[str]:
+    """Let the run of `there` end right after its first call that changes something; gives that call's name then."""
+    done: list[str] = []
+
+    def maybe(model: Any, **_: Any) -> None:
+        if not model.name.startswith(("Describe", "List", "Get", "Head")):
+            done.append(f"{model.service_model.service_name}:{model.name}")
+            raise Killed
+
+    there.opened.session.events.register("after-call", maybe)
+    return done
+
+
+def with_kills(run: Callable[[Place], object], make: Callable[[], Place], most: int = 80) -> list[str]:
+    """Run again and again, each time killed after its first change, until a run changes nothing; the changes' names."""
+    killed_after: list[str] = []
+    for _ in range(most):
+        there = make()
+        done = kill_after_a_change(there)
+        try:
+            run(there)
+        except Killed:
+            killed_after += done
+            continue
+        return killed_after
+    raise AssertionError(f"not done after {most} kills: {killed_after}")
