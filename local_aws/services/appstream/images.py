@@ -218,20 +218,34 @@ def paste(backend: AppStreamBackend, url: str, script: str) -> Json:
     if builder.state != "RUNNING":
         raise not_permitted(f"The image builder {builder.name} is {builder.state}.")
     for command, rest in re.findall(r"^\s*Assistant\s+([a-z-]+)(.*)$", script, re.MULTILINE):
-        options = dict(re.findall(r"--([a-z-]+)(?:\s+'([^']*)')?", rest))
+        options = _options(rest)
         if command == "add-application":
-            builder.shown["catalog"].append({"Name": options["name"], "LaunchPath": options["absolute-app-path"]})
+            added = {"Name": options["name"][0], "LaunchPath": options["absolute-app-path"][0]}
+            builder.shown["catalog"].append(added)
         elif command == "create-image":
-            return _snapshot(backend, builder, options["name"])
+            tags = options.get("tags", [])
+            return _snapshot(backend, builder, options["name"][0], dict(zip(tags[::2], tags[1::2], strict=True)))
     raise not_permitted("The script makes no image.")
 
 
-def _snapshot(backend: AppStreamBackend, builder: Thing, name: str) -> Json:
+def _options(text: str) -> dict[str, list[str]]:
+    """The values of each `--option`, of which each is a literal of PowerShell's."""
+    found: dict[str, list[str]] = {}
+    values: list[str] = []
+    for option, value in re.findall(r"--([a-z-]+)|'((?:[^']|'')*)'", text):
+        if option:
+            values = found.setdefault(option, [])
+        else:
+            values.append(value.replace("''", "'"))
+    return found
+
+
+def _snapshot(backend: AppStreamBackend, builder: Thing, name: str, tags: dict[str, str]) -> Json:
     if not builder.shown["catalog"]:
         raise not_permitted("Image Assistant has no application in its catalog.")
     shown = _shown({}, platform=builder.shown["Platform"], kind="NATIVE")
     shown |= {"Applications": list(builder.shown["catalog"]), "ImageBuilderName": builder.name}
-    image = backend.add("image", {"Name": name}, shown)
+    image = backend.add("image", {"Name": name, "Tags": tags}, shown)
     seconds = settings.IMAGE_SECONDS
     _to_end(image, [("PENDING", seconds), ("CREATING", seconds)], FAULTS.end_of("CreateImage", "AVAILABLE"))
     builder.move(("SNAPSHOTTING", 2 * seconds), then="STOPPED")

@@ -125,11 +125,7 @@ def blocks(place: Place) -> list[str]:
     """The names of this workspace's app blocks."""
     rows = place.pages(place.client.describe_app_blocks, "AppBlocks")
     named = [row for row in rows if row["Name"].startswith(f"{place.name}-")]
-    return [
-        row["Name"]
-        for row in named
-        if place.owns(place.client.list_tags_for_resource(ResourceArn=row["Arn"]).get("Tags", {}))
-    ]
+    return [row["Name"] for row in named if place.owns(place.tags_of(row["Arn"]) or {})]
 
 
 def _delete_block(place: Place, name: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from scripts import aws, console
-from scripts.errors import Refused
 from scripts.ingest.streaming import application, builder, files, fleet, images, network, stack, users
 from scripts.ingest.streaming.place import Json, Place
 from scripts.ingest.streaming.users import Person
@@ -117,7 +116,6 @@ def _stack(place: Place, found: Json | None) -> Json | None:
 
 def _images(place: Place) -> list[Json]:
     rows = place.pages(place.client.describe_images, "Images", Type="PRIVATE")
-    tags = place.client.list_tags_for_resource
     return [
         {
             "name": row["Name"],
@@ -125,7 +123,7 @@ def _images(place: Place) -> list[Json]:
             "reasons": images.reasons(row) if row["State"] == "FAILED" else None,
         }
         for row in rows
-        if place.owns(tags(ResourceArn=row["Arn"]).get("Tags", {}))
+        if place.owns(place.tags_of(row["Arn"]) or {})
     ]
 
 
@@ -178,22 +176,13 @@ def teardown(
     """Take all of it away but home folders, images and people in the pool; of those, what is named.
 
     Raises:
-        Refused: people use it and `end_sessions` is not said, or what is named is not there; nothing was changed.
+        Refused: people use it and `end_sessions` is not said, or an image is used elsewhere; nothing was changed.
     """
     fleet.check_sessions(place, end_sessions=end_sessions)
     for name in delete_images:
-        if images.find(place, name) is None:
-            raise Refused(f"there is no image {name} in {place.region}; `appstream status` shows which there are.")
-    objects = {user: _home_objects(place, user) for user in delete_home_folders}
-    for user, found in objects.items():
-        if not found:
-            raise Refused(
-                f"{user} has no home folder in {_home_bucket(place)}; give the address in upper and lower case as "
-                "`appstream user list` shows it, or leave --delete-home-folder out."
-            )
+        images.check_unused(place, name)
     users.hide_all(place)
-    fleet_found = fleet.find(place)
-    if fleet_found:
+    if fleet.find(place):
         fleet.stop(place, end_sessions=True)
     stack.remove(place)
     application.remove(place)
@@ -204,8 +193,8 @@ def teardown(
     files.remove_bucket(place)
     network.remove_group(place)
     images.remove_role(place)
-    for user, found in objects.items():
-        _delete_home(place, user, found)
+    for user in delete_home_folders:
+        _delete_home(place, user)
     place.changes.say_if_none(f"workspace {place.workspace} has no AppStream")
     console.say(f"kept: home folders in {_home_bucket(place)}, images and people in the pool that were not named.")
 
@@ -223,8 +212,14 @@ def _home_objects(place: Place, user: str) -> list[str]:
     return keys
 
 
-def _delete_home(place: Place, user: str, keys: list[str]) -> None:
-    s3 = place.opened.client("s3")
+def _delete_home(place: Place, user: str) -> None:
+    s3, keys = place.opened.client("s3"), _home_objects(place, user)
+    if not keys:
+        console.say(
+            f"{user} has no home folder in {_home_bucket(place)}; upper and lower case are as `appstream user list` "
+            "shows them."
+        )
+        return
 
     def deleting() -> None:
         for key in keys:

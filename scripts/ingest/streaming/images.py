@@ -51,11 +51,8 @@ def reasons(found: Json) -> str:
     return "; ".join(said) or "AppStream gives no reason"
 
 
-def remove(place: Place, name: str) -> None:
-    """Delete an image of this workspace. Raises Refused if there is none, or if a fleet uses it."""
-    found = find(place, name)
-    if found is None:
-        raise Refused(f"there is no image {name} in {place.region}; `appstream status` shows which there are.")
+def check_unused(place: Place, name: str) -> None:
+    """Raises Refused if a fleet that is not this workspace's uses an image that shall be deleted."""
     using = [
         each["Name"]
         for each in place.pages(place.client.describe_fleets, "Fleets")
@@ -65,12 +62,20 @@ def remove(place: Place, name: str) -> None:
         raise Refused(
             f"the image {name} is used by the fleet {using[0]}; give that another image, or delete it, first."
         )
+
+
+def remove(place: Place, name: str) -> None:
+    """Delete an image of this workspace. One that is not there is told of: a killed run may have deleted it."""
+    if find(place, name) is None:
+        console.say(f"there is no image {name} in {place.region}.")
+        return
     _delete(place, name)
 
 
 def _delete(place: Place, name: str) -> None:
     def deleting() -> None:
-        place.insist(place.client.delete_image, "ResourceInUseException", Name=name)
+        if (find(place, name) or {"State": "GONE"})["State"] not in ("DELETING", "GONE"):
+            place.insist(place.client.delete_image, "ResourceInUseException", Name=name)
         wait_for(
             f"image {name}", lambda: (find(place, name) or {"State": "GONE"})["State"], until=("GONE",), seconds=900
         )

@@ -87,6 +87,7 @@ def _reaches_s3(ec2: Any, vpc_id: str, subnet_id: str, region: str) -> bool:
             Filters=[
                 {"Name": "vpc-id", "Values": [vpc_id]},
                 {"Name": "service-name", "Values": [f"com.amazonaws.{region}.s3"]},
+                {"Name": "vpc-endpoint-state", "Values": ["available"]},
             ]
         )["VpcEndpoints"]
         if any(table["RouteTableId"] in each.get("RouteTableIds", []) for each in endpoints):
@@ -203,20 +204,15 @@ def _ensure_way_in(place: Place, ec2: Any, group_id: str) -> None:
     )
 
 
-def way_in(ec2: Any, server_group: str, group_id: str) -> Json | None:
-    """The rule by which OMERO.server lets sessions in; None if it does not, or if the server is gone."""
-    try:
-        (found,) = ec2.describe_security_groups(GroupIds=[server_group])["SecurityGroups"]
-    except ClientError as error:
-        if aws.code_of(error) == "InvalidGroup.NotFound":
-            return None
-        raise
-    for each in found["IpPermissions"]:
-        pairs = [pair for pair in each.get("UserIdGroupPairs", []) if pair["GroupId"] == group_id]
-        if pairs and each.get("FromPort") == SERVER_PORT == each.get("ToPort"):
-            return {key: each[key] for key in ("IpProtocol", "FromPort", "ToPort")} | {
-                "UserIdGroupPairs": [{"GroupId": group_id}]
-            }
+def way_in(ec2: Any, server_group: str, group_id: str) -> str | None:
+    """The id of the rule by which OMERO.server lets sessions in; None if it does not, or if the server is gone."""
+    pages = ec2.get_paginator("describe_security_group_rules").paginate(
+        Filters=[{"Name": "group-id", "Values": [server_group]}]
+    )
+    for rule in (rule for page in pages for rule in page["SecurityGroupRules"]):
+        source = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+        if not rule["IsEgress"] and source == group_id and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
+            return str(rule["SecurityGroupRuleId"])
     return None
 
 
@@ -231,7 +227,7 @@ def remove_group(place: Place) -> None:
     if rule:
         place.changes.do(
             f"security group {server} of OMERO.server: sessions no longer let in",
-            lambda: ec2.revoke_security_group_ingress(GroupId=server, IpPermissions=[rule]),
+            lambda: ec2.revoke_security_group_ingress(GroupId=server, SecurityGroupRuleIds=[rule]),
         )
     # Network interfaces of instances that have just ended hold it for some minutes.
     place.changes.do(

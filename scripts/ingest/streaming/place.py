@@ -86,19 +86,26 @@ class Place:
             if aws.code_of(error) == "ResourceNotFoundException":
                 return None
             raise
-        if not found:
+        tags = self.tags_of(found[0]["Arn"]) if found else None
+        if tags is None:
             return None
-        self._check_owner(what, found[0]["Arn"])
-        return dict(found[0])
-
-    def _check_owner(self, what: str, arn: str) -> None:
-        tags = self.client.list_tags_for_resource(ResourceArn=arn).get("Tags", {})
         if not self.owns(tags):
             raise Refused(
                 f"the name of {what} is in use in {self.region} by something that was not made for workspace "
                 f"{self.workspace} (it has no tags Workspace: {self.workspace} and ManagedBy: {MANAGED_BY}); delete or "
                 "rename it, or give the workspace another name."
             )
+
+        return dict(found[0])
+
+    def tags_of(self, arn: str) -> dict[str, str] | None:
+        """The tags of something of AppStream's; None if it is gone by now."""
+        try:
+            return dict(self.client.list_tags_for_resource(ResourceArn=arn).get("Tags", {}))
+        except ClientError as error:
+            if aws.code_of(error) == "ResourceNotFoundException":
+                return None
+            raise
 
     def owns(self, tags: dict[str, str]) -> bool:
         """Whether tags say that a thing was made here, for this workspace."""

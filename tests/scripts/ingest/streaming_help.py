@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 
@@ -113,7 +115,9 @@ def surroundings(session: boto3.Session) -> dict[str, str]:
         for index, zone in enumerate("ab")
     ]
     table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
-    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.s3", RouteTableIds=[table])
+    ec2.create_vpc_endpoint(
+        VpcId=vpc, VpcEndpointType="Gateway", ServiceName=f"com.amazonaws.{REGION}.s3", RouteTableIds=[table]
+    )
     group = ec2.create_security_group(GroupName="omero-lab-server", Description="Server", VpcId=vpc)["GroupId"]
     parameters = {
         "network/vpc_id": vpc,
@@ -122,44 +126,75 @@ def surroundings(session: boto3.Session) -> dict[str, str]:
         "omero/server_security_group_id": group,
     }
     for name, value in parameters.items():
-        session.client("ssm").put_parameter(Name=f"/omero/lab/{name}", Value=value, Type="String")
+        session.client("ssm").put_parameter(Name=f"/omero/lab/{name}", Value=value, Type="String", Overwrite=True)
     return parameters
+
+
+class QuickOpened(Opened):
+    """A deployed workspace whose clients are made once for all runs, which is most of the time that a run takes."""
+
+    clients: ClassVar[dict[str, Any]] = {}
+
+    def client(self, service: str, *, patient: bool = False) -> Any:
+        if service not in self.clients:
+            self.clients[service] = super().client(service, patient=patient)
+            self.clients[service].meta.events.register("after-call", KILLS.after_call)
+            self.clients[service].meta.events.register("before-call", KILLS.before_call)
+        return self.clients[service]
 
 
 def place(settings: Workspace, parameters: dict[str, str], *, dry_run: bool = False) -> Place:
     """The AppStream of a workspace, as a new run sees it."""
     assert settings.appstream is not None
-    opened = Opened(workspace=settings, session=scripts_aws.session(settings), parameters=parameters)
+    opened = QuickOpened(workspace=settings, session=session(), parameters=parameters)
     return Place(opened=opened, settings=settings.appstream, changes=Changes(dry_run=dry_run))
+
+
+@functools.cache
+def session() -> boto3.Session:
+    return scripts_aws.session(workspace(account_id=ACCOUNT))
 
 
 class Killed(BaseException):
     """What stands for the end of the process."""
 
 
-def kill_after_a_change(there: Place) -> list[str]:
-    """Let the run of `there` end right after its first call that changes something; gives that call's name then."""
-    done: list[str] = []
+class Kills:
+    """Ends a run right after its first call that changes something, while it is `armed`."""
 
-    def maybe(model: Any, **_: Any) -> None:
-        if not model.name.startswith(("Describe", "List", "Get", "Head")):
-            done.append(f"{model.service_model.service_name}:{model.name}")
+    def __init__(self) -> None:
+        self.armed = False
+        self.due = False  # a thread of boto3's has made the call: the run ends before its next one
+        self.after: list[str] = []
+
+    def before_call(self, **_: Any) -> None:
+        if self.due and threading.current_thread() is threading.main_thread():
+            self.due = False
             raise Killed
 
-    there.opened.session.events.register("after-call", maybe)
-    return done
+    def after_call(self, model: Any, http_response: Any, **_: Any) -> None:
+        reads = model.name.startswith(("Describe", "List", "Get", "Head")) or model.name.endswith("URL")
+        if not self.armed or reads or http_response.status_code >= 300:
+            return
+        self.armed = False
+        self.after.append(f"{model.service_model.service_name}:{model.name}")
+        if threading.current_thread() is threading.main_thread():
+            raise Killed
+        self.due = True
+
+
+KILLS = Kills()
 
 
 def with_kills(run: Callable[[Place], object], make: Callable[[], Place], most: int = 80) -> list[str]:
     """Run again and again, each time killed after its first change, until a run changes nothing; the changes' names."""
-    killed_after: list[str] = []
+    KILLS.after = []
     for _ in range(most):
-        there = make()
-        done = kill_after_a_change(there)
+        KILLS.armed = True
         try:
-            run(there)
+            run(make())
         except Killed:
-            killed_after += done
             continue
-        return killed_after
-    raise AssertionError(f"not done after {most} kills: {killed_after}")
+        KILLS.armed = False
+        return KILLS.after
+    raise AssertionError(f"not done after {most} kills: {KILLS.after}")
