@@ -4,76 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.ec2.models import ec2_backends
-from moto.iam.models import iam_backends
-from moto.s3.models import s3_backends
 
-from local_aws.services.appstream import appstream_backends, images, settings, stacks
+from local_aws.services.appstream import images, stacks
 from local_aws.services.appstream.models import FAULTS
 from scripts.errors import Failed, Refused
-from scripts.ingest import waiting
 from scripts.ingest.streaming import application, builder, everything, fleet, network, package, stack, users
 from scripts.ingest.streaming import images as image_scripts
 from scripts.ingest.streaming import place as places
 from scripts.ingest.streaming.place import Place
-from tests.scripts.ingest.streaming_help import (
+from tests.scripts.ingest.streaming.streaming_help import (
     ACCOUNT,
     REGION,
-    deployed,
+    Make,
+    backend,
     insight_files,
-    place,
-    session,
-    surroundings,
     with_kills,
     write_zip,
 )
-from tests.scripts.ingest.test_streaming_package import faults_of
-from tests.scripts.state_help import clean_environment
+from tests.scripts.ingest.streaming.test_package import faults_of
 
-Make = Callable[..., Place]
 ON_DEMAND = {"fleet": {"type": "ON_DEMAND", "image": "insight-1", "sessions": 1}}
 AMI = "ami-0123456789abcdef0"
-
-
-@pytest.fixture(scope="module")
-def _mocked() -> Iterator[None]:
-    """One for all tests: what they use is made empty for each, which is quicker."""
-    with mock_aws():
-        yield
-
-
-@pytest.fixture
-def lab(_mocked: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Make]:
-    """Makes the AppStream of the workspace `lab`, as a new run sees it, in an AWS where its stacks are deployed."""
-    clean_environment(monkeypatch)
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    for name in ("FLEET_START_SECONDS", "FLEET_STOP_SECONDS", "IMAGE_SECONDS", "BUILDER_SECONDS"):
-        monkeypatch.setattr(settings, name, 0.02)
-    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
-    FAULTS.clear()
-    for backends, region in ((appstream_backends, REGION), (ec2_backends, REGION), (s3_backends, "aws")):
-        backends[ACCOUNT][region].reset()
-    iam_backends[ACCOUNT]["aws"].roles.clear()
-    parameters = surroundings(session())
-
-    def make(*, dry_run: bool = False, **changes: Any) -> Place:
-        return place(deployed(tmp_path, **changes), parameters, dry_run=dry_run)
-
-    yield make
-    FAULTS.clear()
-
-
-def backend() -> Any:
-    return appstream_backends[ACCOUNT][REGION]
 
 
 def names(call: Any, key: str, **arguments: Any) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import boto3
 
 from local_aws.install import install
+from local_aws.services.appstream import appstream_backends
 from scripts import aws as scripts_aws
 from scripts.ingest.changes import Changes
 from scripts.ingest.opened import Opened
@@ -130,6 +131,9 @@ def surroundings(session: boto3.Session) -> dict[str, str]:
     return parameters
 
 
+Make = Callable[..., Place]
+
+
 class QuickOpened(Opened):
     """A deployed workspace whose clients are made once for all runs, which is most of the time that a run takes."""
 
@@ -198,3 +202,7 @@ def with_kills(run: Callable[[Place], object], make: Callable[[], Place], most: 
         KILLS.armed = False
         return KILLS.after
     raise AssertionError(f"not done after {most} kills: {KILLS.after}")
+
+
+def backend() -> Any:
+    return appstream_backends[ACCOUNT][REGION]

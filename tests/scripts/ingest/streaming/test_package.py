@@ -15,7 +15,7 @@ from scripts.errors import Failed, Refused
 from scripts.ingest.streaming import download, package
 from scripts.ingest.streaming.files import SCRIPT
 from scripts.ingest.streaming.package import Preset
-from tests.scripts.ingest.streaming_help import HOST, insight_files, jar, runtime_files, write_zip
+from tests.scripts.ingest.streaming.streaming_help import HOST, insight_files, jar, runtime_files, write_zip
 
 PRESET = Preset(host=HOST, port=4064, folder=package.HOME_FOLDER)
 Files = dict[str, bytes]
