@@ -16,7 +16,6 @@ from cdktf_cdktf_provider_aws.efs_access_point import (
 )
 from constructs import Construct
 
-from modules.audit import skip
 from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
 from modules.function import Function, FunctionProps, Mounted, Place
 from modules.policy import Statement
@@ -50,6 +49,7 @@ class DropArea(Construct):
             self,
             "access_point",
             file_system_id=props.file_system.id,
+            # It shows the drop area only, and the function alone may be root in it.
             posix_user=EfsAccessPointPosixUser(uid=ROOT, gid=ROOT),
             root_directory=EfsAccessPointRootDirectory(
                 path=props.folder,
@@ -59,7 +59,6 @@ class DropArea(Construct):
             ),
             tags={"Name": props.name},
         )
-        skip(point, CKV_AWS_330="an owner is root's to give; it shows the drop area only, to one function")
         function = Function(
             self,
             "folders",

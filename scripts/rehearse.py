@@ -26,7 +26,7 @@ import yaml
 from rich.table import Table
 
 from local_aws.server import LocalAws, NotStarted
-from scripts import console, inventory, leaks, one_writer, stand_ins, toolchain
+from scripts import console, inventory, leaks, one_writer, rehearse_sftp, stand_ins, toolchain
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
@@ -140,6 +140,9 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")
+    if run.workspace.sftp:
+        with run.step("deliver by SFTP"):
+            rehearse_sftp.deliver(run.environ, run.folder)
     with run.step("plan again"):
         _plan_again(run)
     with run.step("plan an update"):
@@ -147,6 +150,9 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
+        if run.workspace.sftp:
+            with run.step("sftp teardown"):
+                rehearse_sftp.tear_down(run.environ, run.folder)
         run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
