@@ -255,6 +255,17 @@ def user_remove(
         people.remove(place, email)
 
 
+@user_app.command("resend")
+def user_resend(
+    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Have AWS write to somebody again: the password in its first e-mail is valid for seven days."""
+    with _place(workspace, dry_run=dry_run) as place:
+        people.resend(place, email)
+
+
 @user_app.command("list")
 def user_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show who sees the stack, and who else is in the region's pool."""

@@ -161,6 +161,9 @@ def start(place: Place) -> None:
     found = _there(place)
     if found and found["State"] == "RUNNING":
         return
+    if found and found["State"] == "STARTING" and not place.dry_run:
+        wait_running(place)
+        return
     if found and found["State"] == "STOPPING" and not place.dry_run:
         wait_for(f"fleet {place.name}", lambda: _state(place), until=("STOPPED",), seconds=STOP_SECONDS)
 
@@ -211,7 +214,8 @@ def stop(place: Place, *, end_sessions: bool = False) -> None:
     check_sessions(place, end_sessions=end_sessions)
 
     def stopping() -> None:
-        place.insist(place.client.stop_fleet, Name=place.name)
+        if found["State"] != "STOPPING":
+            place.insist(place.client.stop_fleet, Name=place.name)
         wait_for(f"fleet {place.name}", lambda: _state(place), until=("STOPPED", "GONE"), seconds=STOP_SECONDS)
 
     place.changes.do(f"fleet {place.name}: stopped", stopping)
@@ -258,7 +262,7 @@ def _there(place: Place) -> Json | None:
 
 def sessions(place: Place) -> list[Json]:
     """The sessions that are open."""
-    if not _has_stack(place):
+    if find(place) is None or not _has_stack(place):
         return []
     names = {"StackName": place.name, "FleetName": place.name}
     call = place.client.describe_sessions

@@ -89,6 +89,8 @@ def associate(place: Place) -> None:
 
 def fleets(place: Place) -> list[str]:
     """Names of the fleets behind the stack."""
+    if find(place) is None:
+        return []
     return place.pages(place.client.list_associated_fleets, "Names", StackName=place.name)
 
 

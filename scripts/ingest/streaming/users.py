@@ -177,11 +177,7 @@ def remove(place: Place, email: str) -> None:
     Raises:
         Refused: there is no such person; in upper and lower case as AppStream has it.
     """
-    names = [user["UserName"] for user in pool(place)]
-    if email not in names:
-        others = [name for name in names if name.casefold() == email.casefold()]
-        hint = f"; there is {others[0]}, and AppStream tells upper from lower case" if others else ""
-        raise Refused(f"{email} is not in the user pool of {place.region}{hint}; `appstream user list` shows who is.")
+    _check_there(place, email)
     call = place.client.describe_user_stack_associations
     rows = place.pages(call, "UserStackAssociations", UserName=email, AuthenticationType=POOL)
     stacks = {row["StackName"] for row in rows}
@@ -208,6 +204,21 @@ def _hide(place: Place, emails: Sequence[str]) -> None:
 def hide_all(place: Place) -> None:
     """Let nobody see the stack any longer. They stay in the pool."""
     _hide(place, members(place))
+
+
+def resend(place: Place, email: str) -> None:
+    """Have AWS write to somebody again, with a new password that is valid for seven days. Raises Refused as `remove`."""
+    _check_there(place, email)
+    asked = {"UserName": email, "AuthenticationType": POOL, "MessageAction": "RESEND"}
+    place.changes.do(f"user {email}: AWS writes to them again", lambda: place.insist(place.client.create_user, **asked))
+
+
+def _check_there(place: Place, email: str) -> None:
+    names = [user["UserName"] for user in pool(place)]
+    if email not in names:
+        others = [name for name in names if name.casefold() == email.casefold()]
+        hint = f"; there is {others[0]}, and AppStream tells upper from lower case" if others else ""
+        raise Refused(f"{email} is not in the user pool of {place.region}{hint}; `appstream user list` shows who is.")
 
 
 def pool(place: Place) -> list[Json]:

@@ -188,6 +188,8 @@ def test_refuses_somebody_who_is_there_in_other_case(run: Run, lab: Make) -> Non
     code, _, err = run("user", "remove", "ada@example.org")
     assert (code, "there is Ada@example.org, and AppStream tells upper from lower case" in err) == (2, True)
     assert [each["UserName"] for each in users.pool(lab())] == ["Ada@example.org"]
+    assert run("user", "resend", "ada@example.org")[0] == 2
+    assert "AWS writes to them again" in run("user", "resend", "Ada@example.org")[2]
 
 
 def test_somebody_of_another_stack_stays_in_the_pool(run: Run, lab: Make) -> None:

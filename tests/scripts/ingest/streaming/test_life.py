@@ -29,7 +29,6 @@ from tests.scripts.ingest.streaming.streaming_help import (
     with_kills,
     write_zip,
 )
-from tests.scripts.ingest.streaming.test_package import faults_of
 
 ON_DEMAND = {"fleet": {"type": "ON_DEMAND", "image": "insight-1", "sessions": 1}}
 AMI = "ami-0123456789abcdef0"
@@ -390,7 +389,7 @@ def test_an_imported_life_killed_after_every_change(lab: Make, ami: str) -> None
     assert everything_there(lab())["images"] == ["insight-1"]
     with pytest.raises(ClientError, match="IncompatibleImageException"):  # stream.* is for images that are not imported
         everything.ensure(lab(**ON_DEMAND))
-    imported = {"fleet": {**ON_DEMAND["fleet"], "instance_type": "GeneralPurpose.large"}}  # type: ignore[dict-item]
+    imported = {"fleet": {**ON_DEMAND["fleet"], "instance_type": "GeneralPurpose.large"}}
     with_kills(everything.ensure, lambda: lab(**imported))
     (found,) = lab().client.describe_fleets()["Fleets"]
     assert (found["State"], found["ImageName"]) == ("RUNNING", "insight-1")
@@ -453,7 +452,6 @@ def test_a_builder_waits_for_somebody_across_runs(lab: Make) -> None:
     assert everything_there(lab())["builders"] == ["omero-lab-insight-builder"]
     ((url, script),) = absent.shown
     assert url.startswith("https://appstream2.eu-central-1.aws.amazon.com/authenticate")
-    assert faults_of(script.encode()) == []
     (source,) = re.findall(r"-Uri '([^']+)'", script)
     assert "X-Amz-Expires=14400" in source or "Expires=" in source
     assert "'Workspace' 'lab'" in script

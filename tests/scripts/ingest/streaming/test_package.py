@@ -12,10 +12,10 @@ import tree_sitter
 import tree_sitter_powershell
 
 from scripts.errors import Failed, Refused
-from scripts.ingest.streaming import download, package
+from scripts.ingest.streaming import builder, download, package
 from scripts.ingest.streaming.files import SCRIPT
 from scripts.ingest.streaming.package import Preset
-from tests.scripts.ingest.streaming.streaming_help import HOST, insight_files, jar, runtime_files, write_zip
+from tests.scripts.ingest.streaming.streaming_help import HOST, Make, insight_files, jar, runtime_files, write_zip
 
 PRESET = Preset(host=HOST, port=4064, folder=package.HOME_FOLDER)
 Files = dict[str, bytes]
@@ -153,6 +153,13 @@ def faults_of(script: bytes) -> list[str]:
 def test_the_setup_script_is_powershell() -> None:
     assert faults_of(SCRIPT) == []
     assert faults_of(SCRIPT.replace(b"exit 1\n}", b"exit 1\n"))  # the parser does see a fault
+
+
+def test_the_script_for_a_builder_is_powershell(lab: Make) -> None:
+    shown: list[str] = []
+    builder.build(lab(), "insight-1", show=lambda _, script: shown.append(script), wait=False)
+    assert faults_of(shown[0].encode()) == []
+    assert shown[0].count("\nAssistant ") == 2
 
 
 def test_the_setup_script_checks_before_it_unpacks_and_fails_aloud() -> None:
