@@ -124,7 +124,8 @@ def _sha256_of(s3: Any, files: Files) -> str | None:
         if aws.code_of(error) in ("404", "NoSuchKey"):
             return None
         raise
-    return found["Metadata"].get("sha256")  # type: ignore[no-any-return]
+    # Names of metadata are HTTP headers: whoever is between may write them in another case.
+    return {name.lower(): value for name, value in found["Metadata"].items()}.get("sha256")
 
 
 def _keys(s3: Any, files: Files) -> set[str]:

@@ -207,7 +207,7 @@ def hide_all(place: Place) -> None:
 
 
 def resend(place: Place, email: str) -> None:
-    """Have AWS write to somebody again, with a new password that is valid for seven days. Raises Refused as `remove`."""
+    """Have AWS write to somebody again, with a new password that is valid for seven days. May raise Refused."""
     _check_there(place, email)
     asked = {"UserName": email, "AuthenticationType": POOL, "MessageAction": "RESEND"}
     place.changes.do(f"user {email}: AWS writes to them again", lambda: place.insist(place.client.create_user, **asked))
