@@ -53,9 +53,9 @@ def build(
     found = images.replace_failed(place, image)
     if found is None:
         network.check(place)
+        files = s3_files.ensure(place)  # first, for it looks into archives
         network.ensure_service_role(place)
         group_id = network.ensure_group(place)
-        files = s3_files.ensure(place)
         _ensure_running(place, group_id, base_image, instance_type)
         if place.dry_run:
             console.say(f"then somebody opens the builder and pastes a script, and the image {image} is waited for.")

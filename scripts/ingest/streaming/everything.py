@@ -27,9 +27,9 @@ def ensure(place: Place, *, restart: bool = False, start: bool = True, send_emai
     """
     look(place, restart=restart)
     is_elastic = place.settings.fleet.type == "ELASTIC"
+    packed = application.ensure(place) if is_elastic else None  # first, for it looks into archives
     network.ensure_service_role(place)
     group_id = network.ensure_group(place)
-    packed = application.ensure(place) if is_elastic else None
     fleet.ensure(place, group_id, restart=restart)
     if packed:
         application.associate(place)

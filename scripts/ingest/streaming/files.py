@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +58,27 @@ def ensure(place: Place) -> Files:
     """Have the bucket and, in it, what this workspace's archive is made of. Fetches and packs only what is not there.
 
     Raises:
-        Refused: archive or runtime are not what they shall be, or the bucket is somebody else's.
+        Refused: archive or runtime are not what they shall be, or the bucket is somebody else's; nothing was changed.
         Failed: a download broke off.
     """
     insight = needed(place)
-    digest = package.digest(insight, preset_of(place), SCRIPT)
     s3 = place.opened.client("s3")
-    is_there = _ensure_bucket(place, s3)
-    files = Files(bucket=place.bucket, digest=digest, sha256="")
-    sha256 = _sha256_of(s3, files) if is_there else None
-    if sha256 is None:
-        sha256 = _upload_archive(place, s3, insight, files)
-    files = Files(bucket=place.bucket, digest=digest, sha256=sha256)
-    present = _keys(s3, files) if is_there or not place.dry_run else set()
+    files = Files(bucket=place.bucket, digest=package.digest(insight, preset_of(place), SCRIPT), sha256="")
+    exists = _exists(place, s3)
+    sha256 = _sha256_of(s3, files) if exists else None
+    with tempfile.TemporaryDirectory(prefix="omero-insight-") as folder:
+        packed = Path(folder) / "packed.zip"
+        if sha256 is None:
+            files = replace(files, sha256=_pack(place, insight, packed))
+        is_there = _ensure_bucket(place, s3, exists=exists)
+        if sha256 is None:
+            place.changes.do(
+                f"s3://{files.bucket}/{files.key(ARCHIVE_NAME)}: OMERO.insight and Java uploaded",
+                lambda: _upload_archive(s3, files, packed),
+            )
+        else:
+            files = replace(files, sha256=sha256)
+    present = _keys(s3, files) if is_there else set()
     for name, content, kind in ((SCRIPT_NAME, SCRIPT, "text/plain"), (ICON_NAME, ICON.read_bytes(), "image/png")):
         key = files.key(name)
         if key not in present:
@@ -89,31 +97,24 @@ def needed(place: Place) -> Insight:
     return place.settings.insight
 
 
-def _upload_archive(place: Place, s3: Any, insight: Insight, files: Files) -> str:
-    key = files.key(ARCHIVE_NAME)
-    sentence = f"s3://{files.bucket}/{key}: OMERO.insight and Java packed and uploaded"
-    with tempfile.TemporaryDirectory(prefix="omero-insight-") as folder:
-        archive = download.fetch(insight.archive, insight.archive_sha256, Path(folder), "appstream.insight.archive")
-        runtime = download.fetch(insight.runtime, insight.runtime_sha256, Path(folder), "appstream.insight.runtime")
-        target = Path(folder) / "packed.zip"
-        sha256 = package.assemble(archive, runtime, preset_of(place), target)
-        size = target.stat().st_size
+def _pack(place: Place, insight: Insight, target: Path) -> str:
+    """Its SHA-256."""
+    archive = download.fetch(insight.archive, insight.archive_sha256, target.parent, "appstream.insight.archive")
+    runtime = download.fetch(insight.runtime, insight.runtime_sha256, target.parent, "appstream.insight.runtime")
+    return package.assemble(archive, runtime, preset_of(place), target)
 
-        def upload() -> None:
-            with console.err.status(Text(f"uploading {key}")) as status:
-                sent = [0]
 
-                def more(count: int) -> None:
-                    sent[0] += count
-                    status.update(Text(f"uploading {key}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB"))
+def _upload_archive(s3: Any, files: Files, packed: Path) -> None:
+    """Whole or not at all: S3 shows an object when its last part is there."""
+    size, sent, key = packed.stat().st_size, [0], files.key(ARCHIVE_NAME)
+    with console.err.status(Text(f"uploading {key}")) as status:
 
-                # Whole or not at all: S3 shows an object when its last part is there.
-                s3.upload_file(
-                    str(target), files.bucket, key, ExtraArgs={"Metadata": {"sha256": sha256}}, Callback=more
-                )
+        def more(count: int) -> None:
+            sent[0] += count
+            status.update(Text(f"uploading {key}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB"))
 
-        place.changes.do(sentence, upload)
-    return sha256
+        extra = {"Metadata": {"sha256": files.sha256}}
+        s3.upload_file(str(packed), files.bucket, key, ExtraArgs=extra, Callback=more)
 
 
 def _sha256_of(s3: Any, files: Files) -> str | None:
@@ -173,10 +174,9 @@ def _exists(place: Place, s3: Any) -> bool:
     return True
 
 
-def _ensure_bucket(place: Place, s3: Any) -> bool:
-    """Whether it is there, and not only planned."""
-    name = place.bucket
-    is_there = _exists(place, s3)
+def _ensure_bucket(place: Place, s3: Any, *, exists: bool) -> bool:
+    """Whether it is there then, and not only planned."""
+    name, is_there = place.bucket, exists
     if not is_there:
         where = {} if place.region == "us-east-1" else {"LocationConstraint": place.region}
         arguments: Json = {"Bucket": name, **({"CreateBucketConfiguration": where} if where else {})}

@@ -139,9 +139,9 @@ class QuickOpened(Opened):
 
     clients: ClassVar[dict[str, Any]] = {}
 
-    def client(self, service: str, *, patient: bool = False) -> Any:
+    def client(self, service: str, *, patient: bool = False, once: bool = False) -> Any:
         if service not in self.clients:
-            self.clients[service] = super().client(service, patient=patient)
+            self.clients[service] = super().client(service, patient=patient, once=once)
             self.clients[service].meta.events.register("after-call", KILLS.after_call)
             self.clients[service].meta.events.register("before-call", KILLS.before_call)
         return self.clients[service]

@@ -306,6 +306,23 @@ def test_refuses_where_it_cannot_work(lab: Make) -> None:
     assert everything_there(lab()) == NOTHING
 
 
+def test_a_bad_archive_is_refused_before_anything_is_made(lab: Make, tmp_path: Path) -> None:
+    other, sha256 = write_zip(tmp_path / "other.zip", {"readme.txt": b"no OMERO"})
+    bad: list[dict[str, Any]] = [
+        {"insight": {"archive_sha256": "0" * 64}},
+        {"insight": {"archive": str(other), "archive_sha256": sha256}},
+        {"insight": {"runtime": str(other), "runtime_sha256": sha256}},
+        {"insight": {"runtime": str(tmp_path / "none.zip")}},
+    ]
+    for changes in bad:
+        for run in (everything.ensure, lambda there: builder.build(there, "insight-1", show=Person())):
+            there = lab(**changes)
+            with pytest.raises(Refused):
+                run(there)
+            assert there.changes.sentences == []
+    assert everything_there(lab()) == NOTHING
+
+
 def test_a_home_folder_goes_only_when_it_is_named(lab: Make, capsys: pytest.CaptureFixture[str]) -> None:
     everything.ensure(lab())
     s3, home = lab().opened.client("s3"), everything.HOME_BUCKET.format(region=REGION, account=ACCOUNT)
