@@ -15,9 +15,11 @@ import boto3
 
 from local_aws.install import install
 from local_aws.services.appstream import appstream_backends
+from local_aws.services.appstream import images as local_images
 from scripts import aws as scripts_aws
 from scripts.ingest.changes import Changes
 from scripts.ingest.opened import Opened
+from scripts.ingest.streaming import everything
 from scripts.ingest.streaming.place import Place
 from settings import Workspace
 from tests.conftest import merged, workspace
@@ -26,6 +28,7 @@ install()
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
+ON_DEMAND: dict[str, Any] = {"fleet": {"type": "ON_DEMAND", "image": "insight-1", "sessions": 1}}
 HOST = "server.lab.omero.internal"
 CONTAINER_XML = """<?xml version="1.0" encoding="utf-8"?>
 <!-- OMERO.insight MASTER CONFIGURATION FILE -->
@@ -206,3 +209,71 @@ def with_kills(run: Callable[[Place], object], make: Callable[[], Place], most: 
 
 def backend() -> Any:
     return appstream_backends[ACCOUNT][REGION]
+
+
+def names(call: Any, key: str, **arguments: Any) -> list[str]:
+    return [each["Name"] for each in call(**arguments)[key]]
+
+
+def everything_there(there: Place) -> dict[str, Any]:
+    """What boto3 alone finds of this workspace's."""
+    client = there.client
+    s3, ec2, iam = (there.opened.client(service) for service in ("s3", "ec2", "iam"))
+    buckets = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"] == there.bucket]
+    return {
+        "fleets": names(client.describe_fleets, "Fleets"),
+        "stacks": names(client.describe_stacks, "Stacks"),
+        "app blocks": names(client.describe_app_blocks, "AppBlocks"),
+        "applications": names(client.describe_applications, "Applications"),
+        "images": names(client.describe_images, "Images", Type="PRIVATE"),
+        "builders": names(client.describe_image_builders, "ImageBuilders"),
+        "objects": [
+            row["Key"].rpartition("/")[2] for row in s3.list_objects_v2(Bucket=there.bucket).get("Contents", [])
+        ]
+        if buckets
+        else [],
+        "buckets": buckets,
+        "groups": [
+            each["GroupName"]
+            for each in ec2.describe_security_groups()["SecurityGroups"]
+            if each["GroupName"].endswith("appstream")
+        ],
+        "roles": [each["RoleName"] for each in iam.list_roles()["Roles"] if "appstream" in each["RoleName"]],
+    }
+
+
+KINDS = (
+    "fleets",
+    "stacks",
+    "app blocks",
+    "applications",
+    "images",
+    "builders",
+    "objects",
+    "buckets",
+    "groups",
+    "roles",
+)
+NOTHING: dict[str, Any] = {kind: [] for kind in KINDS}
+
+
+def url_of(there: Place, user: str = "ada") -> str:
+    asked = {"StackName": there.name, "FleetName": there.name, "UserId": user}
+    return str(there.client.create_streaming_url(**asked)["StreamingURL"])
+
+
+def tear_down(there: Place, **changes: Any) -> None:
+    everything.teardown(there, **{"delete_images": [], "delete_home_folders": [], **changes})
+
+
+class Person:
+    """Somebody who pastes what is shown, at once or never."""
+
+    def __init__(self, *, pastes: bool = True) -> None:
+        self.pastes = pastes
+        self.shown: list[tuple[str, str]] = []
+
+    def __call__(self, url: str, script: str) -> None:
+        self.shown.append((url, script))
+        if self.pastes:
+            local_images.paste(backend(), url, script)

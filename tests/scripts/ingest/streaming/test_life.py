@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,82 +10,27 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.ec2.models import ec2_backends
 
-from local_aws.services.appstream import images, stacks
+from local_aws.services.appstream import stacks
 from local_aws.services.appstream.models import FAULTS
 from scripts.errors import Failed, Refused
-from scripts.ingest.streaming import application, builder, everything, fleet, network, package, stack, users
-from scripts.ingest.streaming import images as image_scripts
+from scripts.ingest.streaming import application, builder, everything, fleet, network, stack, users
 from scripts.ingest.streaming import place as places
-from scripts.ingest.streaming.place import Place
 from tests.scripts.ingest.streaming.streaming_help import (
     ACCOUNT,
+    NOTHING,
+    ON_DEMAND,
     REGION,
     Make,
+    Person,
     backend,
+    everything_there,
     insight_files,
+    tear_down,
+    url_of,
     with_kills,
     write_zip,
 )
-
-ON_DEMAND = {"fleet": {"type": "ON_DEMAND", "image": "insight-1", "sessions": 1}}
-AMI = "ami-0123456789abcdef0"
-
-
-def names(call: Any, key: str, **arguments: Any) -> list[str]:
-    return [each["Name"] for each in call(**arguments)[key]]
-
-
-def everything_there(there: Place) -> dict[str, Any]:
-    """What boto3 alone finds of this workspace's."""
-    client = there.client
-    s3, ec2, iam = (there.opened.client(service) for service in ("s3", "ec2", "iam"))
-    buckets = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"] == there.bucket]
-    return {
-        "fleets": names(client.describe_fleets, "Fleets"),
-        "stacks": names(client.describe_stacks, "Stacks"),
-        "app blocks": names(client.describe_app_blocks, "AppBlocks"),
-        "applications": names(client.describe_applications, "Applications"),
-        "images": names(client.describe_images, "Images", Type="PRIVATE"),
-        "builders": names(client.describe_image_builders, "ImageBuilders"),
-        "objects": [
-            row["Key"].rpartition("/")[2] for row in s3.list_objects_v2(Bucket=there.bucket).get("Contents", [])
-        ]
-        if buckets
-        else [],
-        "buckets": buckets,
-        "groups": [
-            each["GroupName"]
-            for each in ec2.describe_security_groups()["SecurityGroups"]
-            if each["GroupName"].endswith("appstream")
-        ],
-        "roles": [each["RoleName"] for each in iam.list_roles()["Roles"] if "appstream" in each["RoleName"]],
-    }
-
-
-KINDS = (
-    "fleets",
-    "stacks",
-    "app blocks",
-    "applications",
-    "images",
-    "builders",
-    "objects",
-    "buckets",
-    "groups",
-    "roles",
-)
-NOTHING: dict[str, Any] = {kind: [] for kind in KINDS}
-
-
-def url_of(there: Place, user: str = "ada") -> str:
-    asked = {"StackName": there.name, "FleetName": there.name, "UserId": user}
-    return str(there.client.create_streaming_url(**asked)["StreamingURL"])
-
-
-def tear_down(there: Place, **changes: Any) -> None:
-    everything.teardown(there, **{"delete_images": [], "delete_home_folders": [], **changes})
 
 
 def test_an_elastic_life(lab: Make, tmp_path: Path) -> None:
@@ -335,178 +279,6 @@ def test_a_home_folder_goes_only_when_it_is_named(lab: Make, capsys: pytest.Capt
     tear_down(lab(), delete_home_folders=["ada@example.org"])
     left = [row["Key"] for row in s3.list_objects_v2(Bucket=home)["Contents"]]
     assert left == sorted(f"{prefix}slide.svs" for prefix in everything.home_folders(lab(), "bob@example.org"))
-
-
-# -- images ------------------------------------------------------------------------------------------------------------
-
-
-def good_ami() -> Any:
-    """An AMI that AppStream imports; moto's own lack most attributes."""
-    ec2 = boto3.client("ec2", region_name=REGION)
-    made = ec2.register_image(
-        Name="insight", Architecture="x86_64", RootDeviceName="/dev/sda1", VirtualizationType="hvm"
-    )
-    found = ec2_backends[ACCOUNT][REGION].amis[made["ImageId"]]
-    found.platform, found.architecture, found.virtualization_type = "windows", "x86_64", "hvm"
-    found.root_device_name = "/dev/sda1"
-    return found
-
-
-AS_DESCRIBED = {
-    "State": "available",
-    "ImageType": "machine",
-    "Architecture": "x86_64",
-    "VirtualizationType": "hvm",
-    "RootDeviceType": "ebs",
-    "RootDeviceName": "/dev/sda1",
-    "BootMode": "uefi",
-    "TpmSupport": "v2.0",
-    "EnaSupport": True,
-    "Platform": "windows",
-    "PlatformDetails": "Windows",
-    "OwnerId": ACCOUNT,
-    "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 200, "VolumeType": "gp3"}}],
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"BootMode": "legacy-bios"}, "BootMode is legacy-bios and not uefi"),
-        ({"TpmSupport": None}, "TpmSupport is not set and not v2.0"),
-        ({"EnaSupport": False}, "EnaSupport is not set and not True"),
-        ({"Platform": None}, "Platform is not set and not windows"),
-        ({"OwnerId": "999999999999"}, f"OwnerId is 999999999999 and not {ACCOUNT}"),
-        ({"PlatformDetails": "Windows with SQL Server"}, "PlatformDetails is Windows with SQL Server and not Windows"),
-        ({"BlockDeviceMappings": AS_DESCRIBED["BlockDeviceMappings"] * 2}, "it has 2 EBS volumes and not 1"),  # type: ignore[operator]
-        ({"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 501}}]}, "its volume has 501 GiB and not 500 or less"),
-        ({"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 9, "VolumeType": "io2"}}]}, "its volume is io2"),
-    ],
-)
-def test_says_why_an_ami_is_not_imported(change: dict[str, Any], sentence: str) -> None:
-    assert image_scripts.ami_faults(AS_DESCRIBED, ACCOUNT) == []
-    (fault,) = image_scripts.ami_faults({**AS_DESCRIBED, **change}, ACCOUNT)
-    assert fault.startswith(sentence)
-
-
-@pytest.fixture
-def ami(lab: Make, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One whose attributes are as AppStream wants them."""
-    made = good_ami()
-    monkeypatch.setattr(image_scripts, "ami_faults", lambda image, account: [])
-    return str(made.id)
-
-
-def test_an_imported_life_killed_after_every_change(lab: Make, ami: str) -> None:
-    def make_image(there: Place) -> None:
-        image_scripts.import_ami(there, "insight-1", ami, application_path=package.JAVA)
-
-    made = with_kills(make_image, lab)
-    assert "appstream:CreateImportedImage" in made
-    assert everything_there(lab())["images"] == ["insight-1"]
-    with pytest.raises(ClientError, match="IncompatibleImageException"):  # stream.* is for images that are not imported
-        everything.ensure(lab(**ON_DEMAND))
-    imported = {"fleet": {**ON_DEMAND["fleet"], "instance_type": "GeneralPurpose.large"}}
-    with_kills(everything.ensure, lambda: lab(**imported))
-    (found,) = lab().client.describe_fleets()["Fleets"]
-    assert (found["State"], found["ImageName"]) == ("RUNNING", "insight-1")
-    assert everything_there(lab())["buckets"] == []  # no archive is needed
-    with_kills(lambda there: tear_down(there, delete_images=["insight-1"]), lambda: lab(**imported))
-    assert everything_there(lab()) == NOTHING
-
-
-def test_an_import_that_fails_says_why_and_is_made_anew(lab: Make, ami: str) -> None:
-    FAULTS.add("CreateImportedImage", "IMAGE_IMPORT_FAILURE")
-    run = {"application_path": package.JAVA}
-    # The first call is AppStream's own check, which has no image to fail.
-    with pytest.raises(Failed, match="the image insight-1 is FAILED: IMAGE_IMPORT_FAILURE: The AMI could not be"):
-        image_scripts.import_ami(lab(), "insight-1", ami, **run)
-    image_scripts.import_ami(lab(), "insight-1", ami, **run)
-    (found,) = lab().client.describe_images(Names=["insight-1"])["Images"]
-    assert found["State"] == "AVAILABLE"
-    done = lab()
-    image_scripts.import_ami(done, "insight-1", ami, **run)
-    assert done.changes.sentences == []
-
-
-def test_an_ami_is_looked_at_before_anything_is_made(lab: Make) -> None:
-    with pytest.raises(Refused, match=f"the AMI {AMI} is not in {REGION}"):
-        image_scripts.import_ami(lab(), "insight-1", AMI, application_path=package.JAVA)
-    bad = good_ami()
-    with pytest.raises(Refused, match=rf"does not import {bad.id}: .*TpmSupport is not set and not v2"):
-        image_scripts.import_ami(lab(), "insight-1", bad.id, application_path=package.JAVA)
-    assert everything_there(lab()) == NOTHING
-
-
-class Person:
-    """Somebody who pastes what is shown, at once or never."""
-
-    def __init__(self, *, pastes: bool = True) -> None:
-        self.pastes = pastes
-        self.shown: list[tuple[str, str]] = []
-
-    def __call__(self, url: str, script: str) -> None:
-        self.shown.append((url, script))
-        if self.pastes:
-            images.paste(backend(), url, script)
-
-
-def test_a_builder_life_killed_after_every_change(lab: Make) -> None:
-    person = Person()
-    made = with_kills(lambda there: builder.build(there, "insight-1", show=person), lab)
-    assert {"appstream:CreateImageBuilder", "appstream:DeleteImageBuilder"} <= set(made)
-    found = everything_there(lab())
-    assert (found["images"], found["builders"]) == (["insight-1"], [])
-    everything.ensure(lab(**ON_DEMAND))
-    assert stacks.open_session(backend(), url_of(lab()))["State"] == "ACTIVE"
-    tear_down(lab(**ON_DEMAND), end_sessions=True)
-    assert everything_there(lab()) == {**NOTHING, "images": ["insight-1"]}
-
-
-def test_a_builder_waits_for_somebody_across_runs(lab: Make) -> None:
-    absent = Person(pastes=False)
-    builder.build(lab(), "insight-1", show=absent, wait=False)
-    assert everything_there(lab())["builders"] == ["omero-lab-insight-builder"]
-    ((url, script),) = absent.shown
-    assert url.startswith("https://appstream2.eu-central-1.aws.amazon.com/authenticate")
-    (source,) = re.findall(r"-Uri '([^']+)'", script)
-    assert "X-Amz-Expires=14400" in source or "Expires=" in source
-    assert "'Workspace' 'lab'" in script
-    builder.build(lab(), "insight-1", show=Person())
-    assert everything_there(lab())["builders"] == []
-    done = lab()
-    builder.build(done, "insight-1", show=absent)
-    assert done.changes.sentences == []
-    assert len(absent.shown) == 1
-
-
-@pytest.mark.parametrize(
-    ("action", "fault", "sentence"),
-    [
-        ("CreateImageBuilder", "IMAGE_UNAVAILABLE", "builder omero-lab-insight-builder is FAILED: IMAGE_UNAVAILABLE"),
-        ("CreateImage", "INTERNAL_ERROR", "the image insight-1 is FAILED: INTERNAL_ERROR"),
-    ],
-)
-def test_a_builder_or_an_image_that_fails_says_why(lab: Make, action: str, fault: str, sentence: str) -> None:
-    FAULTS.add(action, fault)
-    with pytest.raises(Failed, match=sentence):
-        builder.build(lab(), "insight-1", show=Person())
-    builder.build(lab(), "insight-1", show=Person())
-    assert everything_there(lab())["images"] == ["insight-1"]
-    assert everything_there(lab())["builders"] == []
-
-
-def test_refuses_an_image_that_is_in_use_elsewhere_and_one_that_is_not_there(lab: Make) -> None:
-    with pytest.raises(Refused, match=r"the image insight-1 of appstream\.fleet\.image is not in eu-central-1"):
-        everything.ensure(lab(**ON_DEMAND))
-    builder.build(lab(), "insight-1", show=Person())
-    capacity = {"DesiredInstances": 1}
-    other = {"Name": "theirs", "ImageName": "insight-1", "InstanceType": "stream.standard.small"}
-    lab().client.create_fleet(**other, ComputeCapacity=capacity)
-    with pytest.raises(Refused, match="the image insight-1 is used by the fleet theirs"):
-        tear_down(lab(), delete_images=["insight-1"])
-    with pytest.raises(Refused, match=r"nothing is no base image in eu-central-1; there are AppStream-WinServer"):
-        image_scripts.base_image(lab(), "nothing")
 
 
 def test_scale_stop_and_start(lab: Make) -> None:
