@@ -76,6 +76,12 @@ def _retention(value: int) -> int:
     return value
 
 
+def _sha256(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(f"{value} is no SHA-256; it has 64 lower-case hex digits, as `sha256sum` prints it")
+    return value
+
+
 def _pinned_image(value: str) -> str:
     name, _, digest = value.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
@@ -133,4 +139,5 @@ BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 OmeroFolder = Annotated[str, AfterValidator(_omero_folder)]
 """A folder for images below /OMERO, apart from what OMERO keeps there itself; the same path in EFS and in OMERO."""
 
+Sha256 = Annotated[str, AfterValidator(_sha256)]
 Email = Annotated[str, AfterValidator(_email)]

@@ -29,6 +29,7 @@ LIMITS = {
     "topic": 256,
     "rule": 64,
     "alarm": 255,
+    "appstream": 100,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings import addresses, names
 from settings.access import Access, Tls
+from settings.appstream import AppStream
 from settings.data import Data
 from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Region, Settings, listed
@@ -85,6 +86,8 @@ class Workspace(Settings):
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
     """A bucket whose objects become files below /OMERO; left out, there is none."""
+    appstream: AppStream | None = None
+    """OMERO.insight in a browser, which `pipenv run appstream ensure` makes; left out, there is none."""
     sftp: Sftp | None = None
     """Senders deliver by SFTP into a folder below /OMERO (`pipenv run sftp`); left out, there is none."""
     retain: bool = True
@@ -203,10 +206,12 @@ class Workspace(Settings):
         needed += addresses.FILE_GATEWAY if self.file_gateway else 0
         needed += addresses.DATASYNC if self.datasync else 0
         needed += addresses.SFTP * (2 if self.sftp.internal else 1) if self.sftp else 0
+        needed += self.appstream.fleet.sessions if self.appstream and not self.appstream.fleet.subnet_ids else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "
-                f"{offered}; give larger subnets, or lower omero.read_only.count or omero.web.count"
+                f"{offered}; give larger subnets, or lower omero.read_only.count, omero.web.count "
+                "or appstream.fleet.sessions"
             )
         return self
 

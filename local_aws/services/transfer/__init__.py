@@ -33,10 +33,10 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.transfer.responses import TransferResponse
 
-from local_aws import clock
+from local_aws import clock, validation
 from local_aws.application import LocalAwsApplication
-from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users, validation
-from local_aws.services.transfer.state import Json
+from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users
+from local_aws.services.transfer.state import Json, Refusal
 
 _Function = Callable[[Any, Json], Json | None]
 
@@ -73,7 +73,8 @@ def _action(name: str, function: _Function) -> Callable[[Any], ActionResult]:
     def answer(self: Any) -> ActionResult:
         backend, asked = self.transfer_backend, self.params
         faults.before(backend, name)
-        validation.check(name, asked)
+        if wrong := validation.violations("transfer", name, asked):
+            raise Refusal("ValidationException", wrong)
         answered = function(backend, asked)
         return EmptyResult() if answered is None else ActionResult(answered)
 
