@@ -27,6 +27,7 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     from stacks.file_gateway import FileGatewayStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
+    from stacks.sftp import SftpStack  # noqa: PLC0415
     from stacks.upload_host import UploadHostStack  # noqa: PLC0415
 
     app = App(outdir=outdir)
@@ -35,9 +36,11 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     gateway = FileGatewayStack(app, workspace, network, workspace.file_gateway) if workspace.file_gateway else None
     omero = OmeroStack(app, workspace, network, data, gateway)
     if workspace.upload_host:
-        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero)
+        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero, gateway)
     if workspace.datasync:
         DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
+    if workspace.sftp:
+        SftpStack(app, workspace, workspace.sftp, network, data, omero)
     app.synth()
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+VARIABLE = "LOCAL_AWS_FILES"
 _LINKS = 40  # symbolic links that Linux follows on the way to one file, see path_resolution(7)
 _BUSY_SECONDS = 30
 _connections = threading.local()
@@ -51,7 +52,7 @@ class Owner:
 
 def root() -> Path:
     """The folder of all file systems, made (mode 0700) if it is missing. Raises OSError if that cannot be."""
-    named = os.environ.get("LOCAL_AWS_FILES")
+    named = os.environ.get(VARIABLE)
     return _made(named) if named else _temporary()
 
 

@@ -26,6 +26,7 @@ SERVICES: tuple[str, ...] = (
     "datasync",
     "storagegateway",
     "transfer",
+    "appstream",
     "awslambda",
     "events",
     "sqs",

@@ -99,13 +99,15 @@ def _server(listener: socket.socket, quiet: bool) -> Any:
                 super().send_continue()
 
     # Connections stay open longer than a client keeps an idle one (Go: 90 seconds), and there are threads for all
-    # that wait in a request, such as SQS's long polls.
+    # that wait in a request, such as SQS's long polls. An answer's headers go out with its body: Terraform takes
+    # headers that come alone, as on a busy machine, for a failed request, and asks again.
     server: Any = create_server(
         LocalAwsApplication(quiet=quiet),
         sockets=[listener],
         threads=64,
         connection_limit=1000,
         channel_timeout=600,
+        send_bytes=2**16,
         max_request_body_size=5 * 2**30,  # S3's largest PutObject
         asyncore_use_poll=True,
     )

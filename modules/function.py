@@ -16,6 +16,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
     LambdaFunctionEnvironment,
+    LambdaFunctionFileSystemConfig,
     LambdaFunctionLoggingConfig,
     LambdaFunctionVpcConfig,
 )
@@ -42,10 +43,19 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mounted:
+    """An access point of a file system, and where the function finds it, below `/mnt/` (Lambda API reference)."""
+
+    access_point_arn: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class FunctionProps:
     """`code` is a file of `functions/`, without `.py`; its `handler` is called. `statements` are what it may do.
 
-    `timeout_seconds` is 900 at most (Lambda quotas). Outside a `place` it reaches AWS and the internet only.
+    `timeout_seconds` is 900 at most (Lambda quotas). Outside a `place` it reaches AWS and the internet only. What it
+    has `mounted` it reaches from a place with a way to the file system, which the caller opens.
     """
 
     name: str
@@ -58,12 +68,15 @@ class FunctionProps:
     statements: tuple[Statement, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     place: Place | None = None
+    mounted: Mounted | None = None
 
     def __post_init__(self) -> None:
         if not (FOLDER / f"{self.code}.py").is_file():
             raise ValueError(f"there is no functions/{self.code}.py; name a file of that folder, without .py")
         if not 1 <= self.timeout_seconds <= 900:
             raise ValueError(f"timeout_seconds {self.timeout_seconds} is not offered by Lambda; allowed: 1 to 900")
+        if self.mounted and not self.place:
+            raise ValueError("mounted needs a place: Lambda mounts a file system in a VPC only")
 
 
 class Function(Construct):
@@ -107,6 +120,11 @@ class Function(Construct):
                 subnet_ids=list(props.place.subnet_ids), security_group_ids=[self.security_group.id]
             )
             if props.place and self.security_group
+            else None,
+            file_system_config=LambdaFunctionFileSystemConfig(
+                arn=props.mounted.access_point_arn, local_mount_path=props.mounted.path
+            )
+            if props.mounted
             else None,
             depends_on=[policy],
         )

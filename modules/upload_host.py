@@ -29,6 +29,7 @@ from constructs import Construct
 import hosts
 from modules.account import Account
 from modules.addresses import MAIN
+from modules.container import Share
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
 from modules.log_group import log_group
 from modules.policy import Statement
@@ -54,8 +55,8 @@ SET_UP_SECONDS = 900
 CAPACITY_TIMEOUT = "25m"
 # EC2's limit before base64 (EC2 User Guide, "Run commands when you launch an EC2 instance").
 USER_DATA_BYTES = 16_384
-# What tokens may become: ids of 20 and 22 characters, and 4 more to spare.
-_TOKEN_BYTES = 26
+# What tokens may become: ids of 20 and 22 characters, an address, or a slash and a bucket's name of 63.
+_TOKEN_BYTES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadHostProps:
-    """`key_arn` encrypts log and sessions. A checksum of "" is not checked."""
+    """`key_arn` encrypts log and sessions. A checksum of "" is not checked. `share`: a File Gateway's, to mount too."""
 
     name: str
     account: Account
@@ -83,6 +84,7 @@ class UploadHostProps:
     file_system_arn: str
     access_point_id: str
     access_point_arn: str
+    share: Share | None
     server_host: str
     importer_version: str
     importer_sha256: str
@@ -94,7 +96,10 @@ class UploadHostProps:
 
 
 class UploadHost(Construct):
-    """`group_name` is the autoscaling group, `session_document_name` what a session is opened with."""
+    """`security_group` guards them, `group_name` is the autoscaling group.
+
+    `session_document_name` is what a session is opened with.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: UploadHostProps) -> None:
         super().__init__(scope, id_)
@@ -163,7 +168,7 @@ class UploadHost(Construct):
             content=_session(props),
             depends_on=[logs],
         )
-        self.security_group_id = group.id
+        self.security_group = group
         self.group_name = props.name
         self.session_document_name = document.name
         self.log_group_name = logs.name
@@ -210,25 +215,29 @@ def _user_data(props: UploadHostProps) -> str:
         "IMPORTER_URL": IMPORTER_URL.format(version=props.importer_version),
         "IMPORTER_SHA256": props.importer_sha256,
         "REQUIREMENTS": hosts.requirements().strip(),
+        "SHARE_PATH": props.share.path if props.share else "",
     }
     known = "#!/bin/bash\n" + "".join(f"{name}='{value}'\n" for name, value in variables.items())
     script = hosts.script("upload_host.sh")
-    size = len((known + script).encode()) + 2 * len("ACCESS_POINT_ID=''\n") + 2 * _TOKEN_BYTES
+    # Another stack's ids are known to Terraform only.
+    tokens = {
+        "FILE_SYSTEM_ID": props.file_system_id,
+        "ACCESS_POINT_ID": props.access_point_id,
+        "SHARE_ADDRESS": props.share.address if props.share else "",
+        "SHARE_EXPORT": props.share.export if props.share else "",
+    }
+    size = len((known + script).encode()) + sum(len(f"{name}=''\n") + _TOKEN_BYTES for name in tokens)
     if size > USER_DATA_BYTES:
         raise ValueError(
             f"the user data has {size} bytes and EC2 takes {USER_DATA_BYTES}; shorten hosts/upload_host.sh"
         )
-    # Another stack's ids are known to Terraform only. In a text without them CDKTF escapes quotes, but no backslash.
-    parts = [
-        _literal(f"{known}FILE_SYSTEM_ID='"),
-        props.file_system_id,
-        _literal("'\nACCESS_POINT_ID='"),
-        props.access_point_id,
-        _literal(f"'\n{script}"),
-    ]
-    return Fn.join("", parts)
+    parts = [_literal(known)]
+    for name, token in tokens.items():
+        parts += [_literal(f"{name}='"), token, _literal("'\n")]
+    return Fn.join("", [*parts, _literal(script)])
 
 
+# In a text without tokens CDKTF escapes quotes, but no backslash.
 def _literal(text: str) -> str:
     return Fn.raw_string(text.replace("\\", "\\\\"))
 

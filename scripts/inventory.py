@@ -94,6 +94,7 @@ KINDS: dict[str, Kind] = {
     "file share": Kind("storagegateway", "list_file_shares", "FileShareInfoList[].FileShareId"),
     "DataSync task": Kind("datasync", "list_tasks", "Tasks[].TaskArn"),
     "DataSync location": Kind("datasync", "list_locations", "Locations[].LocationArn"),
+    "SFTP server": Kind("transfer", "list_servers", "Servers[].ServerId"),
     "topic": Kind("sns", "list_topics", "Topics[].TopicArn"),
     "alarm": Kind("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
     "log resource policy": Kind("logs", "describe_resource_policies", "resourcePolicies[].policyName"),

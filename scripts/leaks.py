@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,13 +12,29 @@ import boto3
 
 
 def secret_values(session: boto3.Session) -> dict[str, bytes]:
-    """The value of every secret in the account, by name. For a rehearsal's AWS only: it reads them all."""
+    """The value of every secret in the account, by name. For a rehearsal's AWS only: it reads them all.
+
+    Of private keys in a JSON object a line from the middle: elsewhere a key's lines would end otherwise.
+    """
     manager = session.client("secretsmanager")
-    return {
-        secret["Name"]: manager.get_secret_value(SecretId=secret["ARN"])["SecretString"].encode()
-        for page in manager.get_paginator("list_secrets").paginate()
-        for secret in page["SecretList"]
-    }
+    found: dict[str, bytes] = {}
+    for page in manager.get_paginator("list_secrets").paginate():
+        for secret in page["SecretList"]:
+            text = manager.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+            found[secret["Name"]] = text.encode()
+            for key, lines in _private_keys(text):
+                found[f"{secret['Name']}: {key}"] = lines[len(lines) // 2].encode()
+    return found
+
+
+def _private_keys(text: str) -> Iterator[tuple[str, list[str]]]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return
+    for key, value in values.items() if isinstance(values, dict) else ():
+        if "PRIVATE KEY" in str(value):
+            yield key, str(value).splitlines()
 
 
 def in_files(folder: Path, values: Mapping[str, bytes]) -> Iterator[str]:

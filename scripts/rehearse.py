@@ -2,8 +2,8 @@
 
 It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
 `cdktf deploy '*'`, `terraform plan` of every stack, `cdktf destroy '*'`. It fails unless the second plan
-finds nothing to change, an update of the server keeps one writer, no generated password can be read in
-state, plans, logs or synthesised files, and everything that should go is gone.
+finds nothing to change, an update of the server keeps one writer, an object in DataSync's bucket becomes a file,
+no generated password can be read in state, plans, logs or synthesised files, and everything that should go is gone.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ import typer
 import yaml
 from rich.table import Table
 
+from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws, NotStarted
-from scripts import console, inventory, leaks, one_writer, stand_ins, toolchain
+from scripts import arrival, console, inventory, leaks, one_writer, rehearse_sftp, stand_ins, toolchain
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
@@ -51,6 +52,11 @@ class Rehearsal:
     seconds: dict[str, float] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Path:
+        """Where the local AWS has the folders of its file systems."""
+        return self.folder / "files"
 
     @property
     def out(self) -> Path:
@@ -112,7 +118,11 @@ def rehearse(
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
-        settings={"MOTO_ACCOUNT_ID": settings.account_id, **stand_ins.settings_of(settings)},
+        settings={
+            "MOTO_ACCOUNT_ID": settings.account_id,
+            FILES_VARIABLE: str(folder / "files"),
+            **stand_ins.settings_of(settings),
+        },
         detached=keep,
     )
     try:
@@ -125,7 +135,7 @@ def rehearse(
             # This process looks around there too, and nowhere else: no profile of the user's is asked.
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
-            os.environ.update(aws.environ())
+            os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
             _rehearse(run, keep=keep)
     except NotStarted as error:
         raise Failed(str(error)) from None
@@ -140,13 +150,22 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")
+    if run.workspace.sftp:
+        with run.step("deliver by SFTP"):
+            rehearse_sftp.deliver(run.environ, run.folder)
     with run.step("plan again"):
         _plan_again(run)
     with run.step("plan an update"):
         _plan_an_update(run)
+    if run.workspace.datasync:
+        with run.step("send an object"):
+            arrival.send(run.session(), run.outputs["datasync"], run.files)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
+        if run.workspace.sftp:
+            with run.step("sftp teardown"):
+                rehearse_sftp.tear_down(run.environ, run.folder)
         run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
@@ -274,6 +293,8 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     console.err.print(table)
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
     console.say("An update of the server's image keeps one writer at every moment.")
+    if run.workspace.datasync:
+        console.say("An object that was put into DataSync's bucket became a file of OMERO.server's.")
     if keep:
         return
     console.say("Nothing that should go was left.")

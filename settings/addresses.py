@@ -16,6 +16,8 @@ FILE_GATEWAY = 3
 """Addresses of a File Gateway: its own, and one a subnet for the function that activates it."""
 # What a transfer between S3 and EFS has without an agent (DataSync user guide, "Network interfaces for transfers").
 DATASYNC = 2
+SFTP = 2
+"""Addresses of the function that makes senders' folders, one a subnet; an internal endpoint takes as many again."""
 
 
 def needed(omero: Omero, *, internal: bool, nlb: bool) -> int:

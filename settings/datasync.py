@@ -7,16 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.fields import BucketName, RetentionDays, Settings
+from settings.fields import BucketName, Email, OmeroFolder, RetentionDays, Settings
 
 MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 # What a location's subdirectory may hold (DataSync API reference, CreateLocationS3), without its kinds of space.
 PREFIX_PART = r"[A-Za-z0-9_+.()-]+"
-# An access point's path has up to 100 characters and four folders (EFS API reference, RootDirectory).
-FOLDER_CHARACTERS = 100
-FOLDER_PATTERN = r"/OMERO(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,3}"
-# What OMERO.server makes below its data directory, and reads or deletes as its own.
-TAKEN = ("BioFormatsCache", "DropBox", "Files", "FullText", "ManagedRepository", "Pixels", "Thumbnails", "certs")
 
 
 def _schedule(value: str) -> str:
@@ -47,24 +42,6 @@ def _prefix(value: str) -> str:
     return value
 
 
-def _folder(value: str) -> str:
-    if not re.fullmatch(FOLDER_PATTERN, value) or len(value) > FOLDER_CHARACTERS:
-        raise ValueError(
-            f"{value} is no folder that can be used: one to three folders of letters, digits and _ . - below /OMERO, "
-            f"{FOLDER_CHARACTERS} characters in all; one looks like /OMERO/DropZone"
-        )
-    if (first := value.split("/")[2]) in TAKEN:
-        raise ValueError(f"{value} is in /OMERO/{first}, where OMERO keeps files of its own; one that is free is "
-                         "/OMERO/DropZone")  # fmt: skip
-    return value
-
-
-def _email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
-        raise ValueError(f"{value} is no e-mail address; one looks like imaging@example.org")
-    return value
-
-
 class DataSync(Settings):
     """A bucket that images are put into, and the DataSync task that copies them onto OMERO's file system.
 
@@ -80,7 +57,7 @@ class DataSync(Settings):
     """The KMS key of a bucket that is there already, so that DataSync may read it; left out, it is read without one."""
     prefix: Annotated[str, AfterValidator(_prefix)] | None = None
     """The folder in the bucket that is copied, without slashes at its ends; left out, the whole bucket."""
-    folder: Annotated[str, AfterValidator(_folder)] = "/OMERO/DropZone"
+    folder: OmeroFolder = "/OMERO/DropZone"
     """Where the files go, as OMERO.server sees it: below /OMERO, which is all of the file system that it mounts. They
     belong to the server's user (1000:1000)."""
     schedule: Annotated[str, AfterValidator(_schedule)] = "cron(0 * * * ? *)"
@@ -96,7 +73,7 @@ class DataSync(Settings):
     """What DataSync logs: TRANSFER every file, as in the original solution; BASIC errors only."""
     log_retention_days: RetentionDays = 365
     """Days that its logs and its reports, both of which name files, are kept."""
-    alarm_emails: Annotated[tuple[Annotated[str, AfterValidator(_email)], ...], Field(max_length=20)] = ()
+    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
     """Who hears of failed transfers; each has to confirm an e-mail from AWS first. Left out, nobody: the topic's ARN is
     an output."""
 

@@ -15,6 +15,12 @@ LOG_RETENTION_DAYS = (
 
 REGION_PATTERN = r"[a-z]{2,4}(-[a-z]+)+-\d"
 
+# An access point's path has up to 100 characters and four folders (EFS API reference, RootDirectory).
+FOLDER_CHARACTERS = 100
+FOLDER_PATTERN = r"/OMERO(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,3}"
+# What OMERO.server makes below its data directory, and reads or deletes as its own.
+TAKEN = ("BioFormatsCache", "DropBox", "Files", "FullText", "ManagedRepository", "Pixels", "Thumbnails", "certs")
+
 
 class Settings(BaseModel):
     """Base of every section: frozen, and an unknown key is an error."""
@@ -70,6 +76,12 @@ def _retention(value: int) -> int:
     return value
 
 
+def _sha256(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError(f"{value} is no SHA-256; it has 64 lower-case hex digits, as `sha256sum` prints it")
+    return value
+
+
 def _pinned_image(value: str) -> str:
     name, _, digest = value.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
@@ -77,6 +89,25 @@ def _pinned_image(value: str) -> str:
         raise ValueError(f"{value} has a malformed digest; one looks like image@sha256:<64 hex digits>")
     if not digest and tag in ("", "latest"):
         raise ValueError(f"{value} is not pinned; give a version tag (image:5.6.16-2) or a digest")
+    return value
+
+
+def _omero_folder(value: str) -> str:
+    if not re.fullmatch(FOLDER_PATTERN, value) or len(value) > FOLDER_CHARACTERS:
+        raise ValueError(
+            f"{value} is no folder that can be used: one to three folders of letters, digits and _ . - below /OMERO, "
+            f"{FOLDER_CHARACTERS} characters in all; one looks like /OMERO/DropZone"
+        )
+    if (first := value.split("/")[2]) in TAKEN:
+        raise ValueError(
+            f"{value} is in /OMERO/{first}, where OMERO keeps files of its own; one that is free is /OMERO/DropZone"
+        )
+    return value
+
+
+def _email(value: str) -> str:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+        raise ValueError(f"{value} is no e-mail address; one looks like imaging@example.org")
     return value
 
 
@@ -104,3 +135,9 @@ PinnedImage = Annotated[str, AfterValidator(_pinned_image)]
 
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 """S3's rules, without dots (a dot breaks TLS to the bucket's own host name)."""
+
+OmeroFolder = Annotated[str, AfterValidator(_omero_folder)]
+"""A folder for images below /OMERO, apart from what OMERO keeps there itself; the same path in EFS and in OMERO."""
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+Email = Annotated[str, AfterValidator(_email)]

@@ -63,7 +63,7 @@ def _networks(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 class FileGateway(Settings):
-    """For topologies with a share: a gateway is made, and the servers mount its share, read-only."""
+    """A gateway is made. Servers of topologies with a share mount its share read-only, and so do upload hosts."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
     """EC2 instance type of the gateway, 4 vCPUs and 16 GiB of memory or more; m5.xlarge has just that."""
@@ -89,7 +89,7 @@ class FileGateway(Settings):
     """Networks from which Terraform itself reaches the gateway's port 80 to activate it, for instance over a VPN; left
     out, a function in the VPC fetches the key, which works from anywhere."""
     mount_point: MountPoint = "/s3uploads"
-    """Where the server sees the share."""
+    """Where servers and upload hosts see the share."""
     log_retention_days: RetentionDays = 365
     """Days the gateway's log and the share's audit log are kept."""
 

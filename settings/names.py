@@ -30,6 +30,7 @@ LIMITS = {
     "rule": 64,
     "alarm": 255,
     "table": 255,
+    "appstream": 100,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

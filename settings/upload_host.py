@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.fields import BucketName, RetentionDays, Settings, listed
+from settings.fields import BucketName, RetentionDays, Settings, Sha256, listed
 
 # Sizes of AWS's page on EC2 instance types. All are x86: the Ice bindings are made for nothing else here. Fewer GiB
 # than these have would not hold an importer (1 GiB of heap) for each of two people beside Java, Python and EFS's cache.
@@ -51,15 +51,6 @@ def _release(value: str) -> str:
     if not re.fullmatch(r"5\.6\.\d{1,3}", value):
         raise ValueError(f"{value} is no release of OMERO.server 5.6; give the server's own, for instance 5.6.16")
     return value
-
-
-def _sha256(value: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError(f"{value} is no SHA-256; it has 64 lower-case hex digits, as `sha256sum` prints it")
-    return value
-
-
-Sha256 = Annotated[str, AfterValidator(_sha256)]
 
 
 class Source(Settings):

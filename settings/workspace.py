@@ -9,12 +9,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings import addresses, names
 from settings.access import Access, Tls
+from settings.appstream import AppStream
 from settings.data import Data
 from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
+from settings.sftp import Sftp
 from settings.share import Share
 from settings.topology import TOPOLOGIES, Topology
 from settings.upload_host import UploadHost
@@ -79,11 +81,15 @@ class Workspace(Settings):
     share: Share | None = None
     """For topologies with a share: that of an S3 File Gateway which is there already."""
     file_gateway: FileGateway | None = None
-    """For topologies with a share: an S3 File Gateway that is made, instead of `share`."""
+    """An S3 File Gateway that is made. The servers of topologies with a share mount it, and upload hosts do in any."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
     """A bucket whose objects become files below /OMERO; left out, there is none."""
+    appstream: AppStream | None = None
+    """OMERO.insight in a browser, which `pipenv run appstream ensure` makes; left out, there is none."""
+    sftp: Sftp | None = None
+    """Senders deliver by SFTP into a folder below /OMERO (`pipenv run sftp`); left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -145,14 +151,15 @@ class Workspace(Settings):
         return self
 
     def _share_faults(self) -> list[str]:
-        """One share in a topology with a share, and none in any other: a gateway costs, and nothing would mount it."""
-        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
+        """One share in a topology with a share; in any other, a gateway that is made is for upload hosts."""
         if not self.traits.share:
+            if not self.share:
+                return []
             return [
-                f"topology {self.topology} has no use for the section {key}, for no server mounts a share; leave it "
+                f"topology {self.topology} has no use for the section share, for no server mounts a share; leave it "
                 "out, or choose another topology"
-                for key in given
             ]
+        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
         if not given:
             return [
                 f"topology {self.topology} needs the section share (of a gateway that is there already) or "
@@ -180,16 +187,31 @@ class Workspace(Settings):
         return self
 
     @model_validator(mode="after")
+    def _ways_in_keep_apart(self) -> Self:
+        """What is copied below a sender's folder could be the sender's to delete."""
+        if self.sftp and self.datasync:
+            ours, theirs = f"{self.sftp.folder}/", f"{self.datasync.folder}/"
+            if ours.startswith(theirs) or theirs.startswith(ours):
+                raise ValueError(
+                    f"sftp.folder {self.sftp.folder} and datasync.folder {self.datasync.folder} are one in the other; "
+                    "give folders apart"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _addresses_suffice(self) -> Self:
         offered = self.network.private_addresses
         needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
         needed += self.upload_host.count if self.upload_host else 0
         needed += addresses.FILE_GATEWAY if self.file_gateway else 0
         needed += addresses.DATASYNC if self.datasync else 0
+        needed += addresses.SFTP * (2 if self.sftp.internal else 1) if self.sftp else 0
+        needed += self.appstream.fleet.sessions if self.appstream and not self.appstream.fleet.subnet_ids else 0
         if offered is not None and needed > offered:
             raise ValueError(
                 f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "
-                f"{offered}; give larger subnets, or lower omero.read_only.count or omero.web.count"
+                f"{offered}; give larger subnets, or lower omero.read_only.count, omero.web.count "
+                "or appstream.fleet.sessions"
             )
         return self
 

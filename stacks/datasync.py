@@ -184,6 +184,7 @@ class DataSyncStack(WorkspaceStack):
             periods=3,
         )
         self.publish("arrivals_queue_url", arrivals.queue_url, "Objects that wait to be copied.")
+        self.publish("starter_function_name", starter.name, "Starts the task for what has arrived, every minute.")
         self.publish("dead_letters_url", arrivals.dead_letters_url, "Messages that no execution could be started for.")
 
     def _starter(self, arrivals: Arrivals) -> Function:

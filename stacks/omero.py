@@ -48,6 +48,7 @@ from stacks.base import WorkspaceStack
 from stacks.data import DataStack
 from stacks.file_gateway import FileGatewayStack
 from stacks.network import NetworkStack
+from stacks.shares import share_of
 
 
 class OmeroStack(WorkspaceStack):
@@ -64,7 +65,9 @@ class OmeroStack(WorkspaceStack):
         super().__init__(scope, "omero", workspace)
         self._network = network
         self._data = data
-        self._file_gateway = file_gateway
+        # Only the topologies with a share mount one.
+        self._file_gateway = file_gateway if workspace.traits.share else None
+        self._share = share_of(workspace, self._file_gateway)
         # It encrypts no image and no metadata.
         self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"/omero/{workspace.name}/")
         self._cluster_name = f"omero-{workspace.name}"
@@ -207,7 +210,7 @@ class OmeroStack(WorkspaceStack):
                 read_only=read_only,
             )
         ]
-        mounts += self._shares()
+        mounts += [self._share] if self._share else []
         return ServerProps(
             image=workspace.omero.server.image,
             transports=_transports(None if read_only else workspace.access.server),
@@ -217,14 +220,6 @@ class OmeroStack(WorkspaceStack):
             database_user=user,
             mounts=mounts,
         )
-
-    def _shares(self) -> list[Share]:
-        """The File Gateway's, if the topology has one: there already, or made by its stack."""
-        if share := self.workspace.share:
-            return [Share(volume="share", path=share.mount_point, address=share.address, export=f"/{share.bucket}")]
-        if (gateway := self._file_gateway) and (made := self.workspace.file_gateway):
-            return [Share(volume="share", path=made.mount_point, address=gateway.address, export=gateway.export)]
-        return []
 
     def _server(self) -> Service:
         settings, data = self.workspace.omero.server, self._data

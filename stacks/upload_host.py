@@ -12,8 +12,10 @@ from settings import Workspace, names
 from settings.upload_host import UploadHost as UploadHostSettings
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
+from stacks.file_gateway import FileGatewayStack
 from stacks.network import NetworkStack
 from stacks.omero import OmeroStack
+from stacks.shares import share_of
 
 
 class UploadHostStack(WorkspaceStack):
@@ -27,6 +29,7 @@ class UploadHostStack(WorkspaceStack):
         network: NetworkStack,
         data: DataStack,
         omero: OmeroStack,
+        file_gateway: FileGatewayStack | None = None,
     ) -> None:
         super().__init__(scope, "upload_host", workspace)
         log_group_name = names.physical("log_group", workspace.name, "upload-host")
@@ -52,6 +55,7 @@ class UploadHostStack(WorkspaceStack):
                 file_system_arn=data.file_system.arn,
                 access_point_id=data.file_system.access_point_id,
                 access_point_arn=data.file_system.access_point_arn,
+                share=share_of(workspace, file_gateway),
                 server_host=omero.server.host,
                 importer_version=settings.importer_version,
                 importer_sha256=settings.importer_sha256 or "",
@@ -62,18 +66,24 @@ class UploadHostStack(WorkspaceStack):
                 tags=self.tags,
             ),
         )
-        self._connect(data, omero)
+        self._connect(data, omero, file_gateway)
         self._publish()
 
-    def _connect(self, data: DataStack, omero: OmeroStack) -> None:
+    def _connect(self, data: DataStack, omero: OmeroStack, file_gateway: FileGatewayStack | None) -> None:
         """The ways go with this stack; the other stacks' groups stay as they are."""
-        hosts = self.host.security_group_id
+        hosts = self.host.security_group.id
         ways = [
             ("host_to_file_system", data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
             ("host_to_server", omero.server.security_group_id, SERVER_PORT, "OMERO over TLS"),
         ]
+        if file_gateway:
+            ways.append(("host_to_share", file_gateway.security_group_id, NFS_PORT, "NFS"))
         for id_, target, port, description in ways:
             connect(self, id_, source_id=hosts, target_id=target, port=port, description=description)
+        if share := self.workspace.share:
+            self.host.security_group.allow_out_to_cidr(
+                "share", cidr=f"{share.address}/32", port=NFS_PORT, description="Share of the File Gateway"
+            )
 
     def _publish(self) -> None:
         host = self.host
@@ -86,7 +96,7 @@ class UploadHostStack(WorkspaceStack):
         self.publish("autoscaling_group_name", host.group_name, "The hosts' autoscaling group.")
         self.publish("session_document_name", host.session_document_name, "What a session is opened with.")
         self.publish("log_group_name", host.log_group_name, "The logs of set-ups and sessions.")
-        self.publish("security_group_id", host.security_group_id, "The hosts' security group.")
+        self.publish("security_group_id", host.security_group.id, "The hosts' security group.")
         self.publish(
             "open_session", f'{session} --target "$({instance})"', "Opens a shell on a host; then: omero login."
         )

@@ -3,7 +3,8 @@
 A function is given what Lambda gives it (`_HANDLER`, AWS_REGION and so on), this server as AWS, and its time-out. One
 in a VPC reaches the VPC's machines by this server, which is its HTTP proxy (see `LocalAwsApplication.machines`). Other
 runtimes than Python's are not implemented; a function runs with the Python of the server. moto also forgets where and
-how a function logs.
+how a function logs, and its file systems. What a function has mounted is the folder that stands for it, with owners as
+`local_aws.mounted` has them; where its path is the value of a variable, that names this folder instead.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from moto.awslambda.models import LambdaFunction
+from moto.core.exceptions import JsonRESTError
+from moto.efs.models import efs_backends
 
+from local_aws import efs_access, files
 from local_aws.serve import ENDPOINT
 
 # The handler's result, or its error as Lambda shows it, goes to the file that is named last.
@@ -31,6 +35,10 @@ class Context:
     def get_remaining_time_in_millis(self):
         return int(max(0, deadline - time.monotonic()) * 1000)
 sys.path.insert(0, os.getcwd())
+if os.environ.get("LOCAL_AWS_MOUNTED"):
+    sys.path.insert(1, os.environ["LOCAL_AWS_MOUNTED"])
+    from local_aws import mounted
+    mounted.install()
 module, _, name = os.environ["_HANDLER"].rpartition(".")
 failed = False
 try:
@@ -59,17 +67,31 @@ def _keep_logging() -> None:
         self.logging_config = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.function_name}", **given}
         self.logs_group_name = self.logging_config["LogGroup"]
 
+    def mount(self: Any, given: list[dict[str, str]]) -> None:
+        if given and not (self.vpc_config or {}).get("SubnetIds"):
+            message = "EFS file system can only be connected to functions with VPC configuration."
+            raise JsonRESTError("InvalidParameterValueException", message)
+        self.file_system_configs = given
+
     def __init__(self: Any, account_id: str, spec: dict[str, Any], *more: Any, **named: Any) -> None:  # noqa: N807
         initialise(self, account_id, spec, *more, **named)
         keep(self, spec.get("LoggingConfig") or {})
+        mount(self, spec.get("FileSystemConfigs") or [])
 
     def update_configuration(self: Any, changes: dict[str, Any]) -> Any:
         if changes.get("LoggingConfig"):
             keep(self, changes["LoggingConfig"])
-        return configure(self, changes)
+        configure(self, changes)
+        if changes.get("FileSystemConfigs") is not None:
+            mount(self, changes["FileSystemConfigs"])
+        return self.get_configuration()
 
     def get_configuration(self: Any, on_create: bool = False) -> Any:
-        return {**describe(self, on_create), "LoggingConfig": self.logging_config}
+        return {
+            **describe(self, on_create),
+            "LoggingConfig": self.logging_config,
+            "FileSystemConfigs": self.file_system_configs,
+        }
 
     LambdaFunction.__init__ = __init__
     LambdaFunction.update_configuration = update_configuration
@@ -85,12 +107,16 @@ def _invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
         code, result = Path(folder, "code"), Path(folder, "result.json")
         with zipfile.ZipFile(io.BytesIO(self.code_bytes)) as archive:
             archive.extractall(code)
+        try:
+            environment = _environment(self)
+        except PermissionError as error:
+            return json.dumps({"errorMessage": str(error), "errorType": "EFSMountFailureException"}), True, ""
         given = json.dumps(json.loads(event) if isinstance(event, str) else event or {})
         try:
             done = subprocess.run(
                 [sys.executable, "-c", _RUN, str(result)],
                 cwd=code,
-                env=_environment(self),
+                env=environment,
                 input=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -127,5 +153,36 @@ def _environment(function: Any) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
-        **{name: str(value) for name, value in function.environment_vars.items()},
+        **_mounted(function, {name: str(value) for name, value in function.environment_vars.items()}),
     }
+
+
+def _mounted(function: Any, variables: dict[str, str]) -> dict[str, str]:
+    """The variables, with the folders of this machine for what is mounted. Raises PermissionError if it may not be."""
+    more = {}
+    for config in function.file_system_configs:
+        efs = efs_backends[function.account_id][function.region]
+        point = next(each for each in efs.access_points.values() if each.access_point_arn == config["Arn"])
+        request = efs_access.Request(
+            function.account_id,
+            function.partition,
+            function.region,
+            "lambda.amazonaws.com",
+            function.role,
+            {
+                "elasticfilesystem:accesspointarn": config["Arn"],
+                "elasticfilesystem:accessedviamounttarget": "true",
+            },
+        )
+        granted = efs_access.grants(request, efs.file_systems_by_id[point.file_system_id])
+        if not granted.mount:
+            raise PermissionError("The function could not mount the EFS file system: access denied by server")
+        folder = str(files.access_point_folder(point))
+        variables = {name: folder if value == config["LocalMountPath"] else value for name, value in variables.items()}
+        is_root = granted.root and granted.write and int(point.posix_user.get("Uid", -1)) == 0
+        more = {
+            "LOCAL_AWS_MOUNTED": str(Path(__file__).resolve().parents[2]),
+            "LOCAL_AWS_MOUNTED_AS_ROOT": "1" if is_root else "",
+            "LOCAL_AWS_FILES": str(files.root()),
+        }
+    return {**variables, **more}

@@ -1,14 +1,16 @@
-"""S3: bucket policies that ask for TLS, life-cycle rules that keep the newest versions, events to EventBridge.
+"""S3: bucket policies that ask for TLS, life-cycle rules that keep versions, events to EventBridge, keys of versions.
 
 moto 5.2.5 takes a policy's condition that is not met for a denial, so that a bucket which denies requests without
 TLS denies every object request; here requests count as sent with TLS, for they never leave the machine. It also
-forgets `NewerNoncurrentVersions` of a life-cycle rule, and does not tell that a bucket's events go to EventBridge.
+forgets `NewerNoncurrentVersions` of a life-cycle rule, does not tell that a bucket's events go to EventBridge, and
+lists versions without the URL encoding of keys that is asked for, so that Terraform cannot empty a bucket.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from moto.core.responses import ActionResult
 from moto.iam.access_control import IAMPolicy, PermissionResult
@@ -23,6 +25,7 @@ def install() -> None:
     if not hasattr(FakeBucket, "newer_noncurrent_versions"):
         _keep_newer_noncurrent_versions()
         _tell_of_eventbridge()
+        _encode_keys_of_versions()
         FakeBucket.get_permission = get_permission
 
 
@@ -83,3 +86,29 @@ def _tell_of_eventbridge() -> None:
         return get_notification(self)
 
     S3Response.get_bucket_notification = get_with_eventbridge
+
+
+def _encode_keys_of_versions() -> None:
+    list_versions = S3Response.list_object_versions
+
+    def list_encoded(self: Any) -> Any:
+        serialized = self.serialized
+
+        def serialized_and_encoded(action: Any) -> Any:
+            found = action.result
+            for row in [*found["Versions"], *found["DeleteMarkers"]]:
+                row["Key"] = quote(row["Key"])
+            for row in found.get("CommonPrefixes", []):
+                row["Prefix"] = quote(row["Prefix"])
+            named = {
+                name: quote(found[name])
+                for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker")
+                if found.get(name)
+            }
+            return serialized(ActionResult({**found, **named, "EncodingType": "url"}))
+
+        if self.querystring.get("encoding-type") == ["url"]:
+            self.serialized = serialized_and_encoded
+        return list_versions(self)
+
+    S3Response.list_object_versions = list_encoded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -13,8 +13,11 @@ from scripts import aws
 from scripts.errors import Refused
 from settings import Workspace, load, names
 
-PATIENT_ATTEMPTS = 15
-"""Of each call of a patient client. With botocore's back-off of up to 20 s each, AWS may say no for some minutes."""
+# With botocore's back-off of up to 20 s, 15 attempts are some minutes.
+RETRIES: dict[str, Any] = {
+    "patient": {"mode": "adaptive", "total_max_attempts": 15},
+    "once": {"mode": "standard", "total_max_attempts": 1},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class Opened:
     workspace: Workspace
     session: boto3.Session
     parameters: Mapping[str, str]
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def parameter(self, name: str) -> str:
         """What a stack has published.
@@ -35,8 +39,7 @@ class Opened:
             stack, workspace = name.partition("/")[0], self.workspace
             raise Refused(
                 f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{name} in "
-                f"{workspace.region}; deploy its stack {stack} first: `TF_WORKSPACE={workspace.name} pipenv run cdktf "
-                f"deploy {stack}`."
+                f"{workspace.region}; deploy its stack {stack} first: `{deploy_command(workspace, stack)}`."
             )
         return self.parameters[name]
 
@@ -44,10 +47,17 @@ class Opened:
         """A parameter that holds several values."""
         return self.parameter(name).split(",")
 
-    def client(self, service: str, *, patient: bool = False) -> Any:
-        """A client of boto3. A `patient` one slows down and asks again for minutes where AWS limits its rate."""
-        config = Config(retries={"mode": "adaptive", "total_max_attempts": PATIENT_ATTEMPTS}) if patient else None
-        return self.session.client(service, config=config)  # type: ignore[call-overload]
+    def client(self, service: str, *, patient: bool = False, once: bool = False) -> Any:
+        """A client of boto3. A `patient` one slows down and asks again for minutes where AWS limits its rate.
+
+        One that asks `once` is for what makes a second thing if it is asked again because an answer was lost.
+        """
+        mode = "patient" if patient else "once" if once else "standard"
+        if (service, mode) not in self._clients:
+            config = Config(retries=RETRIES[mode]) if mode in RETRIES else None
+            made: Any = self.session.client(service, config=config)  # type: ignore[call-overload]
+            self._clients[service, mode] = made
+        return self._clients[service, mode]
 
     def arn(self, service: str, rest: str) -> str:
         """The ARN of something of this account and region."""
@@ -59,6 +69,12 @@ class Opened:
     def tags(self) -> dict[str, str]:
         """As on what the stacks make; who adds `ManagedBy` says which program looks after a thing."""
         return {**self.workspace.tags, "Project": "omero-on-aws", "Workspace": self.workspace.name}
+
+
+def deploy_command(workspace: Workspace, stack: str) -> str:
+    """What a person types to deploy one stack, those that it builds on being there."""
+    command = f"TF_WORKSPACE={workspace.name} pipenv run cdktf deploy {stack}"
+    return f"{command} --ignore-missing-stack-dependencies"
 
 
 def open_workspace(name: str | None = None) -> Opened:

@@ -27,9 +27,13 @@ VARIABLES = {
     "REQUIREMENTS": "omero-py==5.23.0 --hash=sha256:00",
     "FILE_SYSTEM_ID": "fs-1",
     "ACCESS_POINT_ID": "fsap-1",
+    "SHARE_ADDRESS": "",
+    "SHARE_EXPORT": "",
+    "SHARE_PATH": "",
 }
+SHARE = {"SHARE_ADDRESS": "10.0.0.9", "SHARE_EXPORT": "/lab-slides", "SHARE_PATH": "/s3uploads"}
 # Folders and files of the instance that the script writes to.
-WRITTEN = r"(/opt/omero|/usr/local/bin|/etc/profile\.d|/etc/fstab|/var/log|/OMERO)(?![.\w])"
+WRITTEN = r"(/opt/omero|/usr/local/bin|/etc/profile\.d|/etc/fstab|/var/log|/OMERO|/s3uploads)(?![.\w])"
 ZIP = b"a zip"
 
 # Each stand-in says how it was called, fails if it is to, and else does the least of what its original does.
@@ -142,6 +146,22 @@ def test_mounts_by_the_access_point_over_tls_and_again_after_a_reboot(
     assert (device, where, kind) == ("fs-1:/", "/OMERO", "efs")
     assert {"_netdev", "tls", "iam", "accesspoint=fsap-1"} <= set(options.split(","))
     assert calls.index("mount /OMERO") < calls.index("mountpoint /OMERO")
+
+
+def test_mounts_the_share_of_a_file_gateway_read_only(set_up: Callable[..., Ended], sandbox: Path) -> None:
+    calls = set_up(**SHARE).calls
+    *_, line = (sandbox / "etc/fstab").read_text().replace(str(sandbox), "").splitlines()
+    device, where, kind, options, *_ = line.split()
+    assert (device, where, kind) == ("10.0.0.9:/lab-slides", "/s3uploads", "nfs")
+    assert {"ro", "nfsvers=4.1", "hard", "_netdev"} <= set(options.split(","))
+    assert calls.index("mount /s3uploads") < calls.index("mountpoint /s3uploads")
+
+
+@pytest.mark.parametrize("step", ["mount /s3uploads", "mountpoint /s3uploads"])
+def test_a_host_without_its_share_is_a_failure(set_up: Callable[..., Ended], step: str) -> None:
+    ended = set_up(fails=f"^{step.replace('/', '.*/')}", **SHARE)
+    assert ended.told[-1] == "ABANDON"
+    assert ended.code != 0
 
 
 def test_installs_pinned_packages_by_their_hashes_only(set_up: Callable[..., Ended], sandbox: Path) -> None:

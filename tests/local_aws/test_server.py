@@ -160,11 +160,22 @@ def test_connection_is_kept_for_the_next_request(aws: LocalAws) -> None:
     connection.close()
 
 
+def test_headers_and_body_arrive_together(aws: LocalAws) -> None:
+    host, _, port = aws.endpoint.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /moto-api/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            headers, _, body = connection.recv(2**20).partition(b"\r\n\r\n")
+            assert b"Content-Length: %d" % len(body) in headers
+            assert body
+
+
 @pytest.mark.parametrize("body", [b"", b"x", b"x" * 3_000_000])
 def test_object_is_stored_by_a_client_that_asks_whether_to_go_on(client: Client, body: bytes) -> None:
     s3 = client("s3")
-    bucket, key = f"goes-on-{len(body)}", "a/b %2F ä'"
+    bucket, key = f"goes-on-{len(body)}", "a/b %2F 100%.t ä'"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket=bucket, Key=key, Body=body)
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    assert [each["Key"] for each in s3.list_object_versions(Bucket=bucket)["Versions"]] == [key]

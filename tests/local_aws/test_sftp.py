@@ -22,7 +22,7 @@ from local_aws import files
 from local_aws.files import Owner
 from local_aws.server import LocalAws
 from tests.local_aws.ecs_help import Client, until
-from tests.local_aws.sftp_help import ALL, Sftp, make_key, make_role, public
+from tests.local_aws.sftp_help import ALL, TRUST, Sftp, make_key, make_role, public
 
 pytestmark = pytest.mark.skipif(
     shutil.which("sftp") is None, reason="there is no sftp on the PATH: install Debian's openssh-client"
@@ -322,6 +322,29 @@ def test_what_the_role_allows(client: Client, sftp: Sftp, key: Path) -> None:
         done = sftp.run("pwd\n", user="alice", key=key)
         assert done.returncode in (1, 255)
         assert "Permission denied" in done.stderr  # as AWS's "Couldn't canonicalize"
+
+
+def test_a_role_is_taken_for_a_user_and_an_account_allows_by_its_roles(client: Client, sftp: Sftp, key: Path) -> None:
+    """As the user guide has it: the source of AssumeRole is the user's ARN."""
+
+    def trust(what: str) -> dict[str, Any]:
+        source = {"ArnLike": {"aws:SourceArn": f"arn:aws:transfer:eu-west-1:123456789012:{what}/*"}}
+        statements: Any = TRUST["Statement"]
+        return {"Version": "2012-10-17", "Statement": [{**statements[0], "Condition": source}]}
+
+    def code(role: str) -> int:
+        sftp.transfer.update_user(ServerId=sftp.server, UserName="alice", Role=role)
+        return sftp.run("ls\n", user="alice", key=key).returncode
+
+    suffix = uuid4().hex[:8]
+    assert code(make_role(client, f"sftp-of-users-{suffix}", *ALL, trust=trust("user"))) == 0
+    assert code(make_role(client, f"sftp-of-servers-{suffix}", *ALL, trust=trust("server"))) != 0
+    allow = {"Effect": "Allow", "Action": "elasticfilesystem:*", "Resource": "*"}
+    nothing = make_role(client, f"sftp-without-{suffix}")
+    for principal, expected in (("arn:aws:iam::123456789012:root", False), (nothing, True)):
+        policy = {"Version": "2012-10-17", "Statement": [{**allow, "Principal": {"AWS": principal}}]}
+        client("efs").put_file_system_policy(FileSystemId=sftp.file_system, Policy=json.dumps(policy))
+        assert (code(nothing) == 0) is expected
 
 
 def test_file_system_policy_can_shut_it_out(client: Client, sftp: Sftp, key: Path) -> None:

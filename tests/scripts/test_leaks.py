@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import zipfile
 from pathlib import Path
 
@@ -78,3 +79,15 @@ def test_reads_every_secret_of_the_account() -> None:
         assert leaks.secret_values(session) == {
             f"omero/lab/{number}": f"value-{number}".encode() for number in range(3)
         }
+
+
+def test_finds_a_private_key_that_is_kept_in_json() -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nfirst\nthe-middle-of-it\nlast\n-----END OPENSSH PRIVATE KEY-----\n"
+    with mock_aws():
+        session = boto3.Session(region_name="eu-west-1")
+        manager = session.client("secretsmanager")
+        manager.create_secret(Name="host-keys", SecretString=json.dumps({"ed25519": key, "note": "x"}))
+        manager.create_secret(Name="list", SecretString="[1]")
+        values = leaks.secret_values(session)
+    assert values["host-keys: ed25519"] == b"the-middle-of-it"
+    assert set(values) == {"host-keys", "host-keys: ed25519", "list"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from functions import FOLDER
 from modules.cache_refresh import DELAY_SECONDS
 from tests.conftest import Stacks, container, of_type, only, ways_to, workspace
 from tests.settings.test_file_gateway import KEY, SHARED, made
+from tests.settings.test_topology import SHARE, sections
 from tests.stacks import test_every_stack as every
 from tests.stacks.test_validate import _terraform
 
@@ -313,6 +315,24 @@ def test_instances_reach_the_gateway_by_its_group_and_not_by_an_address(synthesi
     assert rule["security_group_id"] == "${aws_security_group.instances_security_group.id}"
     assert "file_gateway" in rule["referenced_security_group_id"]
     assert not [name for name, rule in out.items() if rule["from_port"] == 2049 and rule.get("cidr_ipv4")]
+
+
+def test_upload_hosts_mount_the_share_in_a_topology_without_one(synthesise: Synthesise) -> None:
+    stacks = synthesise(file_gateway={"mount_point": "/slides"}, upload_host={})
+    user_data = only(stacks["upload_host"], "aws_launch_template")["user_data"]
+    assert "SHARE_PATH='/slides'" in user_data
+    assert len(re.findall(r"cross-stack-reference-input-file_gateway", user_data)) == 2
+    out = of_type(stacks["upload_host"], "aws_vpc_security_group_egress_rule")["host_to_share_out"]
+    assert (out["from_port"], out["to_port"]) == (2049, 2049)
+    assert "file_gateway" in out["referenced_security_group_id"]
+    assert "file_gateway" not in json.dumps(stacks["omero"])
+
+
+def test_upload_hosts_reach_a_gateway_that_is_there_already(synthesise: Synthesise) -> None:
+    stack = synthesise(**sections("rw-http-s3fg"), upload_host={})["upload_host"]
+    assert f"SHARE_PATH='{SHARE.get('mount_point', '/s3uploads')}'" in only(stack, "aws_launch_template")["user_data"]
+    out = of_type(stack, "aws_vpc_security_group_egress_rule").values()
+    assert [rule["from_port"] for rule in out if rule.get("cidr_ipv4") == f"{SHARE['address']}/32"] == [2049]
 
 
 def test_keys_of_somebody_else_encrypt_images_and_ours_the_logs(synthesise: Synthesise) -> None:

@@ -12,11 +12,11 @@ is nothing to connect to. What it has for servers, users and keys is replaced; c
 | LOCAL_AWS_TRANSFER_CALLS_PER_SECOND | 0 | see `faults` |
 | LOCAL_AWS_SFTP_PORT | 0 | the first server's port on 127.0.0.1; 0: any |
 
-Where a server listens: see `data_plane`. Faults on request: see `faults`. What a role is allowed: see `access`. What
-is AWS's own and what is not proved: errors come with AWS's codes; a message is AWS's where `endpoints` or `keys` says
-so. How AWS behaves is taken from its documentation, in three points against what one would expect: an allocation of
-addresses while the server is not OFFLINE is an InvalidRequestException; HomeDirectory may be given with a LOGICAL
-home, as the folder to land in; and a rename never overwrites.
+Where a server listens: see `data_plane`. Faults on request: see `faults`. What a role is allowed: see
+`local_aws.efs_access`. What is AWS's own and what is not proved: errors come with AWS's codes; a message is AWS's
+where `endpoints` or `keys` says so. How AWS behaves is taken from its documentation, in three points against what one
+would expect: an allocation of addresses while the server is not OFFLINE is an InvalidRequestException; HomeDirectory
+may be given with a LOGICAL home, as the folder to land in; and a rename never overwrites.
 
 Not modelled (501): protocols other than SFTP, identity providers other than SERVICE_MANAGED, workflows, host keys in
 Secrets Manager. A server of Domain S3 has all of its control plane, but nothing listens for it. Without a host key
@@ -33,10 +33,10 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.transfer.responses import TransferResponse
 
-from local_aws import clock
+from local_aws import clock, validation
 from local_aws.application import LocalAwsApplication
-from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users, validation
-from local_aws.services.transfer.state import Json
+from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users
+from local_aws.services.transfer.state import Json, Refusal
 
 _Function = Callable[[Any, Json], Json | None]
 
@@ -73,7 +73,8 @@ def _action(name: str, function: _Function) -> Callable[[Any], ActionResult]:
     def answer(self: Any) -> ActionResult:
         backend, asked = self.transfer_backend, self.params
         faults.before(backend, name)
-        validation.check(name, asked)
+        if wrong := validation.violations("transfer", name, asked):
+            raise Refusal("ValidationException", wrong)
         answered = function(backend, asked)
         return EmptyResult() if answered is None else ActionResult(answered)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from moto.efs.models import efs_backends
 
-from local_aws import files
+from local_aws import efs_access, files
 from local_aws.application import LocalAwsApplication
-from local_aws.services.transfer import access, keys, logs
+from local_aws.services.transfer import keys, logs
 from local_aws.services.transfer.policies import POLICIES
 from local_aws.services.transfer.sftp.home import NOBODY, Actor, Home, Mount
 from local_aws.services.transfer.sftp.listener import HOST, Config, Listener, SignIn
@@ -100,8 +100,21 @@ def _sign_in(backend: Any, server: Server, user: User) -> SignIn:
     shown = user.shown
     profile, name = shown["PosixProfile"], shown["UserName"]
     mounts = {}
+    request = efs_access.Request(
+        backend.account_id,
+        backend.partition,
+        backend.region_name,
+        "transfer.amazonaws.com",
+        shown["Role"],
+        {
+            "aws:sourceaccount": backend.account_id,
+            # "in the context of a Transfer Family user ARN" (its user guide, "Create an IAM role and policy").
+            "aws:sourcearn": shown["Arn"],
+            "elasticfilesystem:accessedviamounttarget": "false",
+        },
+    )
     for file_system in efs_backends[backend.account_id][backend.region_name].file_systems_by_id.values():
-        granted = access.grants(backend, shown["Role"], server.arn, file_system)
+        granted = efs_access.grants(request, file_system)
         if not granted.mount:
             continue
         uid, gid, groups = profile["Uid"], profile["Gid"], frozenset(profile.get("SecondaryGids") or [])

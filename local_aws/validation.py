@@ -10,17 +10,25 @@ from typing import Any
 from botocore.model import Shape
 from moto.core.utils import get_service_model
 
-from local_aws.services.transfer.state import Refusal
+# Java's classes, in which the models write their patterns; Unicode's marks are left out.
+_CLASSES = {
+    r"\p{Print}": r"\x20-\x7e",
+    r"\p{L}": r"a-zA-Z\u00aa-\uffff",
+    r"\p{M}": "",
+    r"\p{N}": r"0-9",
+    r"\p{S}": r"$+<=>^`|~",
+    r"\p{P}": r"!-#%-*,-/:;?@\[-\]_{}",
+    r"\p{Z}": r" \u00a0",
+}
 
-_PRINTABLE = {r"\p{Print}": r"\x20-\x7e"}  # Java's, in which the model writes its patterns
 
-
-def check(action: str, asked: dict[str, Any]) -> None:
-    """Raises ValidationException, with all that is wrong, in the words of AWS."""
-    wrong = list(_wrong(get_service_model("transfer").operation_model(action).input_shape, asked, ""))
-    if wrong:
-        found = f"{len(wrong)} validation error{'s' if len(wrong) > 1 else ''} detected: "
-        raise Refusal("ValidationException", found + "; ".join(wrong))
+def violations(service: str, action: str, asked: dict[str, Any]) -> str:
+    """All that is wrong with a request, in the words of AWS; empty if nothing is."""
+    shape = get_service_model(service).operation_model(action).input_shape
+    wrong = list(_wrong(shape, asked, "")) if shape else []
+    if not wrong:
+        return ""
+    return f"{len(wrong)} validation error{'s' if len(wrong) > 1 else ''} detected: " + "; ".join(wrong)
 
 
 def _wrong(shape: Any, value: Any, path: str) -> Iterator[str]:
@@ -56,7 +64,7 @@ def _broken(shape: Shape, value: Any) -> Iterator[str]:
 
 @functools.cache
 def _pattern(java: str) -> re.Pattern[str]:
-    for theirs, ours in _PRINTABLE.items():
+    for theirs, ours in _CLASSES.items():
         java = java.replace(theirs, ours)
     return re.compile(java, re.ASCII)
 

@@ -1,9 +1,9 @@
-"""What a user's role may do with a file system: ClientMount, ClientWrite, ClientRootAccess.
+"""What a role that a service takes may do with a file system: ClientMount, ClientWrite, ClientRootAccess.
 
-Evaluated as IAM does for one account: the role must trust Transfer Family; a statement of the role's policies or of
+Evaluated as IAM does for one account: the role must trust the service; a statement of the role's policies or of
 the file system's own policy must allow the action, and none of them may deny it. Known are Action and NotAction,
 Resource and NotResource, Principal, wild cards, and the conditions StringEquals, StringLike, ArnEquals, ArnLike and
-their negations, Bool and Null, each with IfExists, on the keys that `_context` lists. A statement with another
+their negations, Bool and Null, each with IfExists, on the keys that a `Request` has. A statement with another
 condition, or with a variable in it, counts as not there, and is told on standard error.
 
 Not evaluated: NotPrincipal, permissions boundaries, service control policies, session policies (which AWS ignores for
@@ -17,7 +17,7 @@ import fnmatch
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from moto.iam.models import iam_backends
 
 Json = dict[str, Any]
 
-_SERVICE = "transfer.amazonaws.com"
 _PREFIX = "elasticfilesystem:"
 
 
@@ -41,22 +40,44 @@ class Grants:
 NOTHING = Grants(mount=False, write=False, root=False)
 
 
-def grants(backend: Any, role_arn: str, server_arn: str, file_system: Any) -> Grants:
-    """`backend`: Transfer's, for the account and region. `file_system`: moto's."""
-    role = _role(backend, role_arn)
-    if role is None or not _trusts(backend, role, server_arn):
+@dataclass(frozen=True)
+class Request:
+    """Who asks: a `service` that takes the role, in an account and a region; `keys` of the request beside the usual."""
+
+    account: str
+    partition: str
+    region: str
+    service: str
+    role_arn: str
+    keys: Mapping[str, str]
+
+    def context(self) -> dict[str, str]:
+        """Keys of the request, in lower case; all come over TLS."""
+        return {
+            "aws:principalarn": self.role_arn,
+            "aws:principalaccount": self.account,
+            "aws:securetransport": "true",
+            **self.keys,
+        }
+
+
+def grants(request: Request, file_system: Any) -> Grants:
+    """`file_system`: moto's."""
+    role = _role(request)
+    if role is None or not _trusts(request, role):
         return NOTHING
-    arn = f"arn:{backend.partition}:elasticfilesystem:{backend.region_name}:{backend.account_id}:file-system/"
+    arn = f"arn:{request.partition}:elasticfilesystem:{request.region}:{request.account}:file-system/"
     resource = arn + file_system.file_system_id
     own = [statement for document in _policies(role) for statement in _statements(document)]
+    account_root = f"arn:{request.partition}:iam::{request.account}:root"
     theirs = [
         statement
         for statement in _statements(file_system.file_system_policy)
-        if _is_principal(
-            statement, "AWS", (role_arn, backend.account_id, f"arn:{backend.partition}:iam::{backend.account_id}:root")
-        )
+        if _is_principal(statement, "AWS", (request.role_arn,))
+        # Said of the account, an Allow leaves it to the roles' own policies, and a Deny holds for all of them.
+        or (statement.get("Effect") == "Deny" and _is_principal(statement, "AWS", (request.account, account_root)))
     ]
-    context = _context(server_arn, backend.account_id, role_arn)
+    context = request.context()
 
     def may(action: str) -> bool:
         met = [each for each in (*own, *theirs) if _meets(each, _PREFIX + action, resource, context)]
@@ -65,29 +86,17 @@ def grants(backend: Any, role_arn: str, server_arn: str, file_system: Any) -> Gr
     return Grants(mount=may("ClientMount"), write=may("ClientWrite"), root=may("ClientRootAccess"))
 
 
-def _context(server_arn: str, account: str, role_arn: str) -> dict[str, str]:
-    """Keys of the request, in lower case. Transfer Family uses TLS, and no mount target of the VPC."""
-    return {
-        "aws:sourceaccount": account,
-        "aws:sourcearn": server_arn,
-        "aws:principalarn": role_arn,
-        "aws:principalaccount": account,
-        "aws:securetransport": "true",
-        "elasticfilesystem:accessedviamounttarget": "false",
-    }
+def _role(request: Request) -> Any:
+    roles = iam_backends[request.account][request.partition].get_roles()
+    return next((each for each in roles if each.arn == request.role_arn), None)
 
 
-def _role(backend: Any, role_arn: str) -> Any:
-    roles = iam_backends[backend.account_id][backend.partition].get_roles()
-    return next((each for each in roles if each.arn == role_arn), None)
-
-
-def _trusts(backend: Any, role: Any, server_arn: str) -> bool:
-    context = _context(server_arn, backend.account_id, role.arn)
+def _trusts(request: Request, role: Any) -> bool:
     met = [
         each
         for each in _statements(role.assume_role_policy_document)
-        if _is_principal(each, "Service", (_SERVICE,)) and _meets(each, "sts:AssumeRole", role.arn, context)
+        if _is_principal(each, "Service", (request.service,))
+        and _meets(each, "sts:AssumeRole", role.arn, request.context())
     ]
     return bool(met) and all(each.get("Effect") == "Allow" for each in met)
 

@@ -1,0 +1,101 @@
+"""The folder of the file system that senders deliver into, and the function that makes folders in it.
+
+A folder of a sender's belongs to the sender's uid, and an owner is root's to give. So the function is root, through an
+access point that shows it the drop area and nothing else of the file system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cdktf_cdktf_provider_aws.efs_access_point import (
+    EfsAccessPoint,
+    EfsAccessPointPosixUser,
+    EfsAccessPointRootDirectory,
+    EfsAccessPointRootDirectoryCreationInfo,
+)
+from constructs import Construct
+
+from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
+from modules.function import Function, FunctionProps, Mounted, Place
+from modules.policy import Statement
+from modules.security_group import connect
+
+MOUNT_PATH = "/mnt/drop"
+ROOT = 0
+# Well above what a thousand folders take.
+TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropAreaProps:
+    """`folder` is a path of the file system; `name` is the function's."""
+
+    name: str
+    folder: str
+    file_system: FileSystem
+    place: Place
+    log_group_name: str
+    log_retention_days: int
+    key_arn: str
+
+
+class DropArea(Construct):
+    """`function_name` makes folders in it (functions/sftp_folders.py)."""
+
+    def __init__(self, scope: Construct, id_: str, props: DropAreaProps) -> None:
+        super().__init__(scope, id_)
+        point = EfsAccessPoint(
+            self,
+            "access_point",
+            file_system_id=props.file_system.id,
+            # It shows the drop area only, and the function alone may be root in it.
+            posix_user=EfsAccessPointPosixUser(uid=ROOT, gid=ROOT),
+            root_directory=EfsAccessPointRootDirectory(
+                path=props.folder,
+                creation_info=EfsAccessPointRootDirectoryCreationInfo(
+                    owner_uid=OMERO_UID, owner_gid=OMERO_UID, permissions="0755"
+                ),
+            ),
+            tags={"Name": props.name},
+        )
+        function = Function(
+            self,
+            "folders",
+            FunctionProps(
+                name=props.name,
+                description="Makes the folders that senders deliver into by SFTP",
+                code="sftp_folders",
+                timeout_seconds=TIMEOUT_SECONDS,
+                environment={"FOLDER": MOUNT_PATH},
+                statements=(_be_root(props.file_system.arn, point.arn),),
+                log_group_name=props.log_group_name,
+                log_retention_days=props.log_retention_days,
+                key_arn=props.key_arn,
+                place=props.place,
+                mounted=Mounted(access_point_arn=point.arn, path=MOUNT_PATH),
+            ),
+        )
+        assert function.security_group is not None  # noqa: S101 - it has a place
+        connect(
+            self,
+            "nfs",
+            source_id=function.security_group.id,
+            target_id=props.file_system.security_group_id,
+            port=NFS_PORT,
+            description="Folders of SFTP senders",
+        )
+        self.function_name = function.name
+
+
+def _be_root(file_system_arn: str, access_point_arn: str) -> Statement:
+    return Statement(
+        sid="BeRootInTheDropArea",
+        actions=(
+            "elasticfilesystem:ClientMount",
+            "elasticfilesystem:ClientWrite",
+            "elasticfilesystem:ClientRootAccess",
+        ),
+        resources=(file_system_arn,),
+        conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": access_point_arn}},
+    )

@@ -1,0 +1,70 @@
+"""Whether an object that arrives in DataSync's bucket becomes a file below /OMERO: sent through all that was deployed.
+
+S3 tells EventBridge, which fills the queue; the function starts the task, which copies. The local AWS calls no function
+by the clock, so that it is called here, as EventBridge would within a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local_aws import files
+from scripts.errors import Failed
+
+# A name that goes wrong wherever one is quoted or encoded once too often.
+NAME = "rehearsal/slide 1 of 2 (40 µm), 'März' & $HOME 100%.tif"
+SIZE = 100_000
+SECONDS = 60
+OMERO_SERVER = 1000
+
+
+def send(session: boto3.Session, outputs: Mapping[str, Any], folder: Path) -> None:
+    """Put an object into the bucket and find it as a file of uid and gid 1000 below `folder`, the file systems'.
+
+    `outputs` are the stack's. The object stays, as every object does.
+
+    Raises:
+        Failed: it did not arrive within a minute, or not whole, or as somebody else's.
+    """
+    body = os.urandom(SIZE)
+    key = f"{outputs['bucket_folder'].lstrip('/')}{NAME}"
+    session.client("s3").put_object(Bucket=outputs["bucket_name"], Key=key, Body=body)
+    function, datasync = session.client("lambda"), session.client("datasync")
+
+    def started() -> str | None:
+        answer = function.invoke(FunctionName=outputs["starter_function_name"])
+        said = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise Failed(f"the function that starts DataSync failed: {said}.")
+        execution: str | None = said["execution"]
+        return execution
+
+    def ended() -> str | None:
+        status = datasync.describe_task_execution(TaskExecutionArn=execution)["Status"]
+        return status if status in ("SUCCESS", "ERROR") else None
+
+    execution = _until(started, f"no execution was started for the object {key}")
+    if (status := _until(ended, f"the execution {execution} did not end")) != "SUCCESS":
+        raise Failed(f"the execution {execution} ended with {status}.")
+    found = [path for path in folder.rglob(Path(NAME).name) if path.read_bytes() == body]
+    if len(found) != 1:
+        raise Failed(f"the object {key} was copied, but {len(found)} files are it.")
+    owner = files.owner(found[0])
+    if owner is None or (owner.uid, owner.gid) != (OMERO_SERVER, OMERO_SERVER):
+        raise Failed(f"the object {key} was copied for {owner}, and OMERO.server reads as {OMERO_SERVER}.")
+
+
+def _until(ask: Callable[[], str | None], fault: str) -> str:
+    deadline = time.monotonic() + SECONDS
+    while (answer := ask()) is None:
+        if time.monotonic() > deadline:
+            raise Failed(f"{fault} within {SECONDS} seconds.")
+        time.sleep(0.5)
+    return answer

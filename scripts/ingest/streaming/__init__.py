@@ -1,0 +1,1 @@
+"""OMERO.insight in a browser: what `pipenv run appstream` is made of."""

@@ -1,0 +1,70 @@
+"""Stack `sftp`: the drop area of senders, and whom an alarm of the endpoint reaches.
+
+The endpoint and its users are no resources of Terraform: `scripts/ingest/sftp.py` makes them. Senders come and go
+without a deployment, and neither their keys nor the endpoint's host key get into a state.
+"""
+
+from __future__ import annotations
+
+from constructs import Construct
+
+from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
+from modules.drop_area import DropArea, DropAreaProps
+from modules.function import Place
+from settings import Workspace, names
+from settings.sftp import Sftp
+from stacks.base import WorkspaceStack
+from stacks.data import DataStack
+from stacks.network import NetworkStack
+from stacks.omero import OmeroStack
+
+
+class SftpStack(WorkspaceStack):
+    """Of a workspace with the section `sftp`; files that were delivered stay when it goes.
+
+    It comes after the stack `omero`, whose server is the first to mount /OMERO and has EFS make it as its own: what
+    makes a folder below it first might leave /OMERO itself to root.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        workspace: Workspace,
+        settings: Sftp,
+        network: NetworkStack,
+        data: DataStack,
+        omero: OmeroStack,
+    ) -> None:
+        super().__init__(scope, "sftp", workspace)
+        self.add_dependency(omero)
+        log_group_name = names.physical("log_group", workspace.name, "sftp")
+        # It encrypts no image; logs name them.
+        key = self.key("logs and alarms of SFTP", retain=False, logs_prefix=log_group_name, services=PUBLISHERS)
+        area = DropArea(
+            self,
+            "drop_area",
+            DropAreaProps(
+                name=names.physical("function", workspace.name, "sftp-folders"),
+                folder=settings.folder,
+                file_system=data.file_system,
+                place=Place(vpc_id=network.vpc.id, subnet_ids=network.vpc.private_subnet_ids),
+                log_group_name=f"{log_group_name}-folders",
+                log_retention_days=settings.log_retention_days,
+                key_arn=key.arn,
+            ),
+        )
+        topic = AlarmTopic(
+            self,
+            "alarms",
+            AlarmTopicProps(
+                name=names.physical("topic", workspace.name, "sftp"),
+                account=self.account,
+                key_arn=key.arn,
+                emails=settings.alarm_emails,
+            ),
+        )
+        self.publish("folder", settings.folder, "The drop area, as OMERO.server sees it and in the file system.")
+        self.publish("folders_function_name", area.function_name, "Makes senders' folders there.")
+        self.publish("log_group_name", log_group_name, "What the endpoint logs to, once it is made.")
+        self.publish("key_arn", key.arn, "The key of its logs and alarms.")
+        self.publish("alarm_topic_arn", topic.arn, "Says when too many log-ins fail: subscribe to it.")

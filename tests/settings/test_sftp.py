@@ -1,0 +1,60 @@
+"""What the section `sftp` says when it is left alone, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from settings.sftp import Sftp
+from tests.conftest import workspace
+
+LAB = ("192.0.2.0/24",)
+
+
+def test_there_is_none_unless_asked_for() -> None:
+    assert workspace().sftp is None
+
+
+def test_lets_in_named_networks_only() -> None:
+    settings = Sftp(cidrs=LAB)
+    assert (settings.endpoint, settings.internal, settings.folder) == ("vpc", False, "/OMERO/SFTP")
+    assert (settings.log_retention_days, settings.failed_logins) == (365, 20)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({}, "cidrs is required with endpoint: vpc; name the networks"),
+        ({"cidrs": ["0.0.0.0/0"]}, r"cidrs has 0\.0\.0\.0/0, the whole internet; name the senders' networks"),
+        ({"endpoint": "public"}, "endpoint: public is open to every address; choose endpoint: vpc with cidrs"),
+        ({"endpoint": "public", "cidrs": LAB, "open_to_the_world": True}, "cidrs has no use with endpoint: public"),
+        ({"endpoint": "public", "internal": True, "open_to_the_world": True}, "internal has no use with endpoint: pub"),
+        ({"cidrs": LAB, "folder": "/OMERO/ManagedRepository/x"}, "where OMERO keeps files of its own"),
+        ({"cidrs": LAB, "folder": "/srv"}, "is no folder that can be used"),
+        ({"cidrs": LAB, "alarm_emails": ["it"]}, "it is no e-mail address"),
+    ],
+)
+def test_refuses(section: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Sftp.model_validate(section)
+
+
+def test_takes_the_world_if_the_workspace_says_so() -> None:
+    assert Sftp(cidrs=("0.0.0.0/0",), open_to_the_world=True)
+    assert Sftp(endpoint="public", open_to_the_world=True)
+
+
+@pytest.mark.parametrize("folder", ["/OMERO/SFTP", "/OMERO/SFTP/in"])
+def test_refuses_a_folder_that_datasync_copies_into(folder: str) -> None:
+    with pytest.raises(ValidationError, match=r"sftp\.folder /OMERO/SFTP and datasync\.folder .* are one in the other"):
+        workspace(sftp={"cidrs": LAB}, datasync={"folder": folder})
+    assert workspace(sftp={"cidrs": LAB}, datasync={"folder": "/OMERO/SFTP-2"})
+
+
+def test_its_interfaces_take_addresses_of_the_private_subnets() -> None:
+    small: dict[str, Any] = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
+    many = {"web": {"count": 7}}
+    with pytest.raises(ValidationError, match=r"need 2\d addresses, and network\.private_subnets have 22"):
+        workspace(network=small, omero=many, sftp={"cidrs": LAB, "internal": True})
