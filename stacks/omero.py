@@ -325,7 +325,7 @@ class OmeroStack(WorkspaceStack):
                 "importer",
                 container,
                 (settings.cpu, settings.memory_mib),
-                on_instances=bool(self._shares()),
+                on_instances=self._share is not None,
                 statements=self._ledger_statements(),
             ),
         )
@@ -409,7 +409,7 @@ class OmeroStack(WorkspaceStack):
                 )
         importer = self.importer.security_group_id
         ways.append(("importer_to_server", importer, self.server.security_group_id, SERVER_PORT, "OMERO over TLS"))
-        if not self._shares():
+        if not self._share:
             ways.append(
                 ("importer_to_file_system", importer, data.file_system.security_group_id, NFS_PORT, "NFS over TLS")
             )
@@ -473,7 +473,7 @@ class OmeroStack(WorkspaceStack):
             "importer_parallel_filesets", str(settings.parallel_filesets), "Filesets that each imports at once."
         )
         self.publish("private_subnet_ids", ",".join(self._network.vpc.private_subnet_ids), "Where they run.")
-        if self._shares() and self._instances:
+        if self._share and self._instances:
             self.publish("importer_capacity_provider", self._instances.capacity_provider, "What they run on.")
         self.publish("web_service_name", self.web.name, "The web application's ECS service.")
 

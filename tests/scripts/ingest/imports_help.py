@@ -112,7 +112,7 @@ def make_ledger(client: Any, name: str) -> None:
 class LocalOpened(Opened):
     """`Opened`, with clients of the local AWS."""
 
-    def client(self, service: str, *, patient: bool = False) -> Any:
+    def client(self, service: str, *, patient: bool = False, once: bool = False) -> Any:
         return self.session.client(service, endpoint_url=ENDPOINT[0])  # type: ignore[call-overload]
 
 
