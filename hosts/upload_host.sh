@@ -110,7 +110,7 @@ if [ -n "$SHARE_PATH" ]; then
     step "mount the File Gateway's share at $SHARE_PATH"
     mkdir -p "$SHARE_PATH"
     # `nolock,hard` are what AWS asks of clients of a File Gateway (its user guide, "Mounting").
-    echo "$SHARE_ADDRESS:$SHARE_EXPORT $SHARE_PATH nfs ro,nfsvers=4.1,nolock,hard,_netdev 0 0" >>/etc/fstab
+    echo "$SHARE_ADDRESS:/$SHARE_BUCKET $SHARE_PATH nfs ro,nfsvers=4.1,nolock,hard,_netdev 0 0" >>/etc/fstab
     retry mount "$SHARE_PATH"
     mountpoint "$SHARE_PATH"
 fi

@@ -11,11 +11,10 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
     CloudwatchEventTargetDeadLetterConfig,
 )
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
-from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
 from constructs import Construct
 
 from modules.addresses import MAIN
-from modules.policy import Statement, document
+from modules.event_queue import filled_by, redrive_policy
 
 # The longest that SQS keeps a message, 14 days: an execution over a large collection takes days.
 RETENTION_SECONDS = 1_209_600
@@ -55,7 +54,7 @@ class Arrivals(Construct):
             message_retention_seconds=RETENTION_SECONDS,
             visibility_timeout_seconds=props.visibility_seconds,
             sqs_managed_sse_enabled=True,
-            redrive_policy=_redrive_policy(dead_letters.arn),
+            redrive_policy=redrive_policy(dead_letters.arn, ATTEMPTS),
         )
         rule = CloudwatchEventRule(
             self,
@@ -64,8 +63,8 @@ class Arrivals(Construct):
             description=f"Objects that arrive in {props.bucket_name}",
             event_pattern=json.dumps(_pattern(props)),
         )
-        policies = [_filled_by(rule, queue, self, "queue_policy")]
-        policies.append(_filled_by(rule, dead_letters, self, "dead_letters_policy"))
+        policies = [filled_by(rule, queue, self, "queue_policy")]
+        policies.append(filled_by(rule, dead_letters, self, "dead_letters_policy"))
         CloudwatchEventTarget(
             self,
             "target",
@@ -82,31 +81,8 @@ class Arrivals(Construct):
         self.dead_letters_url = dead_letters.url
 
 
-def _redrive_policy(dead_letters_arn: str) -> str:
-    """Without spaces, as SQS gives it back: Terraform compares the text."""
-    policy = {"deadLetterTargetArn": dead_letters_arn, "maxReceiveCount": ATTEMPTS}
-    return json.dumps(policy, separators=(",", ":"))
-
-
 def _pattern(props: ArrivalsProps) -> dict[str, object]:
     detail: dict[str, object] = {"bucket": {"name": [props.bucket_name]}}
     if props.key_prefix:
         detail["object"] = {"key": [{"prefix": props.key_prefix}]}
     return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
-
-
-def _filled_by(rule: CloudwatchEventRule, queue: SqsQueue, scope: Construct, id_: str) -> SqsQueuePolicy:
-    return SqsQueuePolicy(
-        scope,
-        id_,
-        queue_url=queue.url,
-        policy=document(
-            Statement(
-                sid="TheRuleSends",
-                actions=("sqs:SendMessage",),
-                resources=(queue.arn,),
-                principals={"Service": ("events.amazonaws.com",)},
-                conditions={"ArnEquals": {"aws:SourceArn": rule.arn}},
-            )
-        ),
-    )

@@ -16,11 +16,11 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget, CloudwatchEventTargetSqsTarget
 from cdktf_cdktf_provider_aws.lambda_event_source_mapping import LambdaEventSourceMapping
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
-from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
 from constructs import Construct
 
+from modules.event_queue import filled_by, redrive_policy
 from modules.function import Function, FunctionProps
-from modules.policy import Statement, document
+from modules.policy import Statement
 
 # SQS's own interval is 300 s; the rest is for clocks that differ.
 DELAY_SECONDS = 330
@@ -65,7 +65,7 @@ class CacheRefresh(Construct):
             delay_seconds=DELAY_SECONDS,
             visibility_timeout_seconds=VISIBILITY_SECONDS,
             sqs_managed_sse_enabled=True,
-            redrive_policy=json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": ATTEMPTS}),
+            redrive_policy=redrive_policy(dead.arn, ATTEMPTS),
         )
         self._listen(props, queue)
         function = Function(
@@ -112,20 +112,7 @@ class CacheRefresh(Construct):
                 }
             ),
         )
-        allowed = SqsQueuePolicy(
-            self,
-            "queue_policy",
-            queue_url=queue.url,
-            policy=document(
-                Statement(
-                    sid="TheRuleSends",
-                    actions=("sqs:SendMessage",),
-                    resources=(queue.arn,),
-                    principals={"Service": ("events.amazonaws.com",)},
-                    conditions={"ArnEquals": {"aws:SourceArn": rule.arn}},
-                )
-            ),
-        )
+        allowed = filled_by(rule, queue, self, "queue_policy")
         CloudwatchEventTarget(
             self,
             "target",

@@ -42,12 +42,12 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """An NFS share of an S3 File Gateway at `address`, mounted read-only by the instance (never by Fargate)."""
+    """An NFS share of `bucket` by the File Gateway at `address`; the instance mounts it read-only (Fargate never)."""
 
     volume: str
     path: str
     address: str
-    export: str
+    bucket: str
     read_only: bool = True
 
     def render(self) -> EcsTaskDefinitionVolume:
@@ -61,7 +61,7 @@ class Share:
                     "type": "nfs",
                     # `nolock,hard` are what AWS asks of clients of a File Gateway (its user guide, "Mounting").
                     "o": f"addr={self.address},nfsvers=4.1,nolock,hard,ro",
-                    "device": f":{self.export}",
+                    "device": f":/{self.bucket}",
                 },
             ),
         )

@@ -55,7 +55,7 @@ SET_UP_SECONDS = 900
 CAPACITY_TIMEOUT = "25m"
 # EC2's limit before base64 (EC2 User Guide, "Run commands when you launch an EC2 instance").
 USER_DATA_BYTES = 16_384
-# What tokens may become: ids of 20 and 22 characters, an address, or a slash and a bucket's name of 63.
+# What tokens may become: ids of 20 and 22 characters, an address, or a bucket's name of 63.
 _TOKEN_BYTES = 64
 
 
@@ -224,7 +224,7 @@ def _user_data(props: UploadHostProps) -> str:
         "FILE_SYSTEM_ID": props.file_system_id,
         "ACCESS_POINT_ID": props.access_point_id,
         "SHARE_ADDRESS": props.share.address if props.share else "",
-        "SHARE_EXPORT": props.share.export if props.share else "",
+        "SHARE_BUCKET": props.share.bucket if props.share else "",
     }
     size = len((known + script).encode()) + sum(len(f"{name}=''\n") + _TOKEN_BYTES for name in tokens)
     if size > USER_DATA_BYTES:

@@ -21,7 +21,7 @@ from stacks.network import NetworkStack
 
 
 class FileGatewayStack(WorkspaceStack):
-    """`address` and `export` are what servers mount; `security_group_id` guards the gateway's port 2049."""
+    """`address` and `bucket_name` are what servers mount; `security_group_id` guards the gateway's port 2049."""
 
     def __init__(
         self, scope: Construct, workspace: Workspace, network: NetworkStack, settings: FileGatewaySettings
@@ -60,7 +60,7 @@ class FileGatewayStack(WorkspaceStack):
             ),
         )
         self.address = gateway.address
-        self.export = share.export
+        self.bucket_name = bucket_name
         self.security_group_id = gateway.security_group_id
         self.publish("bucket_name", bucket_name, "The bucket that the share shows.")
         self.publish("gateway_arn", gateway.arn, "The File Gateway.")

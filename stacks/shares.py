@@ -10,7 +10,7 @@ from stacks.file_gateway import FileGatewayStack
 def share_of(workspace: Workspace, gateway: FileGatewayStack | None) -> Share | None:
     """Of a gateway that is there already, or of the one that `gateway` makes; None without either."""
     if there := workspace.share:
-        return Share(volume="share", path=there.mount_point, address=there.address, export=f"/{there.bucket}")
+        return Share(volume="share", path=there.mount_point, address=there.address, bucket=there.bucket)
     if gateway and (made := workspace.file_gateway):
-        return Share(volume="share", path=made.mount_point, address=gateway.address, export=gateway.export)
+        return Share(volume="share", path=made.mount_point, address=gateway.address, bucket=gateway.bucket_name)
     return None

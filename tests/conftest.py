@@ -24,6 +24,21 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+# Minutes of waiting for Terraform: begun first, they do not keep everybody waiting at the end.
+LONG = ("test_rehearsal.py", "test_terraform.py", "test_terraform_sftp.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread what takes long over the workers, each of which begins with an equal part of the list."""
+    long = [item for item in items if item.path.name in LONG]
+    if len(long) < len(items):
+        short = [item for item in items if item.path.name not in LONG]
+        step = len(short) // max(1, len(long))
+        items[:] = [
+            each for number in range(len(long)) for each in (long[number], *short[number * step : (number + 1) * step])
+        ] + short[len(long) * step :]
+
+
 LEAST: dict[str, Any] = {
     "name": "lab",
     "account_id": "111122223333",

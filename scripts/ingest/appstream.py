@@ -27,6 +27,7 @@ from scripts import console
 from scripts.errors import Refused
 from scripts.ingest.changes import changing
 from scripts.ingest.opened import open_workspace
+from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.ingest.streaming import application, builder, everything, files, fleet, images, network, package, stack
 from scripts.ingest.streaming import users as people
 from scripts.ingest.streaming.place import Place
@@ -46,11 +47,6 @@ app.add_typer(fleet_app, name="fleet")
 app.add_typer(stack_app, name="stack")
 app.add_typer(user_app, name="user")
 
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Stop the fleet where a change needs it; open sessions end.")
 ]

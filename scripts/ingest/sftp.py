@@ -21,6 +21,7 @@ if __name__ == "__main__" and not __package__:
 from scripts import console
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.changes import Changes, changing
+from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.ingest.transfer import (
     host_keys,
     keys,
@@ -46,11 +47,6 @@ key_app = typer.Typer(help="A sender's public keys.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 user_app.add_typer(key_app, name="key")
 
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the user.")]
 PublicKeyOption = Annotated[
     Path, typer.Option("--key", help="File of a public key: OpenSSH's (.pub), or PuTTYgen's.", show_default=False)

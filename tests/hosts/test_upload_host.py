@@ -28,10 +28,10 @@ VARIABLES = {
     "FILE_SYSTEM_ID": "fs-1",
     "ACCESS_POINT_ID": "fsap-1",
     "SHARE_ADDRESS": "",
-    "SHARE_EXPORT": "",
+    "SHARE_BUCKET": "",
     "SHARE_PATH": "",
 }
-SHARE = {"SHARE_ADDRESS": "10.0.0.9", "SHARE_EXPORT": "/lab-slides", "SHARE_PATH": "/s3uploads"}
+SHARE = {"SHARE_ADDRESS": "10.0.0.9", "SHARE_BUCKET": "lab-slides", "SHARE_PATH": "/s3uploads"}
 # Folders and files of the instance that the script writes to.
 WRITTEN = r"(/opt/omero|/usr/local/bin|/etc/profile\.d|/etc/fstab|/var/log|/OMERO|/s3uploads)(?![.\w])"
 ZIP = b"a zip"

@@ -7,8 +7,9 @@ from moto.ec2.models.amis import AmiBackend
 from moto.iam import models as iam
 
 
-@pytest.fixture(autouse=True, scope="session")
-def nothing_of_awss_own() -> None:
-    """Of mocks in this process; an AWS on this machine has a process of its own."""
-    AmiBackend._load_amis = lambda self: None
-    iam.load_iam_aws_managed_policies = lambda: False
+@pytest.fixture(autouse=True)
+def nothing_of_awss_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of mocks in this process, for the scripts beside this file: the ways in, in a folder of their own, ask for it."""
+    if request.path.parent.name == "scripts":
+        monkeypatch.setattr(AmiBackend, "_load_amis", lambda self: None)
+        monkeypatch.setattr(iam, "load_iam_aws_managed_policies", lambda: False)

@@ -322,6 +322,7 @@ def test_upload_hosts_mount_the_share_in_a_topology_without_one(synthesise: Synt
     user_data = only(stacks["upload_host"], "aws_launch_template")["user_data"]
     assert "SHARE_PATH='/slides'" in user_data
     assert len(re.findall(r"cross-stack-reference-input-file_gateway", user_data)) == 2
+    assert "TfToken" not in user_data
     out = of_type(stacks["upload_host"], "aws_vpc_security_group_egress_rule")["host_to_share_out"]
     assert (out["from_port"], out["to_port"]) == (2049, 2049)
     assert "file_gateway" in out["referenced_security_group_id"]
