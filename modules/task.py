@@ -59,7 +59,7 @@ class TaskProps:
 
 
 class Task:
-    """`definition_arn`, `role_arns` of both roles, `policies` to wait for, `security_group_id` and `log_group_name`.
+    """`definition_arn`, its `family`, `role_arns`, `policies` to wait for, `security_group_id` and `log_group_name`.
 
     Its resources belong to the scope that it is given: a service's are its own, not those of a part of it.
     """
@@ -100,6 +100,7 @@ class Task:
             volume=[mount.render() for mount in container.mounts],
         )
         self.definition_arn = definition.arn
+        self.family = definition.family
         self.role_arns = (execution_role.arn, task_role.arn)
         self.policies = (execution_policy, task_policy)
         self.security_group_id = group.id

@@ -2,8 +2,9 @@
 
 It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
 `cdktf deploy '*'`, `terraform plan` of every stack, `cdktf destroy '*'`. It fails unless the second plan
-finds nothing to change, an update of the server keeps one writer, an object in DataSync's bucket becomes a file,
-no generated password can be read in state, plans, logs or synthesised files, and everything that should go is gone.
+finds nothing to change, an update of the server keeps one writer, slides below /OMERO are imported, each once, an
+object in DataSync's bucket becomes a file, no generated password can be read in state, plans, logs or
+synthesised files, and everything that should go is gone.
 """
 
 from __future__ import annotations
@@ -25,9 +26,20 @@ import typer
 import yaml
 from rich.table import Table
 
+from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws, NotStarted
-from scripts import arrival, console, inventory, leaks, one_writer, rehearse_sftp, stand_ins, toolchain
+from scripts import (
+    arrival,
+    console,
+    inventory,
+    leaks,
+    one_writer,
+    rehearse_imports,
+    rehearse_sftp,
+    stand_ins,
+    toolchain,
+)
 from scripts.errors import Failed
 from scripts.process import Progress, read, stream
 from settings import Workspace, load, selected
@@ -42,6 +54,7 @@ app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 class Rehearsal:
     """One run. `source` is the workspace's file, or a copy that lets go of the data.
 
+    `runs_programs`: containers of OMERO.server really run, with stand-in programs.
     `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
     """
 
@@ -49,6 +62,7 @@ class Rehearsal:
     source: Path
     folder: Path
     environ: dict[str, str]
+    runs_programs: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,6 +71,11 @@ class Rehearsal:
     def files(self) -> Path:
         """Where the local AWS has the folders of its file systems."""
         return self.folder / "files"
+
+    @property
+    def omero(self) -> Path:
+        """What containers see as /OMERO: the folder of its access point."""
+        return self.files / str(self.outputs["data"]["file_system_id"]) / "OMERO"
 
     @property
     def out(self) -> Path:
@@ -115,12 +134,16 @@ def rehearse(
         console.say(f"{tool} {version}: {where}")
     folder = FOLDER / settings.name
     empty(folder)
+    runs_programs = programs.can_run()
+    if not runs_programs:
+        console.say("note: this machine has no user namespaces for containers, so that imports are not rehearsed.")
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
         settings={
             "MOTO_ACCOUNT_ID": settings.account_id,
             FILES_VARIABLE: str(folder / "files"),
+            **({programs.VARIABLE: str(programs.IMAGES)} if runs_programs else {}),
             **stand_ins.settings_of(settings),
         },
         detached=keep,
@@ -131,7 +154,7 @@ def rehearse(
             if settings.retain and not keep:
                 source = _copy(source, folder / "workspaces", {"retain": False}) / source.name
                 environ[FOLDER_VARIABLE] = str(source.parent)
-            run = Rehearsal(settings, source, folder, environ)
+            run = Rehearsal(settings, source, folder, environ, runs_programs)
             # This process looks around there too, and nowhere else: no profile of the user's is asked.
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
@@ -160,6 +183,9 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     if run.workspace.datasync:
         with run.step("send an object"):
             arrival.send(run.session(), run.outputs["datasync"], run.files)
+    if run.runs_programs:
+        with run.step("import slides"):
+            rehearse_imports.import_(run.environ, run.folder, run.omero)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
@@ -293,6 +319,8 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     console.err.print(table)
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
     console.say("An update of the server's image keeps one writer at every moment.")
+    if run.runs_programs:
+        console.say("Slides with awkward names were imported, each once, and verified.")
     if run.workspace.datasync:
         console.say("An object that was put into DataSync's bucket became a file of OMERO.server's.")
     if keep:

@@ -465,7 +465,8 @@ class OmeroStack(WorkspaceStack):
             hosts = ",".join(server.host for server in self.read_only.values())
             self.publish("read_only_hosts", hosts, "The read-only servers' names inside the VPC, port 4064.")
         settings = self.workspace.omero.importer
-        self.publish("importer_task_definition_arn", self.importer.definition_arn, "The task that imports images.")
+        # Its family: a newer revision is no change of the parameter, and RunTask takes the newest by itself.
+        self.publish("importer_task_family", self.importer.family, "The task definition that imports images.")
         self.publish("importer_security_group_id", self.importer.security_group_id, "The importing tasks' own.")
         self.publish("importer_log_group_name", self.importer.log_group_name, "The importing tasks' log.")
         self.publish("importer_max_tasks", str(settings.max_tasks), "How many of them may run at once.")

@@ -13,7 +13,7 @@ import traceback
 import urllib.request
 from typing import Any
 
-from . import batch, scan
+from . import batch, repository, scan, targets
 from .job import Job, JobError, Lost
 from .omero import Omero
 from .table import Table
@@ -56,12 +56,13 @@ def _do(job: Job, table: Table) -> dict[str, Any]:
         group=work.get("group", ""),
     )
     omero.log_in()
-    if work["do"] == "import":
-        return batch.Batch(job, table).run(omero)
     if work["do"] == "verify":
         return batch.verify(job, table, omero)
+    repository.check(omero)
+    if work["do"] == "import":
+        return batch.Batch(job, table).run(omero)
     if work["do"] == "check":
-        return batch.check(job, omero)
+        return targets.check(work, omero)
     raise JobError(f"the job {work['do']} is none of scan, check, import, verify; deploy the stack omero again")
 
 

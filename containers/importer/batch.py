@@ -10,7 +10,7 @@ from typing import Any
 from . import entries, formats
 from .entries import FAILED, IMPORTED, IMPORTING, PENDING
 from .job import Job, JobError
-from .omero import UNREACHABLE, Filesets, Import, Omero, new_id
+from .omero import UNREACHABLE, Filesets, Import, Omero
 from .table import Table
 
 # Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
@@ -190,35 +190,3 @@ def _difference(each: Entry, filesets: Filesets) -> str:
     if not os.path.lexists(each["path"]):
         return "the file itself is no longer there; an image that was imported in place is lost without it"
     return ""
-
-
-def check(job: Job, omero: Omero) -> dict[str, Any]:
-    """The target by its id, made if `create` and it is not there; as it is where OMERO finds it by the path."""
-    target = job.work["target"]
-    kind, _, rest = target.partition(":")
-    discriminator, colon, value = rest.partition(":")
-    if kind not in ("Dataset", "Screen"):
-        return {"target": target}
-    bare = discriminator.lstrip("+-")
-    if colon and bare == "name":
-        return {"target": _by_name(omero, kind, value, oldest=discriminator[0] == "-", create=job.work["create"])}
-    number = value if colon and bare == "id" else rest
-    if not number.isdigit():
-        raise JobError(f"target {target} is none; allowed: {kind}:5, {kind}:name:a name, regex:...")
-    if not omero.query(f"select o.id from {kind} o where o.id = {int(number)}", as_user=True):  # noqa: S608 - a number
-        raise JobError(f"target {target} does not exist, or {job.work['user'] or 'the importer'} may not see it")
-    return {"target": f"{kind}:{int(number)}"}
-
-
-def _by_name(omero: Omero, kind: str, name: str, *, oldest: bool, create: bool) -> str:
-    quoted = name.replace("'", "''")
-    rows = omero.query(f"select o.id from {kind} o where o.name = '{quoted}'", as_user=True)  # noqa: S608 - as above
-    if rows:
-        ids = sorted(int(row[0]) for row in rows)
-        return f"{kind}:{ids[0] if oldest else ids[-1]}"
-    if not create:
-        raise JobError(f"there is no {kind} named {name}; add --create-target to have it made, or name another")
-    code, out, said = omero.run(["obj", "new", kind, f"name={name}"])
-    if code:
-        raise JobError(f"OMERO did not make the {kind} {name}: {' '.join(said.split())[-300:]}")
-    return f"{kind}:{new_id(out)}"

@@ -46,6 +46,7 @@ class Omero:
         if group:
             self._user = [*self._user, "-g", group]
         self._host, self._admin_name, self._user_name = host, admin, user
+        self.user = user or admin
 
     def log_in(self) -> None:
         """Prove that both sessions can be had.
@@ -110,9 +111,16 @@ class Omero:
     def query(self, text: str, *, as_user: bool = False) -> list[list[str]]:
         """The rows of a query: over all groups, or in the user's own."""
         whose = self._user if as_user else ["--all", *self._admin]
-        words = ["hql", "--limit", "1000000", "--style", "json", *whose, text]
+        rows = self._rows(["hql", "--limit", "1000000", *whose, text], "user" if as_user else "admin")
+        return [[row[name] for name in sorted(row, key=_column) if name != "#"] for row in rows]
+
+    def rows(self, words: Sequence[str]) -> list[dict[str, str]]:
+        """The table that a command prints, by its columns' names."""
+        return self._rows([*words, *self._admin], "admin")
+
+    def _rows(self, words: Sequence[str], who: str) -> list[dict[str, str]]:
         for left in reversed(range(TRIES)):
-            code, out, said = self._run(words, "user" if as_user else "admin")
+            code, out, said = self._run([*words, "--style", "json"], who)
             if not code:
                 break
             if not left:
@@ -121,12 +129,13 @@ class Omero:
                 )
             time.sleep(2)
         start = out.find("[")
-        rows: list[dict[str, str]] = json.loads(out[start:]) if start >= 0 else []
-        return [[row[name] for name in sorted(row, key=_column) if name != "#"] for row in rows]
+        found: list[dict[str, str]] = json.loads(out[start:]) if start >= 0 else []
+        return found
 
     def run(self, words: Sequence[str]) -> tuple[int, str, str]:
         """Run a command as the user; exit code, output, errors."""
-        return self._run([*words[:1], *self._user, *words[1:]], "user")
+        # The options of the log-in at the end: those of commands with commands of their own are not taken before them.
+        return self._run([*words, *self._user], "user")
 
     def import_(self, paths: Sequence[bytes], options: Sequence[str], *, until: threading.Event) -> Import:
         """One JVM imports all of `paths`; ended at once when `until` is set."""

@@ -68,7 +68,7 @@ class TaskTransport:
     def __init__(self, opened: Opened) -> None:
         self._ecs = opened.client("ecs", patient=True)
         self._cluster = opened.parameter("omero/cluster_name")
-        self._definition = opened.parameter("omero/importer_task_definition_arn")
+        self._family = opened.parameter("omero/importer_task_family")
         self.log = opened.parameter("omero/importer_log_group_name")
         self._network = {
             "awsvpcConfiguration": {
@@ -94,7 +94,7 @@ class TaskTransport:
         try:
             answer = self._ecs.run_task(
                 cluster=self._cluster,
-                taskDefinition=self._definition,
+                taskDefinition=self._family,
                 count=1,
                 networkConfiguration=self._network,
                 overrides={"containerOverrides": [{"name": "importer", "environment": environment}]},
@@ -110,7 +110,7 @@ class TaskTransport:
             reason = failures[0].get("reason", "no reason")
             detail = failures[0].get("detail") or ""
             raise NotStarted(
-                f"ECS does not start a task of {self._definition.rpartition('/')[2]}: {reason} {detail}".strip(),
+                f"ECS does not start a task of {self._family}: {reason} {detail}".strip(),
                 passing=reason.startswith(NO_ROOM),
             )
         return str(answer["tasks"][0]["taskArn"])
@@ -148,9 +148,8 @@ class TaskTransport:
         # The runner was killed between ECS's answer and its own note. `startedBy` may be the only filter.
         if arns := self._ecs.list_tasks(cluster=self._cluster, startedBy=job.batch)["taskArns"]:
             return self._described(arns)
-        family = self._definition.rpartition("/")[2].partition(":")[0]
         pages = self._ecs.get_paginator("list_tasks").paginate(
-            cluster=self._cluster, family=family, desiredStatus="STOPPED"
+            cluster=self._cluster, family=self._family, desiredStatus="STOPPED"
         )
         stopped = (task for page in pages if page["taskArns"] for task in self._described(page["taskArns"]))
         return [task for task in stopped if task.get("startedBy") == job.batch]

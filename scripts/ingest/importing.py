@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING
+from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING, RUNNING
 from scripts.errors import Failed
 from scripts.ingest.batches import Batch, Limits, cut, keys
 from scripts.ingest.ecs_task import Ended, NotStarted, Transport
@@ -131,7 +131,7 @@ class Run:
             # Its runner was killed before a container could take it; a runner that is only slow is refused afterwards.
             return now > job.expires and self._ledger.revoke(job) and self._close(job, "", counted=False)
         silent = now - (job.expires - float(job.work.get("lease_seconds", 120)))
-        if job.state == "running" and silent < min(SILENT_SECONDS, float(job.work.get("lease_seconds", 120)) / 2):
+        if job.state == RUNNING and silent < min(SILENT_SECONDS, float(job.work.get("lease_seconds", 120)) / 2):
             return False
         ended = self._transport.ended(job)
         if ended is not None:
@@ -276,41 +276,70 @@ def one_job(
     poll_seconds: float = 2.0,
     ids: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Have a job done that is no import, and wait for its result.
+    """Have a job done that is no import, and wait for its result; one that somebody has begun is waited for.
 
     Raises:
         Failed: it did not start, ended without a result, or could not be done: the reason is the program's own.
     """
     token = ledger.take(key, work, ids, who())
     if token is None:
-        raise Failed(f"somebody else is at {key} at the moment; run this again when that is done.")
-    ended: Ended | None = None
+        token = _joined(ledger, transport, work, key=key, event=event, ids=ids)
     try:
-        ledger.ready(key, token, ids)
-        begun = time.monotonic()
-        while True:
-            try:
-                ledger.note_task(key, token, transport.start(key, token))
-                break
-            except NotStarted as fault:
-                if not fault.passing or time.monotonic() - begun > ROOM_SECONDS:
-                    raise Failed(f"the importer's container did not start: {str(fault).rstrip('.')}.") from None
-                event("waiting", {"reason": str(fault)})
-                time.sleep(5 * poll_seconds)
-        while True:
-            job = ledger.job(key)
-            if job is None or job.batch != token:
-                raise Failed("the job was taken back by somebody else; run this again.")
-            if job.state == DONE:
-                break
-            if ended is not None:
-                raise Failed(f"the container ended without a result: {ended.reason}; its log is in {transport.log}.")
-            event("progress", {"job": job})
-            if job.state != "running" or time.time() > job.expires - float(work.get("lease_seconds", 120)) / 2:
-                ended = transport.ended(job)
-            time.sleep(poll_seconds)
+        if (job := ledger.job(key)) and job.batch == token and job.state == CLAIMED:
+            ledger.ready(key, token, ids)
+            _start(ledger, transport, key, token, event, poll_seconds)
+        result = _result(ledger, transport, key, token, event, poll_seconds)
     finally:
         ledger.drop(key, token)
-    if error := job.result.get("error"):
+    if error := result.get("error"):
         raise Failed(str(error).rstrip(".") + ".")
-    return job.result
+    return result
+
+
+def _joined(
+    ledger: Ledger, transport: Transport, work: Mapping[str, Any], *, key: str, event: Event, ids: tuple[str, ...]
+) -> str:
+    """The token of the job that is there already; of a new one, if the program of that certainly does not run."""
+    job = ledger.job(key)
+    # Past its lease, a result is an old one, and a job that was not claimed to the end has no program.
+    if job and time.time() > job.expires and (job.state in (CLAIMED, DONE) or transport.ended(job)):
+        ledger.drop(key, job.batch)
+        job = None
+    if job:
+        event("waiting", {"reason": f"{job.who} has begun the same, and this waits for its end"})
+        return job.batch
+    token = ledger.take(key, work, ids, who())
+    if token is None:
+        raise Failed("somebody else has just begun the same; run this again when that is done.")
+    return token
+
+
+def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float) -> None:
+    begun = time.monotonic()
+    while True:
+        try:
+            ledger.note_task(key, token, transport.start(key, token))
+            return
+        except NotStarted as fault:
+            if not fault.passing or time.monotonic() - begun > ROOM_SECONDS:
+                raise Failed(f"the importer's container did not start: {str(fault).rstrip('.')}.") from None
+            event("waiting", {"reason": str(fault)})
+            time.sleep(5 * poll_seconds)
+
+
+def _result(
+    ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float
+) -> dict[str, Any]:
+    ended: Ended | None = None
+    while True:
+        job = ledger.job(key)
+        if job is None or job.batch != token:
+            raise Failed("somebody else waited for the same and has its result; `status` shows what came of it.")
+        if job.state == DONE:
+            return job.result
+        if ended is not None:
+            raise Failed(f"the container ended without a result: {ended.reason}; its log is in {transport.log}.")
+        event("progress", {"job": job})
+        if job.state != RUNNING or time.time() > job.expires - float(job.work.get("lease_seconds", 120)) / 2:
+            ended = transport.ended(job)
+        time.sleep(poll_seconds)

@@ -25,7 +25,7 @@ from scripts.errors import Failed, Refused
 from scripts.ingest import report, scanned, sources
 from scripts.ingest.ecs_task import TaskTransport, Transport
 from scripts.ingest.importing import Run, Wanted, one_job, who
-from scripts.ingest.ledger import Entry, Ledger, Total
+from scripts.ingest.ledger import Entry, Ledger, Total, job_key
 from scripts.ingest.opened import Opened, open_workspace
 from scripts.ingest.wanted import show_plan, wanted
 from scripts.ingest.watching import Watch
@@ -107,9 +107,7 @@ def scan_command(
         "found": entries.now_text(),
     }
     with _one_line("scan") as event:
-        result = one_job(
-            at.ledger, at.transport(transport), work, key=f"job#scan#{entries.fileset_id(root)}", event=event
-        )
+        result = one_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
     if as_json:
         _print_json(result)
     scanned.show(result, root)
@@ -175,11 +173,11 @@ def run_command(
 
 def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wanted:
     """With the target by its id: it is looked up, or made, once, and not by each importer."""
-    if not asked.user and asked.target.partition(":")[0] not in ("Dataset", "Screen"):
+    if not asked.user and (not asked.target or asked.target.startswith("regex:")):
         return asked
     work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
     with _one_line("check of user and target") as event:
-        result = one_job(at.ledger, way, work, key=f"job#check#{time.time_ns()}", event=event)
+        result = one_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
     return Wanted(**{**vars(asked), "target": result["target"]})
 
 
@@ -272,9 +270,8 @@ def verify_command(
     counts = {"same": 0, "differs": 0}
     with _one_line("verify") as event:
         for some in _some(at.ledger.entries(IMPORTED, under=below), VERIFIED_AT_ONCE):
-            key = f"job#verify#{time.time_ns()}"
             ids = tuple(entry.id for entry in some)
-            result = one_job(at.ledger, way, {"do": "verify"}, key=key, event=event, ids=ids)
+            result = one_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
             counts = {name: counts[name] + result[name] for name in counts}
     differing = (
         [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []

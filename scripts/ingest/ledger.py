@@ -6,6 +6,7 @@ number of runners and containers may work at once and each may be killed at any 
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
 import time
@@ -354,6 +355,11 @@ MOST_SLOTS = 50
 def slot(number: int) -> str:
     """The key of a place for a job that imports."""
     return f"slot#{number:02d}"
+
+
+def job_key(kind: str, *about: str) -> str:
+    """The key of a job that is no import: the same for the same question, so that two who ask get one answer."""
+    return f"job#{kind}#{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]}"
 
 
 def _at_once(action: Callable[[Any], T], values: Iterable[Any]) -> list[T]:

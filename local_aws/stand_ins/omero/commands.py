@@ -16,7 +16,7 @@ from typing import Any
 
 from local_aws.stand_ins.omero import hql, log_in, tables
 from local_aws.stand_ins.omero.log_in import DATA
-from local_aws.stand_ins.omero.state import Refused, Server
+from local_aws.stand_ins.omero.state import Refused, Server, hashed
 
 _OBJECTS = {"Project", "Dataset", "Screen", "ProjectDatasetLink", "DatasetImageLink", "Image", "Fileset"}
 _VAR_LOG = Path("/opt/omero/server/OMERO.server/var/log")
@@ -63,6 +63,7 @@ def configure(commands: Any) -> None:
         parser.add_argument("--limit", type=int, default=25)
         parser.add_argument("--offset", type=int, default=0)
         parser.add_argument("--without-images", action="store_true")
+        parser.add_argument("--managed", action="store_true")
     parser = add("search", _search)
     parser.add_argument("type")
     parser.add_argument("text")
@@ -207,7 +208,10 @@ def _fs(args: argparse.Namespace) -> int:
     server = Server(DATA)
     server.user_of(log_in.key(args))
     if args.fs == "repos":
-        head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Managed", "/OMERO/ManagedRepository")]
+        head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Public", "/OMERO")]
+        # Offered only by a server that has the lock.
+        rows += [] if server.get("lock") else [(2, f"{server.uuid}-m", "Managed", "/OMERO/ManagedRepository")]
+        rows = [row for row in rows if row[2] == "Managed" or not args.managed]
     elif args.fs == "sets":
         head = ["#", "Id", "Prefix", "Images", "Files", "Transfer"]
         rows = server.query(
@@ -273,7 +277,7 @@ def _status(args: argparse.Namespace) -> int:
         server = Server(DATA)
     except OSError:
         return 1
-    up = server.get("state", "up") == "up" and not server.get("lock")
+    up = server.get("state", "up") == "up"  # whether it has its lock or not
     _print("Server reachable" if up else "Server not reachable")
     return 0 if up else 1
 
@@ -283,14 +287,16 @@ def _serve(args: argparse.Namespace) -> int:
     server = Server(DATA)
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
-        server.query("UPDATE experimenter SET password = ? WHERE id = 0 AND password = 'omero'", password)
+        server.query(
+            "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with server.lock_file().open("a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
         except OSError:
             _log("waiting for the repository's lock")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.lockf(lock, fcntl.LOCK_EX)
         _log("OMERO.blitz now accepting connections.")
         while True:
             time.sleep(3600)

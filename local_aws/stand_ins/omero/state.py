@@ -5,6 +5,8 @@ Every process that has the same data folder shares it; a change is one transacti
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import secrets
 import sqlite3
 import time
@@ -12,8 +14,14 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password: OMERO keeps no other, and a search for leaked secrets should find none."""
+    return hashlib.sha256(f"OMERO {password}".encode()).hexdigest()
+
 
 _NOW = "(julianday('now') - 2440587.5) * 86400.0"
 # A fileset is there as soon as its import begins, and stays if it fails; its images come when the server is done.
@@ -49,7 +57,7 @@ CREATE TABLE IF NOT EXISTS fault (
     id INTEGER PRIMARY KEY, kind TEXT, match TEXT, seconds REAL, message TEXT, left INTEGER);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
 CREATE VIEW IF NOT EXISTS image AS SELECT * FROM images WHERE visible <= {_NOW};
-INSERT OR IGNORE INTO experimenter (id, omeName, password, admin) VALUES (0, 'root', 'omero', 1), (1, 'guest', NULL, 0);
+INSERT OR IGNORE INTO experimenter (id, omeName, password, admin) VALUES (0, 'root', '{hashed("omero")}', 1), (1, 'guest', NULL, 0);
 INSERT OR IGNORE INTO experimentergroup (id, name) VALUES (0, 'system'), (1, 'user'), (2, 'guest'), (3, 'default');
 INSERT OR IGNORE INTO member VALUES (0, 0), (0, 1);
 """
@@ -94,6 +102,7 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self._held: IO[str] | None = None
         self._place = data / ".omero" / "stand-in" / "server.sqlite"
         if not self._place.exists():
             self._place.parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +129,7 @@ class Server:
             database.execute(
                 "INSERT INTO experimenter (omeName, password, admin) VALUES (?, ?, ?) ON CONFLICT (omeName) DO UPDATE "
                 "SET password = excluded.password, admin = excluded.admin",
-                (name, password, int(admin)),
+                (name, hashed(password), int(admin)),
             )
             user = int(database.execute("SELECT id FROM experimenter WHERE omeName = ?", (name,)).fetchone()[0])
             for group in groups:
@@ -160,10 +169,14 @@ class Server:
     def up(self) -> None:
         self.set("state", "up")
         self.set("lock", "")
+        if self._held:
+            self._held.close()
+            self._held = None
 
     def lock(self, holder: str = "another-host") -> None:
         """Have another host hold the repository's lock: the server answers, but cannot import."""
-        self.lock_file().touch()
+        self._held = self.lock_file().open("a")
+        fcntl.lockf(self._held, fcntl.LOCK_EX)
         self.set("lock", holder)
 
     @property
@@ -228,7 +241,7 @@ class Server:
         if self.get("state", "up") == "down":
             raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
         rows = self.query("SELECT password, admin FROM experimenter WHERE omeName = ?", sudo or name)
-        if not rows or rows[0][0] is None or rows[0][0] != password:
+        if not rows or rows[0][0] is None or rows[0][0] != hashed(password or ""):
             raise Refused("Password check failed", DENIED)
         if sudo and not rows[0][1]:
             raise Refused(f"SecurityViolation: {sudo} is not an admin", FORBIDDEN)

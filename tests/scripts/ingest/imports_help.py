@@ -147,7 +147,7 @@ def importing(programs: Programs) -> Importing:
         parameters={
             "data/ledger_table_name": name,
             "omero/cluster_name": programs.ecs.cluster,
-            "omero/importer_task_definition_arn": definition,
+            "omero/importer_task_family": definition.rpartition("/")[2].partition(":")[0],
             "omero/importer_log_group_name": "/tasks",
             "omero/importer_security_group_id": programs.ecs.network.group,
             "omero/private_subnet_ids": ",".join(programs.ecs.network.subnets),

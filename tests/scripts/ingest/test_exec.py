@@ -109,7 +109,7 @@ def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pyt
     importing.programs.ecs.client.create_service(
         cluster=importing.programs.ecs.cluster,
         serviceName="none",
-        taskDefinition=importing.opened.parameter("omero/importer_task_definition_arn"),
+        taskDefinition=importing.opened.parameter("omero/importer_task_family"),
         desiredCount=0,
         launchType="FARGATE",
         networkConfiguration=importing.programs.ecs.vpc,
