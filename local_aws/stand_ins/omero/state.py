@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS fault (
     id INTEGER PRIMARY KEY, kind TEXT, match TEXT, seconds REAL, message TEXT, left INTEGER);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
 CREATE VIEW IF NOT EXISTS image AS SELECT * FROM images WHERE visible <= {_NOW};
-INSERT OR IGNORE INTO experimenter (id, omeName, password, admin) VALUES (0, 'root', '{hashed("omero")}', 1), (1, 'guest', NULL, 0);
+INSERT OR IGNORE INTO experimenter (id, omeName, password, admin)
+    VALUES (0, 'root', '{hashed("omero")}', 1), (1, 'guest', NULL, 0);
 INSERT OR IGNORE INTO experimentergroup (id, name) VALUES (0, 'system'), (1, 'user'), (2, 'guest'), (3, 'default');
 INSERT OR IGNORE INTO member VALUES (0, 0), (0, 1);
 """
