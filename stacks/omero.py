@@ -8,25 +8,20 @@ from cdktf import ITerraformDependable
 from constructs import Construct
 
 from modules.autoscaling import Autoscaling, AutoscalingProps
-from modules.certificate import Certificate, CertificateProps
 from modules.cluster import Cluster, ClusterProps
 from modules.container import Container, Deployment, Mount, Share
 from modules.dashboard import Dashboard, DashboardProps
 from modules.database import NAME, POSTGRES_PORT, DatabaseUser
-from modules.dns import alias
 from modules.file_system import NFS_PORT
 from modules.instances import Instances, InstancesProps
 from modules.ledger import use_statements
-from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
-from modules.log_bucket import LogBucket, LogBucketProps
-from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
+from modules.load_balancer import LoadBalancer
+from modules.network_load_balancer import NetworkLoadBalancer
 from modules.omero import (
     DATA_DIR,
     ONE_AT_A_TIME,
     SERVER_PORT,
     TRANSPORTS,
-    WEB_HEALTH_CODES,
-    WEB_HEALTH_PATH,
     WEB_PORT,
     ServerProps,
     importer_container,
@@ -41,11 +36,11 @@ from modules.service import Service, ServiceProps
 from modules.sessions import VALKEY_PORT, Sessions, SessionsProps
 from modules.task import Task, TaskProps
 from settings import Workspace, names
-from settings.access import ServerAccess, Tls
 from settings.omero import Ec2, ReadOnly, system_memory_mib
 from settings.omero import Sessions as SessionsSettings
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
+from stacks.entrance import Entrance
 from stacks.file_gateway import FileGatewayStack
 from stacks.network import NetworkStack
 from stacks.shares import share_of
@@ -85,9 +80,7 @@ class OmeroStack(WorkspaceStack):
                 capacity_providers=(self._instances.capacity_provider,) if self._instances else (),
             ),
         )
-        self._access_log_bucket = self._log_bucket()
-        self.balancer = self._balancer()
-        self.server_balancer = self._server_balancer(workspace.access.server) if workspace.access.server else None
+        self.entrance = Entrance(self, network)
         self.server = self._server()
         self.read_only = self._read_only_servers(workspace.omero.read_only) if workspace.omero.read_only else {}
         self.sessions = self._sessions(workspace.omero.web.sessions) if workspace.omero.web.sessions else None
@@ -97,82 +90,6 @@ class OmeroStack(WorkspaceStack):
         if workspace.omero.dashboard:
             self._dashboard()
         self._publish()
-
-    def _log_bucket(self) -> str:
-        workspace = self.workspace
-        bucket = LogBucket(
-            self,
-            "access_logs",
-            LogBucketProps(
-                name=names.bucket(workspace.name, "lb-logs", workspace.account_id, workspace.region),
-                account=self.account,
-                retention_days=workspace.omero.access_log_retention_days,
-                network_balancers=workspace.traits.nlb,
-                retain=workspace.retain,
-            ),
-        )
-        return bucket.name
-
-    @property
-    def _balancer_subnet_ids(self) -> Sequence[str]:
-        vpc = self._network.vpc
-        return vpc.private_subnet_ids if self.workspace.access.internal else vpc.public_subnet_ids
-
-    def _balancer(self) -> LoadBalancer:
-        workspace = self.workspace
-        balancer = LoadBalancer(
-            self,
-            "balancer",
-            LoadBalancerProps(
-                name=names.physical("alb", workspace.name, "web"),
-                target_group_name=names.physical("target_group", workspace.name, "web"),
-                vpc_id=self._network.vpc.id,
-                subnet_ids=self._balancer_subnet_ids,
-                cidrs=workspace.access.cidrs,
-                target_port=WEB_PORT,
-                health_path=WEB_HEALTH_PATH,
-                health_codes=WEB_HEALTH_CODES,
-                access_log_bucket=self._access_log_bucket,
-                internal=workspace.access.internal,
-                retain=workspace.retain,
-                tls=self._tls(workspace.tls) if workspace.tls else None,
-            ),
-        )
-        if workspace.tls:
-            alias(
-                self,
-                "web_name",
-                hosted_zone_id=workspace.tls.hosted_zone_id,
-                name=workspace.tls.domain_name,
-                target_dns_name=balancer.dns_name,
-                target_zone_id=balancer.zone_id,
-            )
-        return balancer
-
-    def _tls(self, settings: Tls) -> TlsProps:
-        certificate_arn = settings.certificate_arn
-        if certificate_arn is None:
-            props = CertificateProps(domain_name=settings.domain_name, hosted_zone_id=settings.hosted_zone_id)
-            certificate_arn = Certificate(self, "certificate", props).arn
-        hsts_seconds = settings.hsts_days * 86_400 if settings.hsts_days else None
-        return TlsProps(certificate_arn=certificate_arn, hsts_seconds=hsts_seconds)
-
-    def _server_balancer(self, settings: ServerAccess) -> NetworkLoadBalancer:
-        return NetworkLoadBalancer(
-            self,
-            "server_balancer",
-            NetworkLoadBalancerProps(
-                name=names.physical("nlb", self.workspace.name, "server"),
-                target_group_prefix=f"omero-{self.workspace.name}",
-                vpc_id=self._network.vpc.id,
-                subnet_ids=self._balancer_subnet_ids,
-                internal=self.workspace.access.internal,
-                cidrs=settings.cidrs,
-                ports={transport: TRANSPORTS[transport] for transport in _transports(settings)},
-                access_log_bucket=self._access_log_bucket,
-                retain=self.workspace.retain,
-            ),
-        )
 
     def _make_instances(self, settings: Ec2) -> Instances:
         workspace = self.workspace
@@ -213,7 +130,7 @@ class OmeroStack(WorkspaceStack):
         mounts += [self._share] if self._share else []
         return ServerProps(
             image=workspace.omero.server.image,
-            transports=_transports(None if read_only else workspace.access.server),
+            transports=("ssl",) if read_only else self.entrance.transports,
             system_memory_mib=system_memory_mib(memory_mib),
             database_host=data.database.address,
             database_name=NAME,
@@ -231,7 +148,7 @@ class OmeroStack(WorkspaceStack):
             importer_password_arn=self._importer_password_arn,
         )
         first = (read_only_role_container(props, data.read_only_user),) if data.read_only_user else ()
-        balancer = self.server_balancer
+        balancer = self.entrance.server
         size = (settings.cpu, settings.memory_mib)
         return self._service(
             "server",
@@ -292,7 +209,7 @@ class OmeroStack(WorkspaceStack):
             maximum_percent=200,
             scaled=settings.max_count is not None,
         )
-        web = self._service("web", container, (settings.cpu, settings.memory_mib), rolling, balancer=self.balancer)
+        web = self._service("web", container, (settings.cpu, settings.memory_mib), rolling, balancer=self.entrance.web)
         if settings.max_count is not None:
             Autoscaling(
                 self,
@@ -395,7 +312,7 @@ class OmeroStack(WorkspaceStack):
     def _connect(self) -> None:
         """Who may reach whom; whatever is not here is closed."""
         web, data = self.web.security_group_id, self._data
-        ways = [("balancer_to_web", self.balancer.security_group_id, web, WEB_PORT, "OMERO.web")]
+        ways = [("balancer_to_web", self.entrance.web.security_group_id, web, WEB_PORT, "OMERO.web")]
         servers = {"server": self.server, **self.read_only}
         for role, service in servers.items():
             server, name = service.security_group_id, role.replace("-", "_")
@@ -421,12 +338,12 @@ class OmeroStack(WorkspaceStack):
                 ways.append(("instances_to_share", from_, self._file_gateway.security_group_id, NFS_PORT, "NFS"))
         if self.sessions:
             ways.append(("web_to_sessions", web, self.sessions.security_group_id, VALKEY_PORT, "Valkey over TLS"))
-        if self.server_balancer:
-            from_ = self.server_balancer.security_group_id
+        if self.entrance.server:
+            from_ = self.entrance.server.security_group_id
             to = self.server.security_group_id
             ways += [
                 (f"balancer_to_server_{transport}", from_, to, TRANSPORTS[transport], f"OMERO, {transport}")
-                for transport in _transports(self.workspace.access.server)
+                for transport in self.entrance.transports
             ]
         for id_, source, target, port, description in ways:
             connect(self, id_, source_id=source, target_id=target, port=port, description=description)
@@ -440,8 +357,8 @@ class OmeroStack(WorkspaceStack):
                 name=names.physical("dashboard", self.workspace.name, "overview"),
                 region=self.workspace.region,
                 zones=self._network.vpc.availability_zones,
-                balancer=self.balancer.arn_suffix,
-                target_group=self.balancer.target_group_arn_suffix,
+                balancer=self.entrance.web.arn_suffix,
+                target_group=self.entrance.web.target_group_arn_suffix,
                 cluster_name=self.cluster.name,
                 services={role: service.name for role, service in servers.items()},
                 database_name=self._data.database_name,
@@ -452,10 +369,10 @@ class OmeroStack(WorkspaceStack):
 
     def _publish(self) -> None:
         tls = self.workspace.tls
-        web_url = f"https://{tls.domain_name}" if tls else f"http://{self.balancer.dns_name}"
+        web_url = f"https://{tls.domain_name}" if tls else f"http://{self.entrance.web.dns_name}"
         self.publish("web_url", web_url, "Where people open OMERO.web.")
-        if self.server_balancer:
-            self.publish("server_address", self.server_balancer.dns_name, "Where OMERO.insight finds the server.")
+        if self.entrance.server:
+            self.publish("server_address", self.entrance.server.dns_name, "Where OMERO.insight finds the server.")
         self.publish("cluster_name", self.cluster.name, "The ECS cluster.")
         self.publish("server_service_name", self.server.name, "The read-write server's ECS service.")
         self.publish("server_host", self.server.host, "The server's name inside the VPC, port 4064.")
@@ -477,12 +394,3 @@ class OmeroStack(WorkspaceStack):
         if self._share and self._instances:
             self.publish("importer_capacity_provider", self._instances.capacity_provider, "What they run on.")
         self.publish("web_service_name", self.web.name, "The web application's ECS service.")
-
-
-def _transports(access: ServerAccess | None) -> Sequence[str]:
-    """What clients may speak to the server, the preferred one first."""
-    if access is None:
-        return ("ssl",)
-    wanted = {"ssl": True, "wss": access.websockets, "tcp": access.unencrypted}
-    wanted["ws"] = access.websockets and access.unencrypted
-    return tuple(transport for transport, is_wanted in wanted.items() if is_wanted)

@@ -1,0 +1,118 @@
+"""How people reach OMERO: balancers before OMERO.web and, if asked for, OMERO.server; names and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from modules.certificate import Certificate, CertificateProps
+from modules.dns import alias
+from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
+from modules.log_bucket import LogBucket, LogBucketProps
+from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
+from modules.omero import TRANSPORTS, WEB_HEALTH_CODES, WEB_HEALTH_PATH, WEB_PORT
+from settings import names
+from settings.access import ServerAccess, Tls
+from stacks.base import WorkspaceStack
+from stacks.network import NetworkStack
+
+
+class Entrance:
+    """`web` and `server` (or None) are the balancers; `transports` is what clients may speak to the server.
+
+    Its resources belong to the stack that it is given.
+    """
+
+    def __init__(self, stack: WorkspaceStack, network: NetworkStack) -> None:
+        self._stack = stack
+        self._workspace = stack.workspace
+        self._network = network
+        access = self._workspace.access
+        self.transports = _transports(access.server)
+        self._access_log_bucket = self._log_bucket()
+        self.web = self._balancer()
+        self.server = self._server_balancer(access.server) if access.server else None
+
+    def _log_bucket(self) -> str:
+        workspace = self._workspace
+        bucket = LogBucket(
+            self._stack,
+            "access_logs",
+            LogBucketProps(
+                name=names.bucket(workspace.name, "lb-logs", workspace.account_id, workspace.region),
+                account=self._stack.account,
+                retention_days=workspace.omero.access_log_retention_days,
+                network_balancers=workspace.traits.nlb,
+                retain=workspace.retain,
+            ),
+        )
+        return bucket.name
+
+    @property
+    def _balancer_subnet_ids(self) -> Sequence[str]:
+        vpc = self._network.vpc
+        return vpc.private_subnet_ids if self._workspace.access.internal else vpc.public_subnet_ids
+
+    def _balancer(self) -> LoadBalancer:
+        workspace = self._workspace
+        balancer = LoadBalancer(
+            self._stack,
+            "balancer",
+            LoadBalancerProps(
+                name=names.physical("alb", workspace.name, "web"),
+                target_group_name=names.physical("target_group", workspace.name, "web"),
+                vpc_id=self._network.vpc.id,
+                subnet_ids=self._balancer_subnet_ids,
+                cidrs=workspace.access.cidrs,
+                target_port=WEB_PORT,
+                health_path=WEB_HEALTH_PATH,
+                health_codes=WEB_HEALTH_CODES,
+                access_log_bucket=self._access_log_bucket,
+                internal=workspace.access.internal,
+                retain=workspace.retain,
+                tls=self._tls(workspace.tls) if workspace.tls else None,
+            ),
+        )
+        if workspace.tls:
+            alias(
+                self._stack,
+                "web_name",
+                hosted_zone_id=workspace.tls.hosted_zone_id,
+                name=workspace.tls.domain_name,
+                target_dns_name=balancer.dns_name,
+                target_zone_id=balancer.zone_id,
+            )
+        return balancer
+
+    def _tls(self, settings: Tls) -> TlsProps:
+        certificate_arn = settings.certificate_arn
+        if certificate_arn is None:
+            props = CertificateProps(domain_name=settings.domain_name, hosted_zone_id=settings.hosted_zone_id)
+            certificate_arn = Certificate(self._stack, "certificate", props).arn
+        hsts_seconds = settings.hsts_days * 86_400 if settings.hsts_days else None
+        return TlsProps(certificate_arn=certificate_arn, hsts_seconds=hsts_seconds)
+
+    def _server_balancer(self, settings: ServerAccess) -> NetworkLoadBalancer:
+        return NetworkLoadBalancer(
+            self._stack,
+            "server_balancer",
+            NetworkLoadBalancerProps(
+                name=names.physical("nlb", self._workspace.name, "server"),
+                target_group_prefix=f"omero-{self._workspace.name}",
+                vpc_id=self._network.vpc.id,
+                subnet_ids=self._balancer_subnet_ids,
+                internal=self._workspace.access.internal,
+                cidrs=settings.cidrs,
+                ports={transport: TRANSPORTS[transport] for transport in self.transports},
+                access_log_bucket=self._access_log_bucket,
+                retain=self._workspace.retain,
+            ),
+        )
+
+
+def _transports(access: ServerAccess | None) -> Sequence[str]:
+    """What clients may speak to the server, the preferred one first."""
+    if access is None:
+        return ("ssl",)
+    wanted = {"ssl": True, "wss": access.websockets, "tcp": access.unencrypted}
+    wanted["ws"] = access.websockets and access.unencrypted
+    return tuple(transport for transport, is_wanted in wanted.items() if is_wanted)
