@@ -57,7 +57,7 @@ def check_server(opened: Opened) -> None:
     """Refuse to import while OMERO.server is not healthy.
 
     Raises:
-        Refused: the service is not there, has no task that runs, or its task is not healthy.
+        Refused: the service is not there, has no task that runs or several, or its task is not healthy.
     """
     ecs = opened.client("ecs")
     cluster, name = opened.parameter("omero/cluster_name"), opened.parameter("omero/server_service_name")
@@ -65,8 +65,21 @@ def check_server(opened: Opened) -> None:
     if not found or found[0]["status"] != "ACTIVE":
         raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
     log = f"its log group is {opened.parameter('omero/server_log_group_name')}"
-    arns = ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus="RUNNING")["taskArns"]
-    tasks: list[dict[str, Any]] = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    # Those that are being stopped, too: they may still hold the repository's lock.
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus=status)["taskArns"]
+    ]
+    # DescribeTasks takes 100 (API reference).
+    described = ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
+    tasks: list[dict[str, Any]] = [task for task in described if task["lastStatus"] != "STOPPED"]
+    if len(tasks) > 1:
+        told = ", ".join(f"{task['taskArn'].rpartition('/')[2]} is {task['lastStatus']}" for task in tasks)
+        raise Refused(
+            f"there is more than one task of OMERO.server ({told}), and one of them holds the repository's lock; wait "
+            "until ECS has stopped the other, and run this again."
+        )
     if not any(task["lastStatus"] == "RUNNING" for task in tasks):
         events = found[0].get("events") or [{"message": "no event"}]
         raise Refused(f"OMERO.server does not run ({events[0]['message'].rstrip('.')}); {log}.")
