@@ -157,7 +157,7 @@ def run_command(
         console.say("nothing is pending: scan a folder first, or see `status`.")
     begun = time.monotonic()
     with Watch(total) as watch:
-        run = Run(at.ledger, way, asked, watch)
+        run = Run(at.ledger, way, asked, watch, at.transport)
         run.run()
     after = at.ledger.totals(asked.under)
     if as_json:

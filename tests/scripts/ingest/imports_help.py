@@ -72,8 +72,9 @@ class Importing:
         key = f"job#scan#{time.time_ns()}"
         return one_job(self.ledger, self.transport(), work, key=key, event=self._event, poll_seconds=0.1)
 
-    def run(self, **more: Any) -> Run:
-        run = Run(self.ledger, self.transport(), Wanted(**{**QUICK, **more}), self._event)
+    def run(self, kind: str = "task", **more: Any) -> Run:
+        transport = self.place.transport(kind)
+        run = Run(self.ledger, transport, Wanted(**{**QUICK, **more}), self._event, self.place.transport)
         run.run()
         return run
 
