@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -47,7 +48,7 @@ class Job:
         taken = table.update(
             entries.update(
                 key,
-                {"state": RUNNING, "started": entries.now_text(), **self._beat()},
+                {"state": RUNNING, "started": entries.now_text(), **_place(), **self._beat()},
                 when="#batch = :batch and #state = :state",
                 given={"batch": batch, "state": READY},
             )
@@ -98,3 +99,9 @@ class Job:
                 self.lost.set()
                 return
             self._kept = time.monotonic()
+
+
+def _place() -> dict[str, str]:
+    """The task that this runs in, if whoever started it said so: what runs says where, even if that one was killed."""
+    task = os.environ.get("LEDGER_TASK")
+    return {"task": task} if task else {}

@@ -1,6 +1,7 @@
 """Stand-in for su, runuser and setpriv in a container: from root to another user, as far as scripts use them.
 
-In a user namespace with one id there is no other user to become: a further namespace is made in which this one is it.
+In a user namespace with one id there is no other user to become: one goes into that of process 1 if it is this user,
+whose processes then see each other as one user's do; else into a further one in which this one is it.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, "/run/local-aws/packages")
 
-from local_aws.sandbox import become
+from local_aws.sandbox import become, join
 
 
 def main(program: str, arguments: list[str]) -> None:
@@ -33,7 +34,7 @@ def main(program: str, arguments: list[str]) -> None:
             os.chdir(user.pw_dir if Path(user.pw_dir).is_dir() else "/")
         environment |= {"HOME": user.pw_dir, "SHELL": user.pw_shell, "USER": user.pw_name, "LOGNAME": user.pw_name}
         command = command or [user.pw_shell]
-    if user.pw_uid != 0:
+    if user.pw_uid != 0 and not join(1, user.pw_uid):
         become(user.pw_uid, user.pw_gid)
     try:
         os.execvpe(command[0], command, environment)

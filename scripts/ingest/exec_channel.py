@@ -35,8 +35,8 @@ ACTIVATE = "/opt/omero/server/venv3/bin/activate"
 CONTAINER = "server"
 DEADLINE_SECONDS = 300.0
 CONNECT_SECONDS = 120.0
-# Of a command's text; AWS names no limit, so this stays well below every one that is known (Windows' 8,191).
-PIECE = 3000
+# Of a file's text in a command; AWS names no limit, so a command stays below every one that is known (Windows' 8,191).
+PIECE = 5500
 RETRIED = {"TargetNotConnectedException", "ServerException", *aws.THROTTLED_CODES}
 
 
@@ -49,7 +49,7 @@ class Answer:
 
 
 class Channel:
-    """To the one task of OMERO.server that runs at the moment; `task` is its ARN.
+    """To the one task of OMERO.server that runs at the moment; `task` is the ARN of what sessions go to.
 
     Raises:
         Refused: no session can be opened; the message has each fault on a line, and how to mend it.
@@ -88,22 +88,25 @@ class Channel:
         tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"] if arns else []
         return next((task for task in tasks if task["lastStatus"] == "RUNNING"), None)
 
-    def run(self, script: str, *, seconds: float = DEADLINE_SECONDS) -> Answer:
-        """Run a script of bash as omero-server, with OMERO's virtual environment.
+    def status(self, task: str) -> str:
+        """Of a task of the server's; STOPPED too if ECS has forgotten it, an hour after it stopped."""
+        tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=[task])["tasks"]
+        return str(tasks[0]["lastStatus"]) if tasks else "STOPPED"
+
+    def run(self, script: str, *, task: str = "", seconds: float | None = None) -> Answer:
+        """Run a script of bash as omero-server, with OMERO's virtual environment; in `task`, else in the channel's own.
 
         Raises:
             Failed: the session ended, or the deadline came, before the marker did: what the script did is not known.
         """
+        task = task or self.task
         marker = secrets.token_hex(16)
         inner = f". {ACTIVATE}; export HOME=/tmp\n{script}"
-        outer = (
-            f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(inner)} | base64 -d)" </dev/null; '
-            f"printf '\\n%s:%s\\n' {marker} $?"
-        )
+        outer = f"runuser -u {USER} -- /bin/bash -c {shlex.quote(inner)} </dev/null; printf '\\n%s:%s\\n' {marker} $?"
         pattern = re.compile(rf"\n{marker}:(\d+)\n")
         text = ""
-        with self._session(f"/bin/sh -c 'echo {_encoded(outer)} | base64 -d | /bin/sh'") as session:
-            end = time.monotonic() + seconds
+        with self._session(f"/bin/sh -c 'echo {_encoded(outer)} | base64 -d | /bin/sh'", task) as session:
+            end = time.monotonic() + (seconds or DEADLINE_SECONDS)
             for some in _read(session, end):
                 text += some
                 if found := pattern.search(text.replace("\r\n", "\n")):
@@ -138,20 +141,23 @@ class Channel:
         inner = command or f"exec /bin/bash --rcfile {ACTIVATE} -i"
         script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; {inner}"
         words = f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(script)} | base64 -d)"'
-        answer = self._open(f"/bin/sh -c '{words}'")
+        about = self._about(self.task)
+        answer = self._open(f"/bin/sh -c '{words}'", self.task)
         try:
-            return subprocess.run(self._words(answer), check=False).returncode
+            return subprocess.run(self._words(answer, about), check=False).returncode
         finally:
             self._close(answer)
 
     @contextlib.contextmanager
-    def _session(self, command: str) -> Iterator[subprocess.Popen[bytes]]:
-        answer = self._open(command)
-        # The plugin takes the end of its input for the end of the session: it gets a terminal that stays open.
+    def _session(self, command: str, task: str) -> Iterator[subprocess.Popen[bytes]]:
+        about = self._about(task)
+        answer = self._open(command, task)
+        # The plugin ends when its input does (shellsession_unix.go, handleKeyboardInput): it gets a terminal that stays
+        # open for as long as this process lives, even if that is killed.
         leader, follower = pty.openpty()
         try:
             session = subprocess.Popen(
-                self._words(answer),
+                self._words(answer, about),
                 stdin=follower,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -173,13 +179,13 @@ class Channel:
             os.close(leader)
             os.close(follower)
 
-    def _open(self, command: str) -> dict[str, Any]:
+    def _open(self, command: str, task: str) -> dict[str, Any]:
         end = time.monotonic() + CONNECT_SECONDS
         pause = 1.0
         while True:
             try:
                 answer: dict[str, Any] = self._ecs.execute_command(
-                    cluster=self._cluster, task=self.task, container=CONTAINER, interactive=True, command=command
+                    cluster=self._cluster, task=task, container=CONTAINER, interactive=True, command=command
                 )
                 return answer
             except ClientError as error:
@@ -188,19 +194,24 @@ class Channel:
             time.sleep(pause)
             pause = min(2 * pause, 10)
 
-    def _words(self, answer: dict[str, Any]) -> list[str]:
+    def _about(self, task: str) -> str:
+        """What the plugin is told of the container, as JSON.
+
+        Raises:
+            Failed: the task is gone.
+        """
+        tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=[task])["tasks"]
+        containers = tasks[0]["containers"] if tasks else []
+        runtimes = [each["runtimeId"] for each in containers if each["name"] == CONTAINER and each.get("runtimeId")]
+        id_ = task.rpartition("/")[2]
+        if not runtimes:
+            raise Failed(f"the server's task {id_} has no container that runs; run this again when the server does.")
+        return json.dumps({"Target": f"ecs:{self._cluster}_{id_}_{runtimes[0]}"})
+
+    def _words(self, answer: dict[str, Any], about: str) -> list[str]:
         """As the AWS CLI calls it (awscli/customizations/ecs/executecommand.py)."""
-        task = self.task.rpartition("/")[2]
-        runtime = next(
-            container["runtimeId"]
-            for container in self._ecs.describe_tasks(cluster=self._cluster, tasks=[self.task])["tasks"][0][
-                "containers"
-            ]
-            if container["name"] == CONTAINER
-        )
-        target = json.dumps({"Target": f"ecs:{self._cluster}_{task}_{runtime}"})
         endpoint = self._ssm.meta.endpoint_url
-        return [self._plugin, json.dumps(answer["session"]), self._region, "StartSession", "", target, endpoint]
+        return [self._plugin, json.dumps(answer["session"]), self._region, "StartSession", "", about, endpoint]
 
     def _close(self, answer: dict[str, Any]) -> None:
         """End the session there, too; one that has ended by itself is no fault."""

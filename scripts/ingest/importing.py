@@ -9,19 +9,19 @@ from __future__ import annotations
 import getpass
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING, RUNNING
-from scripts.errors import Failed
+from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING, READY, RUNNING
+from scripts.errors import Failed, Refused
 from scripts.ingest.batches import Batch, Limits, cut, keys
 from scripts.ingest.ecs_task import Ended, NotStarted, Transport
 from scripts.ingest.ledger import Entry, JobItem, Ledger, slot
 
 # Jobs in a row that came to nothing, before a run gives up.
 FAULTS = 3
-# Without a beat for this long, ECS is asked about the program. Importers beat every 20 s.
+# Without a beat for this long, ECS is asked about the program. Importers beat six times in a lease (120 s).
 SILENT_SECONDS = 45.0
 # How long a start is tried again that ECS has no room for.
 ROOM_SECONDS = 900.0
@@ -44,10 +44,11 @@ class Wanted:
     settle_seconds: float = 600
     poll_seconds: float = 3.0
 
-    def work(self, who: str, log: str, *, alone: bool) -> dict[str, Any]:
+    def work(self, who: str, transport: Transport, *, alone: bool) -> dict[str, Any]:
         """The work of one batch. `alone`: its container is not there yet, and two filesets at once would make two."""
         return {
             "do": "import",
+            "transport": transport.name,
             "target": self.target,
             "transfer": self.transfer,
             "user": self.user,
@@ -57,8 +58,32 @@ class Wanted:
             "lease_seconds": self.lease_seconds,
             "settle_seconds": self.settle_seconds,
             "who": who,
-            "log": log,
+            "log": transport.log,
         }
+
+
+class Beats:
+    """How long jobs have been silent, by this machine's monotonic clock: its time of day may be minutes wrong."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def silent(self, job: JobItem) -> float:
+        """Seconds since a new beat of the job was first seen here."""
+        expires, since = self._seen.get(job.batch, (0.0, 0.0))
+        if expires != job.expires:
+            since = time.monotonic()
+            self._seen[job.batch] = (job.expires, since)
+        return time.monotonic() - since
+
+    def keep(self, batches: Collection[str]) -> None:
+        """Forget all others."""
+        self._seen = {batch: seen for batch, seen in self._seen.items() if batch in batches}
+
+
+def lease(job: JobItem) -> float:
+    """Seconds that a job is its container's without a sign of life."""
+    return float(job.work.get("lease_seconds", 120))
 
 
 Event = Callable[[str, Mapping[str, Any]], None]
@@ -74,11 +99,24 @@ def who() -> str:
 
 
 class Run:
-    """One run. `event(kind, facts)` is told of what happens; `counts` are of the batches whose end this run saw."""
+    """One run. `event(kind, facts)` is told of what happens; `counts` are of the batches whose end this run saw.
 
-    def __init__(self, ledger: Ledger, transport: Transport, wanted: Wanted, event: Event) -> None:
+    `other` makes the transport of jobs that somebody else has started by another one than this run's `transport`.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        transport: Transport,
+        wanted: Wanted,
+        event: Event,
+        other: Callable[[str], Transport],
+    ) -> None:
         self._ledger = ledger
         self._transport = transport
+        self._transports = {transport.name: transport}
+        self._other = other
+        self._beats = Beats()
         self._wanted = wanted
         self._event = event
         self._who = who()
@@ -116,10 +154,12 @@ class Run:
         """Settle what has ended; the jobs that are left."""
         left = []
         for job in self._ledger.slots():
-            if self._settled(job):
-                self._open_keys.pop(job.batch, None)
-            else:
+            if not self._settled(job):
                 left.append(job)
+        live = {job.batch for job in left}
+        # Others settle jobs of this run, too.
+        self._open_keys = {batch: key for batch, key in self._open_keys.items() if batch in live}
+        self._beats.keep(live)
         return left
 
     def _settled(self, job: JobItem) -> bool:
@@ -130,20 +170,34 @@ class Run:
         if job.state == CLAIMED:
             # Its runner was killed before a container could take it; a runner that is only slow is refused afterwards.
             return now > job.expires and self._ledger.revoke(job) and self._close(job, "", counted=False)
-        silent = now - (job.expires - float(job.work.get("lease_seconds", 120)))
-        if job.state == RUNNING and silent < min(SILENT_SECONDS, float(job.work.get("lease_seconds", 120)) / 2):
+        silent = self._beats.silent(job)
+        if job.state == RUNNING and silent < min(SILENT_SECONDS, lease(job) / 2):
             return False
-        ended = self._transport.ended(job)
+        transport = self._transport_of(job)
+        ended = transport.ended(job)
         if ended is not None:
             # It may have given the job back with its last breath.
             last = self._ledger.job(job.key)
             if last is None or last.batch != job.batch or last.state == DONE:
                 return False
             return self._ended(last, ended)
-        if now > job.expires:
+        if silent > lease(job) if job.state == RUNNING else now > job.expires:
             self._event("stop", {"job": job})
-            self._transport.stop(job, "its lease has ended")
+            transport.stop(job, "its lease has ended")
         return False
+
+    def _transport_of(self, job: JobItem) -> Transport:
+        """The one by which it was started: no other one knows where its program is."""
+        name = str(job.work.get("transport", self._transport.name))
+        if name not in self._transports:
+            try:
+                self._transports[name] = self._other(name)
+            except Refused as fault:
+                raise Refused(
+                    f"{job.key} was started by {job.who} with --transport {name}, and does not answer; to look after "
+                    f"it, mend this: {fault}"
+                ) from fault
+        return self._transports[name]
 
     def _ended(self, job: JobItem, ended: Ended) -> bool:
         if not self._ledger.revoke(job):
@@ -152,7 +206,9 @@ class Run:
 
     def _close(self, job: JobItem, reason: str, *, counted: bool, fault: bool = False) -> bool:
         """Give back what is not done, and free the slot."""
-        wait = 0 if fault or job.state == CLAIMED else float(job.work.get("settle_seconds", 0))
+        begun = job.state not in (CLAIMED, READY)
+        counted = counted and begun
+        wait = float(job.work.get("settle_seconds", 0)) if begun else 0
         back = self._ledger.give_back(job.batch, job.ids, reason or "its runner was killed", counted=counted, wait=wait)
         self._ledger.drop(job.key, job.batch)
         for name in self.counts:
@@ -219,7 +275,7 @@ class Run:
     def _start(self, key: str, batch: Batch) -> int:
         """Claim a batch's filesets and start its program; the number of programs, 0 or 1."""
         alone = batch.key not in self._made
-        work = self._wanted.work(self._who, self._transport.log, alone=alone)
+        work = self._wanted.work(self._who, self._transport, alone=alone)
         token = self._ledger.take(key, work, [entry.id for entry in batch.entries], self._who)
         if token is None:
             self._waiting.append(batch)
@@ -233,21 +289,29 @@ class Run:
         try:
             task = self._transport.start(key, token)
         except NotStarted as fault:
-            self._not_started(key, token, ids, fault)
-            return 0
-        self._ledger.note_task(key, token, task)
+            if not self._runs_all_the_same(key, token):
+                self._not_started(key, token, ids, fault)
+                return 0
+            task = ""
+        else:
+            self._ledger.note_task(key, token, task)
         self._no_room_since = None
         self._open_keys[token] = batch.key
         size = sum(entry.size for entry in claimed)
         self._event("started", {"key": key, "filesets": len(claimed), "bytes": size, "task": task})
         return 1
 
-    def _not_started(self, key: str, token: str, ids: list[str], fault: NotStarted) -> None:
-        """What ECS did not take, it may take later; a task that did start after all finds no job."""
+    def _runs_all_the_same(self, key: str, token: str) -> bool:
+        """Whether the program has taken the job, though its start is said to have failed; if not, it can no more."""
         job = self._ledger.job(key)
-        if job and job.batch == token and self._ledger.revoke(job):
-            self._ledger.give_back(token, ids, str(fault), counted=False)
-            self._ledger.drop(key, token)
+        if job is None or job.batch != token or job.state not in (CLAIMED, READY):
+            return True
+        return not self._ledger.revoke(job)
+
+    def _not_started(self, key: str, token: str, ids: list[str], fault: NotStarted) -> None:
+        """What ECS did not take, it may take later."""
+        self._ledger.give_back(token, ids, str(fault), counted=False)
+        self._ledger.drop(key, token)
         now = time.monotonic()
         self._begin_at = now + 5 * self._wanted.poll_seconds
         if fault.passing:
@@ -264,82 +328,3 @@ class Run:
             states = (PENDING, IMPORTING)
             return next(self._ledger.entries(*states, under=self._wanted.under), None) is not None
         return self._ledger.number(PENDING) > 0
-
-
-def one_job(
-    ledger: Ledger,
-    transport: Transport,
-    work: Mapping[str, Any],
-    *,
-    key: str,
-    event: Event,
-    poll_seconds: float = 2.0,
-    ids: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    """Have a job done that is no import, and wait for its result; one that somebody has begun is waited for.
-
-    Raises:
-        Failed: it did not start, ended without a result, or could not be done: the reason is the program's own.
-    """
-    token = ledger.take(key, work, ids, who())
-    if token is None:
-        token = _joined(ledger, transport, work, key=key, event=event, ids=ids)
-    try:
-        if (job := ledger.job(key)) and job.batch == token and job.state == CLAIMED:
-            ledger.ready(key, token, ids)
-            _start(ledger, transport, key, token, event, poll_seconds)
-        result = _result(ledger, transport, key, token, event, poll_seconds)
-    finally:
-        ledger.drop(key, token)
-    if error := result.get("error"):
-        raise Failed(str(error).rstrip(".") + ".")
-    return result
-
-
-def _joined(
-    ledger: Ledger, transport: Transport, work: Mapping[str, Any], *, key: str, event: Event, ids: tuple[str, ...]
-) -> str:
-    """The token of the job that is there already; of a new one, if the program of that certainly does not run."""
-    job = ledger.job(key)
-    # Past its lease, a result is an old one, and a job that was not claimed to the end has no program.
-    if job and time.time() > job.expires and (job.state in (CLAIMED, DONE) or transport.ended(job)):
-        ledger.drop(key, job.batch)
-        job = None
-    if job:
-        event("waiting", {"reason": f"{job.who} has begun the same, and this waits for its end"})
-        return job.batch
-    token = ledger.take(key, work, ids, who())
-    if token is None:
-        raise Failed("somebody else has just begun the same; run this again when that is done.")
-    return token
-
-
-def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float) -> None:
-    begun = time.monotonic()
-    while True:
-        try:
-            ledger.note_task(key, token, transport.start(key, token))
-            return
-        except NotStarted as fault:
-            if not fault.passing or time.monotonic() - begun > ROOM_SECONDS:
-                raise Failed(f"the importer's container did not start: {str(fault).rstrip('.')}.") from None
-            event("waiting", {"reason": str(fault)})
-            time.sleep(5 * poll_seconds)
-
-
-def _result(
-    ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float
-) -> dict[str, Any]:
-    ended: Ended | None = None
-    while True:
-        job = ledger.job(key)
-        if job is None or job.batch != token:
-            raise Failed("somebody else waited for the same and has its result; `status` shows what came of it.")
-        if job.state == DONE:
-            return job.result
-        if ended is not None:
-            raise Failed(f"the container ended without a result: {ended.reason}; its log is in {transport.log}.")
-        event("progress", {"job": job})
-        if job.state != RUNNING or time.time() > job.expires - float(job.work.get("lease_seconds", 120)) / 2:
-            ended = transport.ended(job)
-        time.sleep(poll_seconds)

@@ -24,8 +24,9 @@ from scripts import console
 from scripts.errors import Failed, Refused
 from scripts.ingest import report, scanned, sources
 from scripts.ingest.ecs_task import TaskTransport, Transport
-from scripts.ingest.importing import Run, Wanted, one_job, who
+from scripts.ingest.importing import Run, Wanted, who
 from scripts.ingest.ledger import Entry, Ledger, Total, job_key
+from scripts.ingest.one_job import one_job
 from scripts.ingest.opened import Opened, open_workspace
 from scripts.ingest.wanted import show_plan, wanted
 from scripts.ingest.watching import Watch
@@ -155,7 +156,7 @@ def run_command(
         console.say("nothing is pending: scan a folder first, or see `status`.")
     begun = time.monotonic()
     with Watch(total) as watch:
-        run = Run(at.ledger, way, asked, watch)
+        run = Run(at.ledger, way, asked, watch, at.transport)
         run.run()
     after = at.ledger.totals(asked.under)
     if as_json:

@@ -16,9 +16,10 @@ from containers import BOOTSTRAP, package
 from containers.importer import entries
 from local_aws.stand_ins.omero.state import Server
 from scripts.ingest.ecs_task import TaskTransport
-from scripts.ingest.importing import Run, Wanted, one_job
+from scripts.ingest.importing import Run, Wanted
 from scripts.ingest.imports import Place
 from scripts.ingest.ledger import INDEX, Ledger
+from scripts.ingest.one_job import one_job
 from scripts.ingest.opened import Opened
 from settings import Workspace
 from tests.conftest import workspace
@@ -72,8 +73,9 @@ class Importing:
         key = f"job#scan#{time.time_ns()}"
         return one_job(self.ledger, self.transport(), work, key=key, event=self._event, poll_seconds=0.1)
 
-    def run(self, **more: Any) -> Run:
-        run = Run(self.ledger, self.transport(), Wanted(**{**QUICK, **more}), self._event)
+    def run(self, kind: str = "task", **more: Any) -> Run:
+        transport = self.place.transport(kind)
+        run = Run(self.ledger, transport, Wanted(**{**QUICK, **more}), self._event, self.place.transport)
         run.run()
         return run
 

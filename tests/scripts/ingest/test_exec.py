@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import multiprocessing
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from containers.importer.entries import IMPORTED
+from containers.importer.entries import IMPORTED, PENDING, RUNNING
 from scripts.errors import Failed, Refused
+from scripts.ingest import ecs_exec
 from scripts.ingest.ecs_exec import ExecTransport
-from scripts.ingest.exec_channel import Channel
-from scripts.ingest.importing import Run, Wanted
+from scripts.ingest.exec_channel import Answer, Channel
+from scripts.ingest.ledger import JobItem
+from tests.local_aws.conftest import QUICK as SETTINGS
 from tests.local_aws.ecs_help import until
+from tests.scripts.ingest.exec_help import children, task_of_server
 from tests.scripts.ingest.hostile import names
-from tests.scripts.ingest.imports_help import QUICK, Importing
+from tests.scripts.ingest.imports_help import Importing
 from tests.scripts.ingest.test_importing import HOSTILE_NAMES
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "session-manager-plugin"
-    path.write_text(
-        f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.stand_in_plugin "$@"\n', encoding="utf-8"
-    )
-    path.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    return path
-
-
-@pytest.fixture
-def server(importing: Importing) -> Iterator[Importing]:
-    """The server's own container runs, as a service."""
-    programs, ecs = importing.programs, importing.programs.ecs
-    definition = programs.definition(
-        family=f"server-{ecs.cluster}",
-        name="server",
-        entryPoint=["sleep", "1000"],
-        environment=[{"name": "IMPORTER_PASSWORD", "value": "omero"}],
-        linuxParameters={"initProcessEnabled": True},
-    )
-    ecs.client.create_service(
-        cluster=ecs.cluster,
-        serviceName="server",
-        taskDefinition=definition,
-        desiredCount=1,
-        launchType="FARGATE",
-        enableExecuteCommand=True,
-        networkConfiguration=ecs.vpc,
-    )
-    importing.opened.parameters["omero/server_service_name"] = "server"  # type: ignore[index]
-
-    def ready() -> bool:
-        arns = ecs.client.list_tasks(cluster=ecs.cluster, serviceName="server")["taskArns"]
-        if not arns:
-            return False
-        (task,) = ecs.client.describe_tasks(cluster=ecs.cluster, tasks=arns)["tasks"]
-        agents = task["containers"][0].get("managedAgents") or [{"lastStatus": ""}]
-        return bool(agents[0]["lastStatus"] == "RUNNING")
-
-    until(ready, seconds=20)
-    yield importing
-    ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)
+FORK = multiprocessing.get_context("fork")
 
 
 def test_a_commands_exit_code_comes_back(server: Importing, plugin: Path) -> None:
@@ -97,8 +55,7 @@ def test_hostile_names_are_imported_through_the_servers_container(server: Import
     paths = [server.image(name, f"II*{number}".encode()) for number, name in enumerate(hostile)]
     server.scan()
     server.programs.fault(ExecuteCommand=["TargetNotConnectedException", "ThrottlingException"])
-    run = Run(server.ledger, ExecTransport(server.opened), Wanted(**{**QUICK, "lease_seconds": 20}), lambda *_: None)
-    run.run()
+    server.run("exec", lease_seconds=20)
     assert server.states() == dict.fromkeys(paths, IMPORTED)
     assert sorted(image.name for image in server.server.images()) == sorted(hostile)
 
@@ -118,3 +75,126 @@ def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pyt
         Channel(importing.opened)
     assert "session-manager-plugin is not on the PATH" in str(caught.value)
     assert "no task of the ECS service none runs" in str(caught.value)
+
+
+def _job(transport: ExecTransport, server: Importing, **more: Any) -> JobItem:
+    """One that has been taken, or is about to be."""
+    key = f"job#{time.time_ns()}"
+    token = server.ledger.take(key, {"do": "verify", "lease_seconds": 3}, [], "tester")
+    assert token
+    server.ledger.ready(key, token, [])
+    job = server.ledger.job(key)
+    assert job
+    return JobItem(**{**vars_of(job), **more})
+
+
+def vars_of(job: JobItem) -> dict[str, Any]:
+    return {name: getattr(job, name) for name in JobItem.__dataclass_fields__}
+
+
+def test_an_import_outlives_the_session_that_began_it_and_needs_no_other(
+    server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = server.image("a.tif")
+    server.scan()
+    idle = float(SETTINGS["LOCAL_AWS_EXEC_IDLE_SECONDS"])
+    server.server.fault("slow", "a.tif", seconds=idle + 1)
+    sessions: list[float] = []
+    ran = Channel.run
+
+    def counted(self: Channel, *arguments: Any, **more: Any) -> Answer:
+        answer = ran(self, *arguments, **more)
+        sessions.append(time.monotonic())
+        return answer
+
+    monkeypatch.setattr(Channel, "run", counted)
+    server.run("exec")
+    assert server.states() == {path: IMPORTED}
+    assert len(server.server.jvm_starts()) == 1
+    assert time.monotonic() - sessions[-1] > idle, "while it beats, nobody looks whether it runs"
+
+
+def test_an_importer_is_seen_among_processes_that_are_not_ours(server: Importing, plugin: Path) -> None:
+    transport = ExecTransport(server.opened)
+    channel = Channel(server.opened)
+    job = _job(transport, server, state=RUNNING, task=channel.task)
+    assert (
+        channel.run(f"trap '' HUP; export LEDGER_BATCH={job.batch}; setsid sleep 60 </dev/null >/dev/null 2>&1 &").code
+        == 0
+    )
+    # A process that has ended, or is another user's, makes grep's exit code 2.
+    find = ecs_exec.FIND.format(batch=job.batch) + " /proc/4194304/environ"
+    assert channel.run(find.replace(" 2>/dev/null", "") + " 2>/dev/null").code == 2
+    assert transport.ended(job) is None
+    transport.stop(job, "a test")
+    ended = transport.ended(job)
+    assert ended is not None
+    assert ended.counted
+
+
+@pytest.mark.parametrize("fault", ["mute", "AccessDeniedException", "plugin"])
+def test_what_cannot_be_looked_at_has_not_ended(
+    server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    transport = ExecTransport(server.opened)
+    job = _job(transport, server, state=RUNNING, task=task_of_server(server.programs.ecs))
+    with monkeypatch.context() as now:
+        now.setattr(ecs_exec, "LOOK_SECONDS", 1.0)
+        if fault == "plugin":
+            now.setattr(transport._channel, "_plugin", "/bin/false")
+        else:
+            server.programs.fault(**{"session" if fault == "mute" else "ExecuteCommand": [fault]})
+        assert transport.ended(job) is None
+    assert transport.ended(job) is not None
+
+
+def test_a_server_that_is_replaced_takes_its_importers_with_it_and_no_sooner(server: Importing, plugin: Path) -> None:
+    paths = [server.image(f"{number}.tif") for number in range(3)]
+    server.scan()
+    transport = ExecTransport(server.opened)
+    ecs = server.programs.ecs
+    old = task_of_server(ecs)
+    job = _job(transport, server, state=RUNNING, task=old)
+    ecs.client.stop_task(cluster=ecs.cluster, task=old)
+    while server.programs.task(old)["lastStatus"] != "STOPPED":
+        ended = transport.ended(job)
+        assert ended is None or server.programs.task(old)["lastStatus"] == "STOPPED"
+    assert transport.ended(job) is not None
+    until(lambda: task_of_server(ecs), seconds=20)
+    server.ledger.drop(job.key, job.batch)
+    server.run("exec")
+    assert server.states() == dict.fromkeys(paths, IMPORTED)
+
+
+def test_each_job_is_looked_after_by_the_transport_that_began_it(server: Importing, plugin: Path) -> None:
+    paths = [server.image(f"{number}.tif") for number in range(2)]
+    server.scan()
+    server.server.fault("slow", "", seconds=1)
+    work = {"do": "import", "transport": "exec", "lease_seconds": 1}
+    entries = list(server.ledger.entries(PENDING))
+    token = server.ledger.take("slot#00", work, [entry.id for entry in entries], "another")
+    assert token
+    server.ledger.claim(token, entries)
+    server.ledger.ready("slot#00", token, [entry.id for entry in entries])
+    taken = server.ledger.job("slot#00")
+    assert taken
+    task = task_of_server(server.programs.ecs)
+    server.ledger._update("slot#00", {"state": RUNNING, "task": task}, when="attribute_exists(id)")
+    server.run("task")
+    assert server.states() == dict.fromkeys(paths, IMPORTED)
+    assert task_of_server(server.programs.ecs) == task, "the server's own task was stopped for an importer's"
+
+
+def _hold(server: Importing) -> None:
+    Channel(server.opened).run("sleep 60")
+
+
+def test_the_plugin_does_not_outlive_its_runner(server: Importing, plugin: Path) -> None:
+    runner = FORK.Process(target=_hold, args=(server,))
+    runner.start()
+    assert runner.pid
+    (started,) = until(lambda: children(runner.pid or 0))
+    time.sleep(0.5)
+    runner.kill()
+    runner.join()
+    until(lambda: not Path(f"/proc/{started}").exists(), seconds=5)

@@ -9,7 +9,7 @@ import pytest
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from scripts.errors import Failed
 from scripts.ingest.batches import Limits
-from scripts.ingest.importing import one_job
+from scripts.ingest.one_job import one_job
 from tests.scripts.ingest.hostile import names
 from tests.scripts.ingest.imports_help import Importing
 

@@ -40,7 +40,7 @@ def _run(importing: Importing, parallel: int, filesets: int) -> None:
     ledger = Ledger(opened.client("dynamodb"), opened.parameter("data/ledger_table_name"))
     wanted = Wanted(**{**QUICK, "parallel": parallel, "limits": Limits(filesets=filesets)})
     try:
-        Run(ledger, TaskTransport(opened), wanted, lambda *_: None).run()
+        Run(ledger, TaskTransport(opened), wanted, lambda *_: None, lambda _: TaskTransport(opened)).run()
     except Failed:
         os._exit(1)
     os._exit(0)

@@ -9,8 +9,8 @@ import pytest
 
 from containers.importer.entries import IMPORTED, PENDING
 from scripts.errors import Failed
-from scripts.ingest.importing import one_job
 from scripts.ingest.ledger import job_key
+from scripts.ingest.one_job import one_job
 from tests.scripts.ingest.imports_help import Importing
 
 
