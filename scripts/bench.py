@@ -1,4 +1,4 @@
-"""Measure how long a person waits: synthesis with and without the light bindings, `cdktf synth`, a plan.
+"""Measure how long a person waits: synthesis with and without the light bindings, `cdktf synth`, a plan, imports.
 
 Everything is measured in one run on one machine, so that the ratios mean something. The plan is of
 stacks that were just deployed to the local AWS: it finds nothing to change.
@@ -20,8 +20,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from local_aws import stand_ins as programs
+from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws
-from scripts import console, toolchain
+from scripts import bench_imports, console, toolchain
 from scripts.errors import Failed
 from scripts.rehearse import FOLDER, Rehearsal, empty, environ_of
 from settings import Workspace, load
@@ -67,7 +69,7 @@ def bench(
     runs: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median is shown.")] = 3,
     plan: Annotated[bool, typer.Option(help="Deploy to the local AWS and measure a plan too (minutes).")] = True,
 ) -> None:
-    """Print seconds and memory of synthesis and plan for the workspace demo."""
+    """Print seconds and memory of synthesis and plan for the workspace demo, and what an import takes of ours."""
     toolchain.require()
     workspace = load("demo")
     environ = {**toolchain.environment(), VARIABLE: workspace.name}
@@ -80,7 +82,7 @@ def bench(
             "cdktf synth": _median(runs, lambda: _timed(["cdktf", "synth", "--output", folder], environ, ROOT)),
         }
     if plan:
-        measures |= _plans(workspace, runs)
+        measures |= _deployed(workspace, runs)
     _show(measures)
 
 
@@ -119,14 +121,17 @@ def _median(runs: int, measure: Callable[[], Measure]) -> Measure:
     return sorted((measure() for _ in range(runs)), key=lambda one: one.seconds)[(runs - 1) // 2]
 
 
-def _plans(workspace: Workspace, runs: int) -> dict[str, Measure]:
-    """Deploy to a local AWS and plan each stack; exit code 0 of a plan means that nothing is to change."""
+def _deployed(workspace: Workspace, runs: int) -> dict[str, Measure]:
+    """Deploy to a local AWS, import slides there, and plan each stack; a plan ends with 0 if nothing is to change."""
     folder = FOLDER / "bench"
     empty(folder)
-    with LocalAws(region=workspace.region, log=folder / "aws.log") as aws:
+    settings = {FILES_VARIABLE: str(folder / "files"), programs.VARIABLE: str(programs.IMAGES)}
+    with LocalAws(region=workspace.region, log=folder / "aws.log", settings=settings) as aws:
         run = Rehearsal(workspace, find(workspace.name), folder, environ_of(workspace, aws))
         run.ensure_state()
         run.cdktf("deploy")
+        if programs.can_run():
+            bench_imports.show_overhead(run)
         command = ["terraform", "plan", "-detailed-exitcode", "-no-color"]
         return {
             f"plan of {stack.name}, nothing to change": _median(runs, lambda at=stack: _timed(command, run.environ, at))  # type: ignore[misc]

@@ -20,14 +20,18 @@ from rich.table import Table
 from containers.importer import entries
 from containers.importer.entries import PENDING
 from local_aws.server import LocalAws
+from local_aws.stand_ins.omero.state import Server
 from scripts import console
 from scripts.errors import Failed
 from scripts.ingest.batches import Limits, cut, keys
 from scripts.ingest.ledger import INDEX, THREADS, Entry, Ledger
+from scripts.rehearse import Rehearsal
+from scripts.rehearse_imports import imports
 from settings.load import ROOT
 
 ENTRIES = 300
 MILLION = 1_000_000
+SLIDES = 1000
 # Aims: planning a million stays on a laptop, and a JVM is worth its start.
 AIM_MB = 300
 AIM_SECONDS = 60
@@ -71,6 +75,33 @@ def plan(number: int) -> dict[str, float]:
         "mb": used * (1024 if sys.platform == "linux" else 1) / 1000**2,
         "jvms": batches * 1000 / number,
     }
+
+
+def show_overhead(run: Rehearsal) -> None:
+    """Import some slides where stacks are deployed, and print what that takes beyond OMERO's own importer.
+
+    The importer is a stand-in, the containers are real: what a task takes to start on AWS is not in it.
+    """
+    data = next(stack for stack in run.stacks() if stack.name == "data")
+    run.read_outputs(data)
+    folder = run.omero / "Bench"
+    folder.mkdir()
+    for number in range(SLIDES):
+        (folder / f"slide {number:05}.svs").write_bytes(b"II*\0%d" % number)
+    with run.step(f"scan {SLIDES} slides"):
+        imports(run.environ, run.folder, "scan", "/OMERO/Bench", "--settle", "0")
+    with run.step(f"import {SLIDES} slides"):
+        took = json.loads(imports(run.environ, run.folder, "run", "--parallel", "1", "--json"))
+    if took["imported"] != SLIDES:
+        raise Failed(f"{took['imported']} of {SLIDES} slides were imported; there is nothing to measure.")
+    jvms = len(Server(run.omero).jvm_starts())
+    own, importer = took["seconds"] - took["importer_seconds"], took["importer_seconds"]
+    table = Table("measure", "value", "aim")
+    table.add_row(f"JVM starts for {SLIDES} files (the original: {SLIDES})", str(jvms), f"under {AIM_JVMS}")
+    table.add_row("OMERO's own importer, ms per file", f"{1000 * importer / SLIDES:.0f}", "")
+    table.add_row("beyond it, ms per file", f"{1000 * own / SLIDES:.0f}", "")
+    table.add_row("beyond it, part of all", f"{own / took['seconds']:.0%}", "")
+    console.err.print(table)
 
 
 def _items(number: int) -> Iterator[dict[str, dict[str, Any]]]:

@@ -111,6 +111,15 @@ class Rehearsal:
         words = (command, "*", "--auto-approve", "--output", str(self.out))
         self._run(f"cdktf {command} '*'", command, "scripts.run", "cdktf", *words)
 
+    def read_outputs(self, stack: Path) -> None:
+        """Have the outputs of a stack that is deployed in `outputs`."""
+        _, outputs = read(["terraform", "output", "-json"], environ=self.environ, folder=stack)
+        self.outputs[stack.name] = {
+            name: output["value"]
+            for name, output in json.loads(outputs).items()
+            if not name.startswith("cross-stack-output-")
+        }
+
     def _run(self, step: str, log: str, module: str, *words: str) -> None:
         with self.step(step) as progress:
             stream(
@@ -248,12 +257,7 @@ def _plan(run: Rehearsal, stack: Path) -> str | None:
         return f"failed with exit code {code}; see {log.relative_to(ROOT)}."
     _, plan = terraform("show", "-json", "again.tfplan")
     (run.folder / f"plan-{stack.name}.json").write_text(plan, encoding="utf-8")
-    _, outputs = terraform("output", "-json")
-    run.outputs[stack.name] = {
-        name: output["value"]
-        for name, output in json.loads(outputs).items()
-        if not name.startswith("cross-stack-output-")
-    }
+    run.read_outputs(stack)
     _, resources = terraform("state", "list")
     run.resources[stack.name] = sum(not line.startswith("data.") for line in resources.splitlines())
     return None

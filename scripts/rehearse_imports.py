@@ -33,20 +33,24 @@ def import_(environ: Mapping[str, str], folder: Path, omero: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"II*\0" + bytes([number]) * 1000)
     expected = sorted(f"{FOLDER}/{name}" for name in (*SLIDES, FILESET[0]))
-    _imports(environ, folder, "scan", FOLDER, "--settle", "1")
-    _imports(environ, folder, "run", "--target", TARGET, "--create-target")
-    again = json.loads(_imports(environ, folder, "run", "--target", TARGET, "--json"))
+    imports(environ, folder, "scan", FOLDER, "--settle", "1")
+    imports(environ, folder, "run", "--target", TARGET, "--create-target")
+    again = json.loads(imports(environ, folder, "run", "--target", TARGET, "--json"))
     if again["imported"] or again["already"]:
         raise Failed(f"a second `imports run` would have imported something: {again}.")
-    _imports(environ, folder, "verify")
-    rows: list[dict[str, Any]] = json.loads(_imports(environ, folder, "report", "--under", FOLDER))
+    imports(environ, folder, "verify")
+    rows: list[dict[str, Any]] = json.loads(imports(environ, folder, "report", "--under", FOLDER))
     imported = sorted(row["path"] for row in rows if row["state"] == "imported" and row["images"])
     if imported != expected:
         raise Failed(f"the ledger has {imported} as imported, and not {expected}.")
 
 
-def _imports(environ: Mapping[str, str], folder: Path, *words: str) -> str:
-    """Run a command; what it writes to stdout. Its stderr goes to the log."""
+def imports(environ: Mapping[str, str], folder: Path, *words: str) -> str:
+    """Run `imports` with these words; what it writes to stdout. All of it goes to a log in `folder`.
+
+    Raises:
+        Failed: it did; with its own last line.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "scripts.ingest.imports", *words],
         cwd=ROOT,

@@ -25,6 +25,8 @@ from scripts.ingest.sources import DATA_DIR
 BEGIN_SECONDS = 180.0
 # Of a session that only looks.
 LOOK_SECONDS = 60.0
+# What leaves open what goes on in the container.
+NOT_KNOWN: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)
 # Processes of a batch: it is in the environment of the program, and of the importer that it starts. grep's exit code is
 # 2 whether or not it found any: other users' processes it may not read.
 FIND = "grep -lzx LEDGER_BATCH={batch} /proc/[0-9]*/environ 2>/dev/null"
@@ -119,7 +121,7 @@ class ExecTransport:
                 return None
             look = LOOK.format(find=FIND.format(batch=job.batch), runs=RUNS, gone=GONE)
             answer = self._channel.run(look, task=job.task, seconds=LOOK_SECONDS)
-        except (Failed, *aws.ERRORS):
+        except NOT_KNOWN:
             return None
         if answer.code != GONE:
             return None
@@ -130,5 +132,5 @@ class ExecTransport:
         find = FIND.format(batch=job.batch)
         for signal in ("TERM", "KILL"):
             script = f"for each in $({find} | cut -d/ -f3); do kill -{signal} $each; done; sleep 1"
-            with contextlib.suppress(Failed, *aws.ERRORS):
+            with contextlib.suppress(*NOT_KNOWN):
                 self._channel.run(script, task=job.task, seconds=LOOK_SECONDS)

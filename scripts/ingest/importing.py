@@ -99,8 +99,9 @@ def who() -> str:
 
 
 class Run:
-    """One run. `event(kind, facts)` is told of what happens; `counts` are of the batches whose end this run saw.
+    """One run. `event(kind, facts)` is told of what happens.
 
+    `counts` and `importer_seconds` (of OMERO's own importers) are of the batches whose end this run saw.
     `other` makes the transport of jobs that somebody else has started by another one than this run's `transport`.
     """
 
@@ -129,6 +130,7 @@ class Run:
         self._no_room_since: float | None = None
         self._begin_at = 0.0
         self.counts = {"imported": 0, "already": 0, "failed": 0, "pending": 0}
+        self.importer_seconds = 0.0
 
     def run(self) -> None:
         """Go on until nothing is left.
@@ -213,6 +215,7 @@ class Run:
         self._ledger.drop(job.key, job.batch)
         for name in self.counts:
             self.counts[name] += job.result.get(name, 0)
+        self.importer_seconds += job.result.get("importer_seconds", 0)
         error = job.result.get("error") or (reason if fault else "")
         if error:
             self._faults.append(error)

@@ -160,7 +160,8 @@ def run_command(
         run.run()
     after = at.ledger.totals(asked.under)
     if as_json:
-        _print_json({"seconds": time.monotonic() - begun, **run.counts, "states": _totals(after)})
+        seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
+        _print_json({**seconds, **run.counts, "states": _totals(after)})
     console.say(
         f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
         f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"

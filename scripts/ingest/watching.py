@@ -13,6 +13,7 @@ from scripts import console
 from scripts.ingest.report import duration, size
 
 LINE_SECONDS = 20.0
+COUNTS = ("imported", "already", "failed", "pending")
 
 
 class Watch:
@@ -49,7 +50,7 @@ class Watch:
             )
         elif kind == "ended":
             job, reason = facts["job"], facts["reason"]
-            counts = ", ".join(f"{value} {name}" for name, value in job.result.items() if name != "error" and value)
+            counts = ", ".join(f"{job.result[name]} {name}" for name in COUNTS if job.result.get(name))
             back = f", {facts['back']} given back" if facts["back"] else ""
             why = f": {reason}" if reason else ""
             console.say(f"{job.key}: ended, {counts or 'nothing done'}{back}{why}")
