@@ -21,6 +21,8 @@ from scripts.ingest.ledger import JobItem
 from scripts.ingest.opened import Opened
 from scripts.ingest.sources import DATA_DIR
 
+# What may go wrong with a session: nothing can be told of the program then.
+FAULTS: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)
 # From a job's claim to its program's first sign of life: to write it and to start it take sessions of seconds each.
 BEGIN_SECONDS = 180.0
 # Of a session that only looks.
@@ -119,7 +121,7 @@ class ExecTransport:
                 return None
             look = LOOK.format(find=FIND.format(batch=job.batch), runs=RUNS, gone=GONE)
             answer = self._channel.run(look, task=job.task, seconds=LOOK_SECONDS)
-        except (Failed, *aws.ERRORS):
+        except FAULTS:
             return None
         if answer.code != GONE:
             return None
@@ -130,5 +132,5 @@ class ExecTransport:
         find = FIND.format(batch=job.batch)
         for signal in ("TERM", "KILL"):
             script = f"for each in $({find} | cut -d/ -f3); do kill -{signal} $each; done; sleep 1"
-            with contextlib.suppress(Failed, *aws.ERRORS):
+            with contextlib.suppress(*FAULTS):
                 self._channel.run(script, task=job.task, seconds=LOOK_SECONDS)
