@@ -21,12 +21,12 @@ from scripts.ingest.ledger import JobItem
 from scripts.ingest.opened import Opened
 from scripts.ingest.sources import DATA_DIR
 
+# What may go wrong with a session: nothing can be told of the program then.
+FAULTS: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)
 # From a job's claim to its program's first sign of life: to write it and to start it take sessions of seconds each.
 BEGIN_SECONDS = 180.0
 # Of a session that only looks.
 LOOK_SECONDS = 60.0
-# What leaves open what goes on in the container.
-NOT_KNOWN: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)
 # Processes of a batch: it is in the environment of the program, and of the importer that it starts. grep's exit code is
 # 2 whether or not it found any: other users' processes it may not read.
 FIND = "grep -lzx LEDGER_BATCH={batch} /proc/[0-9]*/environ 2>/dev/null"
@@ -121,7 +121,7 @@ class ExecTransport:
                 return None
             look = LOOK.format(find=FIND.format(batch=job.batch), runs=RUNS, gone=GONE)
             answer = self._channel.run(look, task=job.task, seconds=LOOK_SECONDS)
-        except NOT_KNOWN:
+        except FAULTS:
             return None
         if answer.code != GONE:
             return None
@@ -132,5 +132,5 @@ class ExecTransport:
         find = FIND.format(batch=job.batch)
         for signal in ("TERM", "KILL"):
             script = f"for each in $({find} | cut -d/ -f3); do kill -{signal} $each; done; sleep 1"
-            with contextlib.suppress(*NOT_KNOWN):
+            with contextlib.suppress(*FAULTS):
                 self._channel.run(script, task=job.task, seconds=LOOK_SECONDS)

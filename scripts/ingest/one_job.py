@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from containers.importer.entries import DONE, RUNNING
+from containers.importer.entries import DONE, READY, RUNNING
 from scripts.errors import Failed
 from scripts.ingest.ecs_task import Ended, NotStarted, Transport
 from scripts.ingest.importing import ROOM_SECONDS, SILENT_SECONDS, Beats, Event, lease, who
@@ -28,16 +28,17 @@ def one_job(
     Raises:
         Failed: it did not start, ended without a result, or could not be done: the reason is the program's own.
     """
-    own = _taken(ledger, work, key=key, ids=ids)
-    if own:
-        try:
-            ledger.ready(key, own, ids)
-            _start(ledger, transport, key, own, event, poll_seconds)
-            result = _result(ledger, transport, key, own, event, poll_seconds)
-        finally:
-            ledger.drop(key, own)
-    else:
-        result = _of_another(ledger, transport, key, event, poll_seconds)
+    result = None
+    while result is None:
+        if own := _taken(ledger, work, key=key, ids=ids):
+            try:
+                ledger.ready(key, own, ids)
+                _start(ledger, transport, key, own, event, poll_seconds)
+                result = _result(ledger, transport, key, own, event, poll_seconds)
+            finally:
+                ledger.drop(key, own)
+        else:
+            result = _of_another(ledger, transport, key, event, poll_seconds)
     if error := result.get("error"):
         raise Failed(str(error).rstrip(".") + ".")
     return result
@@ -54,15 +55,24 @@ def _taken(ledger: Ledger, work: Mapping[str, Any], *, key: str, ids: tuple[str,
     return ledger.take(key, work, ids, who())
 
 
-def _of_another(ledger: Ledger, transport: Transport, key: str, event: Event, poll_seconds: float) -> dict[str, Any]:
-    """The result of a job that somebody else has begun, who may be gone by now."""
-    job = ledger.job(key)
-    if job is None:
-        raise Failed("somebody else has just ended the same; run this again if need be.")
-    event("waiting", {"reason": f"{job.who} has begun the same, and this waits for its end"})
-    result = _result(ledger, transport, key, job.batch, event, poll_seconds)
-    ledger.drop(key, job.batch)
-    return result
+def _of_another(
+    ledger: Ledger, transport: Transport, key: str, event: Event, poll_seconds: float
+) -> dict[str, Any] | None:
+    """The result of a job that somebody else has begun; None if it is gone, or nobody's any more."""
+    first = ledger.job(key)
+    if first:
+        event("waiting", {"reason": f"{first.who} has begun the same, and this waits for its end"})
+    while (job := ledger.job(key)) and first and job.batch == first.batch and time.time() <= job.expires:
+        if job.state == DONE:
+            ledger.drop(key, job.batch)
+            return job.result
+        if job.state == READY and transport.ended(job) and ledger.revoke(job):
+            # Its runner was killed before its program could begin.
+            ledger.drop(key, job.batch)
+            return None
+        event("progress", {"job": job})
+        time.sleep(poll_seconds)
+    return None
 
 
 def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float) -> None:

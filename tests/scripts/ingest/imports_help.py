@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Mapping
@@ -121,6 +122,12 @@ class LocalOpened(Opened):
 ENDPOINT = [""]
 
 
+@functools.cache
+def boto_session(region: str) -> boto3.Session:
+    """One for all: what it has read of AWS's models is read once."""
+    return boto3.Session("testing", "testing", region_name=region)
+
+
 @pytest.fixture
 def importing(programs: Programs) -> Importing:
     name = f"imports-{programs.ecs.cluster}"
@@ -145,7 +152,7 @@ def importing(programs: Programs) -> Importing:
     ENDPOINT[0] = programs.aws.endpoint
     opened = LocalOpened(
         workspace=settings,
-        session=boto3.Session("testing", "testing", region_name=programs.aws.region),
+        session=boto_session(programs.aws.region),
         parameters={
             "data/ledger_table_name": name,
             "omero/cluster_name": programs.ecs.cluster,

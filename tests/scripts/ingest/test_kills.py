@@ -1,63 +1,96 @@
-"""Randomised runs: runners, tasks and JVMs are killed, ECS and OMERO fail; each file is in OMERO once in the end.
+"""Randomised runs: runners, plugins, tasks, importers and JVMs are killed, the server is replaced, ECS, sessions and
+OMERO fail; each file is in OMERO once in the end.
 
-IMPORT_RUNS is the number of runs (3 unless set; `make kills` makes 500), IMPORT_SEED the first one's seed.
+IMPORT_RUNS is the number of runs (3 unless set; `make kills` makes 500), IMPORT_SEED the first seed. A third of them
+imports by tasks, a third by ECS Exec, and a third by both at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
+import signal
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from containers.importer.entries import FAILED, IMPORTED
-from scripts.errors import Failed
-from scripts.ingest import ecs_task
+from scripts import aws
+from scripts.errors import Failed, Refused
+from scripts.ingest import ecs_exec, ecs_task, exec_channel
 from scripts.ingest import ledger as ledger_module
 from scripts.ingest.batches import Limits
-from scripts.ingest.ecs_task import TaskTransport
 from scripts.ingest.importing import Run, Wanted
+from scripts.ingest.imports import Place
 from scripts.ingest.ledger import Ledger
+from tests.local_aws.ecs_help import until
+from tests.scripts.ingest.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports_help import QUICK, Importing, LocalOpened
 
 RUNS = int(os.environ.get("IMPORT_RUNS", "3"))
 FIRST = int(os.environ.get("IMPORT_SEED", "1"))
 FORK = multiprocessing.get_context("fork")
+WAYS = (("task",), ("exec",), ("task", "exec"))
+UNEXPECTED = 70
+FORESEEN: tuple[type[Exception], ...] = (Failed, Refused, *aws.ERRORS)
+# A look at the ledger takes the local AWS a tenth of a second of this machine's time.
+CALM = {"poll_seconds": 0.5}
+
+Faults = dict[str, list[str]]
 
 
-def _run(importing: Importing, parallel: int, filesets: int) -> None:
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS takes minutes for, takes the local one seconds; and a program is written in two sessions, not in six."""
+    monkeypatch.setattr(ledger_module, "CLAIM_SECONDS", 4)
+    monkeypatch.setattr(ecs_task, "LISTED_SECONDS", 5)
+    monkeypatch.setattr(ecs_exec, "BEGIN_SECONDS", 6)
+    monkeypatch.setattr(ecs_exec, "LOOK_SECONDS", 4)
+    monkeypatch.setattr(exec_channel, "DEADLINE_SECONDS", 5)
+    monkeypatch.setattr(exec_channel, "CONNECT_SECONDS", 3)
+    monkeypatch.setattr(exec_channel, "PIECE", 50_000)
+
+
+def _run(importing: Importing, way: str, parallel: int, filesets: int) -> None:
     """A runner of its own, with clients of its own."""
     opened = LocalOpened(
         workspace=importing.opened.workspace,
-        session=boto3.Session("testing", "testing", region_name=importing.programs.aws.region),
+        session=importing.opened.session,
         parameters=importing.opened.parameters,
     )
-    ledger = Ledger(opened.client("dynamodb"), opened.parameter("data/ledger_table_name"))
-    wanted = Wanted(**{**QUICK, "parallel": parallel, "limits": Limits(filesets=filesets)})
+    place = Place(opened, Ledger(opened.client("dynamodb"), opened.parameter("data/ledger_table_name")))
+    wanted = Wanted(**{**QUICK, **CALM, "parallel": parallel, "limits": Limits(filesets=filesets)})
     try:
-        Run(ledger, TaskTransport(opened), wanted, lambda *_: None, lambda _: TaskTransport(opened)).run()
-    except Failed:
+        Run(place.ledger, place.transport(way), wanted, lambda *_: None, place.transport).run()
+    except FORESEEN:
         os._exit(1)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(UNEXPECTED)
     os._exit(0)
 
 
-def _faults(chance: random.Random, names: list[str]) -> tuple[dict[str, list[str]], list[tuple[str, dict[str, Any]]]]:
-    """Of ECS, and of OMERO."""
-    ecs = {
-        "RunTask": chance.choices(
-            ["ThrottlingException", "RESOURCE:MEMORY", "lost", "ServerException"], k=chance.randrange(3)
-        ),
-        "DescribeTasks": ["ThrottlingException"] * chance.randrange(2),
-        "task": chance.choices(
-            [f"kill:{chance.uniform(0.2, 3):.1f}", f"spot:{chance.uniform(0.2, 3):.1f}", "CannotPullContainerError"],
-            k=chance.randrange(3),
-        ),
+def _ecs_faults(chance: random.Random) -> Faults:
+    def some(*kinds: str) -> list[str]:
+        return chance.choices(kinds, k=chance.randrange(3))
+
+    seconds = f"{chance.uniform(0.2, 3):.1f}"
+    return {
+        "RunTask": some("ThrottlingException", "RESOURCE:MEMORY", "lost", "ServerException"),
+        "DescribeTasks": some("ThrottlingException"),
+        "ExecuteCommand": some("TargetNotConnectedException", "ServerException", "lost", "AccessDeniedException"),
+        "session": some(f"drop:{chance.randrange(200)}", f"end:{seconds}", "mute"),
+        "task": some(f"kill:{seconds}", f"spot:{seconds}", "CannotPullContainerError"),
     }
+
+
+def _omero_faults(chance: random.Random, names: list[str]) -> list[tuple[str, dict[str, Any]]]:
     kinds: list[Callable[[], tuple[str, dict[str, Any]]]] = [
         lambda: ("crash", {"times": 1}),
         lambda: ("kill", {"times": 1}),
@@ -69,40 +102,70 @@ def _faults(chance: random.Random, names: list[str]) -> tuple[dict[str, list[str
     for _ in range(chance.randrange(4)):
         kind, more = chance.choice(kinds)()
         omero.append((kind, {"match": chance.choice(names), **more}))
-    return {name: some for name, some in ecs.items() if some}, omero
+    return omero
+
+
+def _kill(importing: Importing, chance: random.Random, runners: Sequence[Any], ways: Sequence[str]) -> None:
+    """Something dies that is no runner."""
+    table = importing.opened.parameter("data/ledger_table_name")
+    ecs = importing.programs.ecs
+    what = chance.choice(["importer", "importer", "plugin", "server"])
+    if what == "server" and "exec" in ways:
+        if task := task_of_server(ecs):
+            ecs.client.stop_task(cluster=ecs.cluster, task=task)
+        return
+    found = of_importers(table)
+    if what == "plugin":
+        found = [each for runner in runners for each in children(runner.pid)] or found
+    if found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(found), signal.SIGKILL)
+
+
+def _round(importing: Importing, chance: random.Random, ways: Sequence[str]) -> None:
+    """Runners run for a while, something else is killed, then they are."""
+    runners = [
+        FORK.Process(target=_run, args=(importing, chance.choice(ways), chance.randrange(1, 4), chance.randrange(1, 6)))
+        for _ in range(chance.randrange(1, 3))
+    ]
+    for runner in runners:
+        runner.start()
+    for _ in range(chance.randrange(1, 4)):
+        time.sleep(chance.uniform(0.1, 1.5))
+        if chance.random() < 0.5:
+            _kill(importing, chance, runners, ways)
+    plugins = [each for runner in runners for each in children(runner.pid or 0)]
+    for runner in runners:
+        runner.kill()
+        runner.join()
+        assert runner.exitcode in (0, 1, -signal.SIGKILL), "a runner ended by an error that it did not foresee"
+    until(lambda: not any(Path(f"/proc/{each}").exists() for each in plugins))
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + RUNS))
+@pytest.mark.usefixtures("short", "plugin")
 def test_every_file_is_in_omero_exactly_once_whatever_is_killed(
-    importing: Importing, seed: int, monkeypatch: pytest.MonkeyPatch
+    importing: Importing, seed: int, request: pytest.FixtureRequest
 ) -> None:
-    # What AWS takes minutes for, takes the local one seconds.
-    monkeypatch.setattr(ledger_module, "CLAIM_SECONDS", 4)
-    monkeypatch.setattr(ecs_task, "LISTED_SECONDS", 5)
     chance = random.Random(seed)
+    ways = WAYS[seed % len(WAYS)]
     names = [f"{number}'s \n $(file).tif" for number in range(chance.randrange(3, 9))]
     paths = [importing.image(name, f"II*{name}".encode()) for name in names]
+    if "exec" in ways:
+        request.getfixturevalue("server")
     importing.scan()
-    ecs, omero = _faults(chance, [f"{number}'s" for number in range(len(names))])
-    if ecs:
-        importing.programs.fault(**ecs)
-    for kind, more in omero:
+    importing.programs.fault(**_ecs_faults(chance))
+    for kind, more in _omero_faults(chance, [f"{number}'s" for number in range(len(names))]):
         importing.server.fault(kind, **more)
     for _ in range(chance.randrange(1, 4)):
-        runners = [
-            FORK.Process(target=_run, args=(importing, chance.randrange(1, 4), chance.randrange(1, 6)))
-            for _ in range(chance.randrange(1, 3))
-        ]
-        for runner in runners:
-            runner.start()
-        time.sleep(chance.uniform(0.1, 4))
-        for runner in runners:
-            runner.kill()
-            runner.join()
+        _round(importing, chance, ways)
     importing.server.clear_faults()
+    importing.programs.forget_faults()
     for _ in range(10):
+        if "exec" in ways:
+            until(lambda: task_of_server(importing.programs.ecs), seconds=20)
         try:
-            importing.run()
+            importing.run(chance.choice(ways), **CALM)
         except Failed:
             continue
         if not [importing.ledger.retry(entry) for entry in importing.ledger.entries(FAILED)]:
@@ -114,3 +177,4 @@ def test_every_file_is_in_omero_exactly_once_whatever_is_killed(
     recorded = {entry.path: entry.fileset for entry in importing.ledger.entries(IMPORTED)}
     assert recorded == {path: filesets[name] for path, name in zip(paths, names, strict=True)}, f"seed {seed}"
     assert importing.ledger.slots() == []
+    until(lambda: not of_importers(importing.opened.parameter("data/ledger_table_name")), seconds=20)
