@@ -20,6 +20,7 @@ from scripts.ingest import sources
 from scripts.ingest.changes import changing
 from scripts.ingest.exec_channel import Channel
 from scripts.ingest.opened import open_workspace
+from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.ingest.wanted import SKIPS
 
 app = typer.Typer(
@@ -38,11 +39,6 @@ NOT_TRIGGERED = (
     "the server of its own mount only. For those, `imports scan` and `imports run`, from a schedule if need be"
 )
 ICE = 'omero admin ice "server {what} DropBox"'
-
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 def import_args(target: str, transfer: str, skip: tuple[str, ...]) -> str:
@@ -135,7 +131,7 @@ def disable_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = F
 @app.command("status")
 def status_command(
     workspace: WorkspaceOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Whether DropBox runs, what it watches, and how it imports."""
     found = status(_run(Channel(open_workspace(workspace)), status_script()))

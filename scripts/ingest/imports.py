@@ -28,6 +28,7 @@ from scripts.ingest.importing import Run, Wanted, who
 from scripts.ingest.ledger import Entry, Ledger, Total, job_key
 from scripts.ingest.one_job import one_job
 from scripts.ingest.opened import Opened, open_workspace
+from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.ingest.wanted import show_plan, wanted
 from scripts.ingest.watching import Watch
 
@@ -41,16 +42,11 @@ SETTLE_SECONDS = 60
 # An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
 VERIFIED_AT_ONCE = 10_000
 
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
 UnderOption = Annotated[str, typer.Option("--under", help="Only what is at or below this path.")]
 TransportOption = Annotated[
     Literal["task", "exec"],
     typer.Option(help="`task`: tasks of their own. `exec`: the server's own container, by ECS Exec."),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @dataclass(frozen=True)
