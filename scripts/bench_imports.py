@@ -83,7 +83,7 @@ def show_overhead(run: Rehearsal) -> None:
     The importer is a stand-in, the containers are real: what a task takes to start on AWS is not in it.
     """
     data = next(stack for stack in run.stacks() if stack.name == "data")
-    run.read_outputs(data)
+    run.read_state(data)
     folder = run.omero / "Bench"
     folder.mkdir()
     for number in range(SLIDES):

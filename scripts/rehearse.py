@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,14 +111,18 @@ class Rehearsal:
         words = (command, "*", "--auto-approve", "--output", str(self.out))
         self._run(f"cdktf {command} '*'", command, "scripts.run", "cdktf", *words)
 
-    def read_outputs(self, stack: Path) -> None:
-        """Have the outputs of a stack that is deployed in `outputs`."""
-        _, outputs = read(["terraform", "output", "-json"], environ=self.environ, folder=stack)
+    def read_state(self, stack: Path) -> None:
+        """Have the `outputs` and the number of `resources` of a stack that is deployed."""
+        _, text = read(["terraform", "state", "pull"], environ=self.environ, folder=stack)
+        state = json.loads(text)
         self.outputs[stack.name] = {
             name: output["value"]
-            for name, output in json.loads(outputs).items()
+            for name, output in state["outputs"].items()
             if not name.startswith("cross-stack-output-")
         }
+        self.resources[stack.name] = sum(
+            len(resource["instances"]) for resource in state["resources"] if resource["mode"] == "managed"
+        )
 
     def _run(self, step: str, log: str, module: str, *words: str) -> None:
         with self.step(step) as progress:
@@ -245,21 +249,15 @@ def _plan_again(run: Rehearsal) -> None:
 
 
 def _plan(run: Rehearsal, stack: Path) -> str | None:
-    terraform: Callable[..., tuple[int, str]] = lambda *words: read(  # noqa: E731
-        ["terraform", *words], environ=run.environ, folder=stack
-    )
+    command = ["terraform", "plan", "-detailed-exitcode", "-no-color", "-out=again.tfplan"]
     log = run.folder / f"plan-{stack.name}.log"
-    code, text = terraform("plan", "-detailed-exitcode", "-no-color", "-out=again.tfplan")
+    code, text = read(command, environ=run.environ, folder=stack)
     log.write_text(text, encoding="utf-8")
     if code == 2:
         return f"finds something to change; see {log.relative_to(ROOT)}."
     if code:
         return f"failed with exit code {code}; see {log.relative_to(ROOT)}."
-    _, plan = terraform("show", "-json", "again.tfplan")
-    (run.folder / f"plan-{stack.name}.json").write_text(plan, encoding="utf-8")
-    run.read_outputs(stack)
-    _, resources = terraform("state", "list")
-    run.resources[stack.name] = sum(not line.startswith("data.") for line in resources.splitlines())
+    run.read_state(stack)
     return None
 
 
