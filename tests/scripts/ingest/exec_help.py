@@ -71,13 +71,13 @@ def children(pid: int) -> list[int]:
 
 
 def of_importers(table: str) -> list[int]:
-    """Programs, command lines and JVMs of importers with this ledger, in whatever container."""
+    """Programs, command lines and JVMs of importers with this ledger, in whatever container; the oldest first."""
     word = f"LEDGER_TABLE={table}".encode()
     return [each for each in _processes() if word in _read(each, "environ").split(b"\0")]
 
 
 def _processes() -> list[int]:
-    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    return sorted(int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
 
 
 def _read(pid: int, what: str) -> bytes:

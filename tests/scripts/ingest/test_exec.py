@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from scripts.ingest.exec_channel import Answer, Channel
 from scripts.ingest.ledger import JobItem
 from tests.local_aws.conftest import QUICK as SETTINGS
 from tests.local_aws.ecs_help import until
-from tests.scripts.ingest.exec_help import children, task_of_server
+from tests.scripts.ingest.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.hostile import names
 from tests.scripts.ingest.imports_help import Importing
 from tests.scripts.ingest.test_importing import HOSTILE_NAMES
@@ -146,6 +149,27 @@ def test_what_cannot_be_looked_at_has_not_ended(
             server.programs.fault(**{"session" if fault == "mute" else "ExecuteCommand": [fault]})
         assert transport.ended(job) is None
     assert transport.ended(job) is not None
+
+
+def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Importing, plugin: Path) -> None:
+    path = server.image("a.tif")
+    server.scan()
+    server.server.fault("slow", "a.tif", seconds=7, times=1)
+    table = server.opened.parameter("data/ledger_table_name")
+
+    def killed() -> None:
+        until(server.server.jvm_starts, seconds=20)
+        os.kill(of_importers(table)[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=killed)
+    killer.start()
+    server.run("exec", settle_seconds=0.5)
+    killer.join()
+    assert len(server.server.jvm_starts()) == 2
+    until(lambda: not of_importers(table))
+    time.sleep(1)
+    assert server.states() == {path: IMPORTED}
+    assert set(server.once().values()) == {1}
 
 
 def test_a_server_that_is_replaced_takes_its_importers_with_it_and_no_sooner(server: Importing, plugin: Path) -> None:
