@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from local_aws.stand_ins.omero import administration, importing
 from local_aws.stand_ins.omero import commands as others
-from local_aws.stand_ins.omero import importing
 from local_aws.stand_ins.omero.state import Refused
 
 
@@ -17,6 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     importing.configure(commands.add_parser("import"))
     others.configure(commands)
+    administration.configure(commands)
     args = parser.parse_args()
     args.quiet = getattr(args, "quiet", False) or args.all_quiet
     try:

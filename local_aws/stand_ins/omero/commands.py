@@ -1,25 +1,19 @@
-"""The commands beside `import` that scripts use: log-in, hql, obj, fs, search, user, group and admin."""
+"""The commands beside `import` that scripts use: log-in, hql, obj, fs, search, user and group."""
 
 from __future__ import annotations
 
 import argparse
-import fcntl
-import os
-import signal
 import sqlite3
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from local_aws.stand_ins.omero import hql, log_in, tables
 from local_aws.stand_ins.omero.log_in import DATA
-from local_aws.stand_ins.omero.state import Refused, Server, hashed
+from local_aws.stand_ins.omero.state import Refused, Server
 
 _OBJECTS = {"Project", "Dataset", "Screen", "ProjectDatasetLink", "DatasetImageLink", "Image", "Fileset"}
-_VAR_LOG = Path("/opt/omero/server/OMERO.server/var/log")
 
 
 def _print(line: str) -> None:
@@ -74,9 +68,6 @@ def configure(commands: Any) -> None:
             parser = add(name, _users if kind == "user" else _groups, listed)
             parser.add_argument("name", nargs="?")
             parser.add_argument("--style", choices=tables.STYLES)
-    administration = group("admin")
-    add("status", _status, administration)
-    add("start", _serve, administration).add_argument("--foreground", action="store_true")
     commands.add_parser("version").set_defaults(func=_version)
 
 
@@ -270,43 +261,6 @@ def _groups(args: argparse.Namespace) -> int:
     rows = server.query("SELECT id, name FROM experimentergroup ORDER BY id")
     _print(tables.text(["id", "name"], [list(row) for row in rows], args.style))
     return 0
-
-
-def _status(args: argparse.Namespace) -> int:
-    try:
-        server = Server(DATA)
-    except OSError:
-        return 1
-    up = server.get("state", "up") == "up"  # whether it has its lock or not
-    _print("Server reachable" if up else "Server not reachable")
-    return 0 if up else 1
-
-
-def _serve(args: argparse.Namespace) -> int:
-    """Hold the repository's lock and be the server until SIGTERM; wait for the lock as long as another has it."""
-    server = Server(DATA)
-    if password := os.environ.get("ROOTPASS"):
-        # Only when the database is new.
-        server.query(
-            "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
-        )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with server.lock_file().open("a") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
-        except OSError:
-            _log("waiting for the repository's lock")
-            fcntl.lockf(lock, fcntl.LOCK_EX)
-        _log("OMERO.blitz now accepting connections.")
-        while True:
-            time.sleep(3600)
-
-
-def _log(line: str) -> None:
-    _VAR_LOG.mkdir(parents=True, exist_ok=True)
-    with (_VAR_LOG / "Blitz-0.log").open("a", encoding="utf-8") as log:
-        log.write(f"{line}\n")
-    sys.stderr.write(f"{line}\n")
 
 
 def refused(error: Refused) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,11 +32,18 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(importing: Importing) -> Iterator[Importing]:
     """The server's own container runs, as a service."""
+    with run_server(importing, entry_point=["/bin/sh", "-c", PROCESS_1]):
+        yield importing
+
+
+@contextmanager
+def run_server(importing: Importing, *, entry_point: list[str]) -> Iterator[None]:
+    """Run it with this for its process 1."""
     programs, ecs = importing.programs, importing.programs.ecs
     definition = programs.definition(
         family=f"server-{ecs.cluster}",
         name="server",
-        entryPoint=["/bin/sh", "-c", PROCESS_1],
+        entryPoint=entry_point,
         environment=[{"name": "IMPORTER_PASSWORD", "value": "omero"}],
         linuxParameters={"initProcessEnabled": True},
     )
@@ -50,8 +58,16 @@ def server(importing: Importing) -> Iterator[Importing]:
     )
     importing.opened.parameters["omero/server_service_name"] = "server"  # type: ignore[index]
     until(lambda: task_of_server(ecs), seconds=20)
-    yield importing
+    yield
     ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)
+
+
+def replace_server(importing: Importing) -> None:
+    """Stop the server's task, and wait for the one that the service starts instead."""
+    ecs = importing.programs.ecs
+    before = task_of_server(ecs)
+    ecs.client.stop_task(cluster=ecs.cluster, task=before)
+    until(lambda: task_of_server(ecs) not in ("", before), seconds=60)
 
 
 def task_of_server(ecs: Ecs) -> str:

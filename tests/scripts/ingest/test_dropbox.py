@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from containers import script
 from scripts.errors import Refused
 from scripts.ingest import dropbox
+from tests.scripts.ingest.exec_help import replace_server, run_server
+from tests.scripts.ingest.imports_help import Importing
 
 TARGET = "regex:^.*/(?<Container1>.*?)"
 
 
-def run(script: str, folder: Path) -> tuple[int, str, list[list[str]]]:
+def run(text: str, folder: Path) -> tuple[int, str, list[list[str]]]:
     """In bash with a stand-in for `omero` that notes its words: exit code, output, the calls."""
     calls = folder / "calls"
     omero = folder / "omero"
     omero.write_text(f'#!/bin/bash\nprintf "%s\\001" "$@" >> {calls}; printf "\\n" >> {calls}; echo "said $2 $3"\n')
     omero.chmod(0o755)
-    script = script.replace("/OMERO", f"{folder}/OMERO")
+    text = text.replace("/OMERO", f"{folder}/OMERO")
     done = subprocess.run(
-        ["/bin/bash", "-c", script],
+        ["/bin/bash", "-c", text],
         capture_output=True,
         text=True,
         check=False,
@@ -83,6 +88,35 @@ def test_refuses_what_dropbox_would_take_otherwise(
 ) -> None:
     with pytest.raises(Refused, match=rule):
         dropbox.import_args(target, transfer, skip)
+
+
+def test_what_is_set_is_kept_by_the_next_server_too(
+    importing: Importing, plugin: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = ["/bin/bash", "-c", script("server.sh")]
+    with run_server(importing, entry_point=start):
+        monkeypatch.setattr(dropbox, "open_workspace", lambda _name: importing.opened)
+        words = ["enable", "--user", "alice", "--target", "Dataset:name:it's $HOME"]
+        done = CliRunner().invoke(dropbox.app, words)
+        assert done.exit_code == 0, done.stderr
+        first = told()
+        assert first["omero.fs.importArgs"] == """-T 'Dataset:name:it'"'"'s $HOME' --transfer=ln_s"""
+        assert first["omero.fs.watchDir"] == ""
+        assert first["folders"] == "alice"
+        assert first["state"] == "active (pid = 4242, enabled)"
+        replace_server(importing)
+        assert told() == first
+        assert CliRunner().invoke(dropbox.app, ["disable"]).exit_code == 0
+        assert told()["state"] == "inactive (disabled)"
+        assert told()["folders"] == "alice"
+
+
+def told() -> dict[str, str]:
+    """What `status` says."""
+    done = CliRunner().invoke(dropbox.app, ["status", "--json"])
+    assert done.exit_code == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def test_says_that_arrivals_do_not_trigger_it() -> None:
