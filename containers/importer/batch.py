@@ -41,10 +41,11 @@ class Batch:
         """Import what OMERO does not have yet. The counts, and how long OMERO's own importer took."""
         self._say("look")
         found = self._settled(omero)
+        read: dict[bytes, Any] = {}
         for each in list(self._left.values()):
             if filesets := found.get(each["path"]):
                 self._imported(each, filesets, already=True)
-            elif fault := _fault(each):
+            elif fault := _fault(each, read):
                 self._failed(each, fault)
         if self._left:
             self._import(omero)
@@ -153,11 +154,11 @@ def _general(done: Import) -> bool:
     return done.code in (103, 108, 200, 202) or any(word in done.errors for word in UNREACHABLE)
 
 
-def _fault(each: Entry) -> str:
-    """Why a file should not be imported as it is now."""
+def _fault(each: Entry, read: dict[bytes, Any]) -> str:
+    """Why a file should not be imported as it is now; `read` are the folders that were read for others."""
     if not os.path.lexists(each["path"]):
         return MISSING
-    now = formats.one(each["path"], formats.Seen())
+    now = formats.one(each["path"], formats.Seen(), read)
     return "" if now and now.print == each["print"] else CHANGED
 
 

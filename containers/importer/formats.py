@@ -8,6 +8,7 @@ otherwise (`TOGETHER`), one importer gets all of them at once and OMERO groups t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -109,10 +110,16 @@ def filesets(folder: bytes, seen: Seen, skip: frozenset[bytes] = frozenset()) ->
             yield from filesets(os.path.join(folder, each), seen, skip)
 
 
-def one(path: bytes, seen: Seen) -> Fileset | None:
-    """The fileset whose main file is at `path`; None if there is none."""
+def one(path: bytes, seen: Seen, folders_read: dict[bytes, Folder | None] | None = None) -> Fileset | None:
+    """The fileset whose main file is at `path`; None if there is none.
+
+    Who asks for many at once gives them a dictionary to share: each folder is then read once, whatever it holds.
+    """
     folder, name = os.path.split(path)
-    read = _read(folder, seen)
+    known = {} if folders_read is None else folders_read
+    if folder not in known:
+        known[folder] = _read(folder, seen)
+    read = known[folder]
     if read is None or name not in read[0]:
         return None
     files, folders = read
@@ -164,9 +171,12 @@ def _beside(folder: bytes, name: bytes, kind: str, files: Files) -> set[bytes]:
     if kind in LISTING:
         found |= _listed(os.path.join(folder, name))
     if kind == "czi":
-        # The parts of a large one: `a.czi`, `a (1).czi`, `a (2).czi`.
-        part = re.compile(re.escape(stem) + rb" ?\(\d+\)\.czi", re.IGNORECASE)
-        found |= {other for other in files if part.fullmatch(other)}
+        # The parts of a large one: `a.czi`, `a (1).czi`, `a (2).czi`. Looked up, for a folder may hold thousands.
+        for number in itertools.count(1):
+            parts = {stem + form % number + name[len(stem) :] for form in (b" (%d)", b"(%d)")} & files.keys()
+            if not parts:
+                break
+            found |= parts
     if kind == "nd":
         found |= {other for other in files if other.startswith(stem + b"_") and suffix_of(other) in ("stk", "tif")}
     if kind in ("vms", "vmu"):

@@ -212,14 +212,17 @@ def retry_command(
     under: UnderOption = "",
     dry_run: DryRunOption = False,
 ) -> None:
-    """Have failed filesets imported by the next run. OMERO is asked first whether it has them after all."""
+    """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
     at = place(workspace)
     below = sources.path(at.opened, under) if under else b""
     found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
     count = 0
     for entry in found:
-        if entry.state != FAILED:
-            raise Refused(f"{entries.shown(entry.path)} is {entry.state}; only what is failed can be tried again.")
+        if entry.state != FAILED and not (entry.state == IMPORTED and entry.differs):
+            raise Refused(
+                f"{entries.shown(entry.path)} is {entry.state}; only what is failed, or what `verify` found to differ, "
+                "can be tried again."
+            )
         count += dry_run or at.ledger.retry(entry)
     console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
 

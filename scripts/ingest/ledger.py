@@ -240,9 +240,13 @@ class Ledger:
         return sum(_at_once(one, left))
 
     def retry(self, entry: Entry) -> bool:
-        """Have a failed one imported again; False if it is not failed any more."""
+        """Have one imported again that is settled; False if it is in another state by now.
+
+        The importer asks OMERO first, as ever: what is there after all is recorded, and not imported twice.
+        """
         values = {"state": PENDING, "queue": entries.queue(PENDING, entry.id), "attempts": 0, "at": entries.now_text()}
-        return self._update(entry.id, values, remove=("by", "batch"), when="#state = :failed", given={"failed": FAILED})
+        old = ("by", "batch", "differs", "verified_at")
+        return self._update(entry.id, values, remove=old, when="#state = :state", given={"state": entry.state})
 
     def orphans(self) -> list[Entry]:
         """Those that a batch has which no job knows: what is left of a table that was restored."""

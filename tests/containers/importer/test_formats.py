@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,3 +93,22 @@ def test_omeros_own_folders_are_passed_over(tmp_path: Path) -> None:
     skip = frozenset({os.fsencode(tmp_path / "ManagedRepository")})
     mains = [each.main for each in formats.filesets(os.fsencode(tmp_path), formats.Seen(), skip)]
     assert mains == [os.fsencode(tmp_path / "in" / "b.tif")]
+
+
+def test_a_folder_is_read_once_for_all_that_are_asked_for_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, *(f"{number}.svs" for number in range(50)))
+    read = []
+    whole = formats._read
+
+    def noted(folder: bytes, seen: formats.Seen) -> formats.Folder | None:
+        read.append(folder)
+        return whole(folder, seen)
+
+    monkeypatch.setattr(formats, "_read", noted)
+    shared: dict[bytes, Any] = {}
+    mains = [os.fsencode(tmp_path / f"{number}.svs") for number in range(50)]
+    told = [formats.one(main, formats.Seen(), shared) for main in mains]
+    assert [each.main for each in told if each] == mains
+    assert len(read) == 1

@@ -188,6 +188,12 @@ def test_verify_lists_what_differs(importing: Importing) -> None:
     assert result == {"same": 1, "differs": 1}
     differs = {entry.path: entry.differs for entry in importing.ledger.entries(IMPORTED)}
     assert differs == {kept: "", lost: "OMERO has no image of this file any more"}
+    entry = importing.ledger.get(lost)
+    assert entry is not None
+    assert importing.ledger.retry(entry)
+    importing.run()
+    assert importing.states() == {kept: IMPORTED, lost: IMPORTED}
+    assert sorted(image.name for image in importing.server.images()) == ["kept.tif", "lost.tif"]
 
 
 def test_many_files_take_few_jvms(importing: Importing) -> None:

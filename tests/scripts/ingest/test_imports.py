@@ -135,7 +135,7 @@ def test_only_what_is_failed_is_tried_again(run: Callable[..., Result]) -> None:
     assert "2 filesets are pending again" in run("retry").stderr
     refused = run("retry", "/OMERO/in/-leading.tif").exception
     assert isinstance(refused, Refused)
-    assert "is pending; only what is failed can be tried again" in str(refused)
+    assert "is pending; only what is failed, or what `verify` found to differ" in str(refused)
 
 
 @pytest.mark.parametrize(
