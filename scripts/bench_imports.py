@@ -113,14 +113,13 @@ def _items(number: int) -> Iterator[dict[str, dict[str, Any]]]:
         yield entries.wire({**values, "found": f"2025-01-01T00:00:00Z#{count:010}", "files": 1, "attempts": 0})
 
 
-def _rates(aws: LocalAws) -> dict[str, float]:
-    session = boto3.Session("testing", "testing", region_name=aws.region)
-    client: Any = session.client("dynamodb", endpoint_url=aws.endpoint)
+def make_ledger(client: Any, name: str) -> None:
+    """The table as the stack `data` makes it."""
     client.create_table(
-        TableName="ledger",
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("found", "id", "queue")],
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("found", "id", "queue")],
         GlobalSecondaryIndexes=[
             {
                 "IndexName": INDEX,
@@ -132,6 +131,12 @@ def _rates(aws: LocalAws) -> dict[str, float]:
             }
         ],
     )
+
+
+def _rates(aws: LocalAws) -> dict[str, float]:
+    session = boto3.Session("testing", "testing", region_name=aws.region)
+    client: Any = session.client("dynamodb", endpoint_url=aws.endpoint)
+    make_ledger(client, "ledger")
     for item in _items(ENTRIES):
         client.put_item(TableName="ledger", Item=item)
     ledger = Ledger(client, "ledger")

@@ -16,10 +16,11 @@ import pytest
 from containers import BOOTSTRAP, package
 from containers.importer import entries
 from local_aws.stand_ins.omero.state import Server
+from scripts.bench_imports import make_ledger
 from scripts.ingest.ecs_task import TaskTransport
 from scripts.ingest.importing import Run, Wanted
 from scripts.ingest.imports import Place
-from scripts.ingest.ledger import INDEX, Ledger
+from scripts.ingest.ledger import Ledger
 from scripts.ingest.one_job import one_job
 from scripts.ingest.opened import Opened
 from settings import Workspace
@@ -90,26 +91,6 @@ class Importing:
     def once(self) -> dict[str, int]:
         """How often each client path is in OMERO."""
         return self.server.count_by_client_path()
-
-
-def make_ledger(client: Any, name: str) -> None:
-    """The table as the stack `data` makes it."""
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("found", "id", "queue")],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": INDEX,
-                "KeySchema": [
-                    {"AttributeName": "queue", "KeyType": "HASH"},
-                    {"AttributeName": "found", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
 
 
 class LocalOpened(Opened):

@@ -17,10 +17,10 @@ from containers.importer.batch import ATTEMPTS
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING, RUNNING
 from containers.importer.table import Table, TableError
 from local_aws.server import LocalAws
+from scripts.bench_imports import make_ledger
 from scripts.ingest.batches import COMMAND_BYTES, Limits, cut, keys
 from scripts.ingest.ledger import Entry, Ledger, slot
 from tests.local_aws.ecs_help import Client
-from tests.scripts.ingest.imports_help import make_ledger
 
 
 @pytest.fixture
