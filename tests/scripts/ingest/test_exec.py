@@ -154,7 +154,7 @@ def test_what_cannot_be_looked_at_has_not_ended(
 def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Importing, plugin: Path) -> None:
     path = server.image("a.tif")
     server.scan()
-    server.server.fault("slow", "a.tif", seconds=7, times=1)
+    server.server.fault("slow", "a.tif", seconds=14, times=1)
     table = server.opened.parameter("data/ledger_table_name")
 
     def killed() -> None:

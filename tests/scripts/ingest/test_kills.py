@@ -96,8 +96,8 @@ def _omero_faults(chance: random.Random, names: list[str]) -> list[tuple[str, di
         lambda: ("kill", {"times": 1}),
         lambda: ("late", {"times": 1, "seconds": 0.8}),
         lambda: ("slow", {"times": 2, "seconds": chance.uniform(0.1, 1.5)}),
-        # Longer than what is waited for: who takes a JVM for dead that is not gets a second image.
-        lambda: ("slow", {"times": 1, "seconds": 6}),
+        # Longer than all that is waited for: who takes a JVM for dead that is not gets a second image.
+        lambda: ("slow", {"times": 1, "seconds": 12}),
         lambda: ("fail", {"times": 1, "message": "java.io.IOException: a fault of this test"}),
     ]
     omero = []
@@ -116,8 +116,11 @@ def _kill(importing: Importing, chance: random.Random, runners: Sequence[Any], w
         if task := task_of_server(ecs):
             ecs.client.stop_task(cluster=ecs.cluster, task=task)
         return
-    # The first is the program itself, the others its importer and the JVM, which would live on.
-    found = of_importers(table)[: chance.choice([1, 1, 9])]
+    # The first is the program itself, the others its importer and the JVM, which would live on; best seen while all do.
+    end = time.monotonic() + 1.5
+    while len(found := of_importers(table)) < 3 and time.monotonic() < end:
+        time.sleep(0.1)
+    found = found[: chance.choice([1, 1, 9])]
     if what == "plugin":
         found = [each for runner in runners for each in children(runner.pid)] or found
     if found:
@@ -134,7 +137,8 @@ def _round(importing: Importing, chance: random.Random, ways: Sequence[str]) -> 
     for runner in runners:
         runner.start()
     for _ in range(chance.randrange(1, 4)):
-        time.sleep(chance.uniform(0.1, 1.5))
+        # An importer in the server's container begins after two sessions or more.
+        time.sleep(chance.uniform(0.1, 4 if "exec" in ways else 1.5))
         if chance.random() < 0.5:
             _kill(importing, chance, runners, ways)
     plugins = [each for runner in runners for each in children(runner.pid or 0)]
