@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -47,6 +49,8 @@ class Omero:
             self._user = [*self._user, "-g", group]
         self._host, self._admin_name, self._user_name = host, admin, user
         self.user = user or admin
+        # Keys of sessions are in it: nobody else's after this program.
+        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
 
     def log_in(self) -> None:
         """Prove that both sessions can be had.

@@ -123,7 +123,7 @@ class Run:
         self._who = who()
         self._key_of = keys(wanted.target)
         self._open_keys: dict[str, str] = {}
-        self._made: set[str] = {""} if not wanted.target.startswith(("regex:", "Project:")) else set()
+        self._made: set[str] = {""} if not wanted.target.startswith("regex:") else set()
         self._waiting: list[Batch] = []
         self._source: Iterator[Batch] = iter(())
         self._faults: list[str] = []

@@ -88,6 +88,16 @@ def test_says_what_cannot_be_imported(tmp_path: Path) -> None:
     assert "not UTF-8" in faults[b"\xff.tif"]
 
 
+def test_says_whose_a_file_is_that_omero_may_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "a.tif")
+    (tmp_path / "a.tif").chmod(0o600)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # this user may be a superuser
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (found,) = formats.filesets(os.fsencode(tmp_path), formats.Seen())
+    owner = (tmp_path / "a.tif").stat().st_uid
+    assert f"owned by uid {owner} with mode 0600, and OMERO.server (uid 1000) may not read it" in found.fault
+
+
 def test_omeros_own_folders_are_passed_over(tmp_path: Path) -> None:
     make(tmp_path, "ManagedRepository/a.tif", "in/b.tif")
     skip = frozenset({os.fsencode(tmp_path / "ManagedRepository")})
