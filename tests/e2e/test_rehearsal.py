@@ -32,6 +32,7 @@ def test_demo_deploys_plans_empty_and_goes(tmp_path: Path) -> None:
         "cdktf deploy '*'",
         "plan again",
         "plan an update",
+        "import slides",
         "look for secrets",
         "cdktf destroy '*'",
         "look for what is left",
