@@ -78,7 +78,7 @@ class Service(Construct):
             propagate_tags="SERVICE",
             wait_for_steady_state=True,
             network_configuration=EcsServiceNetworkConfiguration(
-                subnets=list(props.subnet_ids), security_groups=[task.security_group_id], assign_public_ip=False
+                subnets=list(props.subnet_ids), security_groups=[task.security_group.id], assign_public_ip=False
             ),
             service_registries=EcsServiceServiceRegistries(registry_arn=discovery.arn),
             load_balancer=[
@@ -96,7 +96,7 @@ class Service(Construct):
         self.service = service
         self.name = service.name
         self.host = f"{container.name}.{cluster.namespace}"
-        self.security_group_id = task.security_group_id
+        self.security_group_id = task.security_group.id
         self.log_group_name = task.log_group_name
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from cdktf import ITerraformDependable
 from constructs import Construct
 
+from modules.audit import skip
 from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.cluster import Cluster, ClusterProps
 from modules.container import Container, Deployment, Mount, Share
@@ -236,7 +237,7 @@ class OmeroStack(WorkspaceStack):
             region=workspace.region,
             mounts=props.mounts,
         )
-        return Task(
+        task = Task(
             Construct(self, "importer"),
             self._task(
                 "importer",
@@ -246,6 +247,11 @@ class OmeroStack(WorkspaceStack):
                 statements=self._ledger_statements(),
             ),
         )
+        skip(
+            task.security_group.resource,
+            CKV2_AWS_5="RunTask gives it to each importer; nothing has it while none runs",
+        )
+        return task
 
     @property
     def _importer_password_arn(self) -> str:
@@ -324,7 +330,7 @@ class OmeroStack(WorkspaceStack):
                 ways.append(
                     (f"{name}_to_file_system", server, data.file_system.security_group_id, NFS_PORT, "NFS over TLS")
                 )
-        importer = self.importer.security_group_id
+        importer = self.importer.security_group.id
         ways.append(("importer_to_server", importer, self.server.security_group_id, SERVER_PORT, "OMERO over TLS"))
         if not self._share:
             ways.append(
@@ -384,7 +390,7 @@ class OmeroStack(WorkspaceStack):
         settings = self.workspace.omero.importer
         # Its family: a newer revision is no change of the parameter, and RunTask takes the newest by itself.
         self.publish("importer_task_family", self.importer.family, "The task definition that imports images.")
-        self.publish("importer_security_group_id", self.importer.security_group_id, "The importing tasks' own.")
+        self.publish("importer_security_group_id", self.importer.security_group.id, "The importing tasks' own.")
         self.publish("importer_log_group_name", self.importer.log_group_name, "The importing tasks' log.")
         self.publish("importer_max_tasks", str(settings.max_tasks), "How many of them may run at once.")
         self.publish(
