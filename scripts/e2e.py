@@ -40,7 +40,7 @@ class Outcome:
 @app.command()
 def e2e(
     workspaces: Annotated[list[str] | None, typer.Argument(help="Workspaces; every example if left out.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 5,
+    jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
     """Deploy, plan again and destroy each workspace on an AWS of its own on this machine."""
     names = workspaces or list(available(folder_of() / EXAMPLES))
