@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from containers import script
 from scripts.errors import Refused
 from scripts.ingest import dropbox
+from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.exec_help import replace_server, run_server
 from tests.scripts.ingest.imports_help import Importing
 
@@ -105,6 +106,8 @@ def test_what_is_set_is_kept_by_the_next_server_too(
         assert first["folders"] == "alice"
         assert first["state"] == "active (pid = 4242, enabled)"
         replace_server(importing)
+        # A session can be had before the server has taken its settings.
+        until(lambda: told() == first, seconds=20)
         assert told() == first
         assert CliRunner().invoke(dropbox.app, ["disable"]).exit_code == 0
         assert told()["state"] == "inactive (disabled)"
