@@ -59,7 +59,7 @@ class TaskProps:
 
 
 class Task:
-    """`definition_arn`, its `family`, `role_arns`, `policies` to wait for, `security_group` and `log_group_name`.
+    """`definition_arn`, its `family`, `policies` to wait for, `security_group` and `log_group_name`.
 
     Its resources belong to the scope that it is given: a service's are its own, not those of a part of it.
     """
@@ -101,7 +101,6 @@ class Task:
         )
         self.definition_arn = definition.arn
         self.family = definition.family
-        self.role_arns = (execution_role.arn, task_role.arn)
         self.policies = (execution_policy, task_policy)
         self.security_group = group
         self.log_group_name = logs.name

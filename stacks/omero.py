@@ -247,10 +247,7 @@ class OmeroStack(WorkspaceStack):
                 statements=self._ledger_statements(),
             ),
         )
-        skip(
-            task.security_group.resource,
-            CKV2_AWS_5="RunTask gives it to each importer; nothing has it while none runs",
-        )
+        skip(task.security_group.resource, CKV2_AWS_5="RunTask gives it to each importer; none may run")
         return task
 
     @property

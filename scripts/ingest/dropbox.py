@@ -21,7 +21,6 @@ from scripts.ingest.changes import changing
 from scripts.ingest.exec_channel import Channel
 from scripts.ingest.opened import open_workspace
 from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
-from scripts.ingest.wanted import SKIPS
 
 app = typer.Typer(
     help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
@@ -48,9 +47,7 @@ def import_args(target: str, transfer: str, skip: tuple[str, ...]) -> str:
         Refused: a word cannot be written so.
     """
     sources.check_transfer(transfer)
-    for each in skip:
-        if each not in SKIPS:
-            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
+    sources.check_skips(skip)
     words = [*(["-T", target] if target else []), f"--transfer={transfer}", *(f"--skip={each}" for each in skip)]
     if bad := next((word for word in words if set(word) & set(";\n\r\0")), None):
         raise Refused(f"{bad!r} has a character that DropBox takes for a separator; leave `;` and new lines out.")

@@ -136,15 +136,14 @@ class Channel:
         if self.run(f"base64 -d < {draft} > {draft}.b && rm {draft} && mv {draft}.b {whole} && {check}").code:
             raise Failed(f"{path} did not arrive whole in the server's container; run this again.")
 
-    def interactive(self, command: str = "") -> int:
-        """A shell as omero-server on this terminal, or a command; the plugin's own exit code, which proves nothing."""
-        inner = command or f"exec /bin/bash --rcfile {ACTIVATE} -i"
-        script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; {inner}"
+    def interactive(self) -> None:
+        """A shell as omero-server on this terminal, until it ends."""
+        script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; exec /bin/bash --rcfile {ACTIVATE} -i"
         words = f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(script)} | base64 -d)"'
         about = self._about(self.task)
         answer = self._open(f"/bin/sh -c '{words}'", self.task)
         try:
-            return subprocess.run(self._words(answer, about), check=False).returncode
+            subprocess.run(self._words(answer, about), check=False)
         finally:
             self._close(answer)
 

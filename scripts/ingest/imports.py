@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -146,7 +146,7 @@ def run_command(
     sources.check_server(at.opened)
     way = at.transport(transport)
     asked = _checked(at, way, asked, create=create_target)
-    before = at.ledger.totals(asked.under)
+    before = at.ledger.totals(asked.under, PENDING, IMPORTING)
     total = before[PENDING].filesets + before[IMPORTING].filesets
     if not total:
         console.say("nothing is pending: scan a folder first, or see `status`.")
@@ -154,7 +154,8 @@ def run_command(
     with Watch(total) as watch:
         run = Run(at.ledger, way, asked, watch, at.transport)
         run.run()
-    after = at.ledger.totals(asked.under)
+    # Nobody but a program asks for all that was ever imported, which may be millions.
+    after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
     if as_json:
         seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
         _print_json({**seconds, **run.counts, "states": _totals(after)})
@@ -176,7 +177,7 @@ def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wante
     work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
     with _one_line("check of user and target") as event:
         result = one_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
-    return Wanted(**{**vars(asked), "target": result["target"]})
+    return replace(asked, target=result["target"])
 
 
 @app.command("status")

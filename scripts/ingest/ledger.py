@@ -176,10 +176,11 @@ class Ledger:
                 return
             arguments["ExclusiveStartKey"] = last
 
-    def totals(self, under: bytes = b"") -> dict[str, Total]:
-        """How many there are in each state."""
-        found = {state: Total() for state in entries.STATES}
-        for entry in self.entries(under=under):
+    def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
+        """How many there are in each of these states, by default in all."""
+        asked = states or entries.STATES
+        found = {state: Total() for state in asked}
+        for entry in self.entries(*asked, under=under):
             found[entry.state].add(entry)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from scripts.errors import Refused
@@ -12,6 +13,7 @@ DATA_DIR = "/OMERO"
 TRANSFERS = ("ln_s", "ln", "cp", "upload")
 LINKS = ("ln_s", "ln")
 REMOVING = ("upload_rm", "ln_rm", "cp_rm")
+SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
 def mounts(opened: Opened) -> dict[str, bool]:
@@ -51,6 +53,17 @@ def check_transfer(transfer: str) -> None:
         )
     if transfer not in TRANSFERS:
         raise Refused(f"--transfer {transfer} is none; allowed: {', '.join(TRANSFERS)}.")
+
+
+def check_skips(skips: Iterable[str]) -> None:
+    """Refuse what OMERO's importer cannot skip.
+
+    Raises:
+        Refused: one is none.
+    """
+    for each in skips:
+        if each not in SKIPS:
+            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
 
 
 def check_server(opened: Opened) -> None:

@@ -12,8 +12,6 @@ from scripts.ingest.importing import Wanted
 from scripts.ingest.ledger import Ledger, Total
 from scripts.ingest.opened import Opened
 
-SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
-
 
 def wanted(
     opened: Opened,
@@ -33,9 +31,7 @@ def wanted(
         Refused: one of them is not possible, or does not fit another or what is pending.
     """
     sources.check_transfer(transfer)
-    for each in skip:
-        if each not in SKIPS:
-            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
+    sources.check_skips(skip)
     kind = target.partition(":")[0]
     if target and (kind not in ("Dataset", "Screen", "Project", "regex") or ":" not in target):
         raise Refused(
