@@ -16,19 +16,19 @@ help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
 
 setup: ## Fetch and verify all that is needed, into this checkout.
-	@$(PYTHON) scripts/bootstrap.py --quiet
+	@$(PYTHON) scripts/deploy/bootstrap.py --quiet
 
 setup-audit:
-	@$(PYTHON) scripts/bootstrap.py --quiet --audit
+	@$(PYTHON) scripts/deploy/bootstrap.py --quiet --audit
 
 aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed port).
 	@$(RUN) local_aws $(if $(PORT),--port $(PORT))
 
 rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
-	@$(RUN) scripts.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
+	@$(RUN) scripts.rehearsal.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
 
 e2e: setup ## Rehearse every example, several at a time.
-	@$(RUN) scripts.e2e
+	@$(RUN) scripts.rehearsal.e2e
 
 test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
@@ -39,25 +39,25 @@ lint: setup ## ruff and mypy --strict.
 	@$(RUN) mypy
 
 audit: setup-audit ## checkov over the stacks of every workspace.
-	@$(RUN) scripts.audit
+	@$(RUN) scripts.measure.audit
 
 kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 hostile names by both transports.
-	@HOSTILE_NAMES=2000 $(RUN) pytest -q -n $(JOBS) -k hostile tests/scripts/ingest
-	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/test_kills.py
+	@HOSTILE_NAMES=2000 $(RUN) pytest -q -n $(JOBS) -k hostile tests/scripts/ingest/imports
+	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/imports/test_kills.py
 
 bench: setup ## Seconds and memory of synthesis and plan.
-	@$(RUN) scripts.bench
-	@$(RUN) scripts.bench_imports
+	@$(RUN) scripts.measure.bench
+	@$(RUN) scripts.measure.bench_imports
 
 schema: setup ## Write the JSON Schema of the workspace files.
-	@$(RUN) scripts.schema
+	@$(RUN) scripts.maintain.schema
 
 format: setup ## Format the code.
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
 lock: setup ## Lock the newest packages that the Pipfile allows, without naming an index.
-	@$(RUN) scripts.lock
+	@$(RUN) scripts.maintain.lock
 
 clean: ## Remove what set-up and rehearsals made.
 	rm -rf .tools .venv node_modules cdktf.out .rehearsal .mypy_cache .ruff_cache .pytest_cache

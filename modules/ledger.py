@@ -18,7 +18,7 @@ from modules.account import Account
 from modules.addresses import MAIN
 from modules.policy import Statement
 
-# The index that finds entries by their state; what the attributes mean is in scripts/ingest/ledger.py.
+# The index that finds entries by their state; what the attributes mean is in scripts/ingest/imports/ledger.py.
 INDEX = "by_state"
 
 

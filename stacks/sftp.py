@@ -1,6 +1,6 @@
 """Stack `sftp`: the drop area of senders, and whom an alarm of the endpoint reaches.
 
-The endpoint and its users are no resources of Terraform: `scripts/ingest/sftp.py` makes them. Senders come and go
+The endpoint and its users are no resources of Terraform: `omero-aws sftp` makes them. Senders come and go
 without a deployment, and neither their keys nor the endpoint's host key get into a state.
 """
 

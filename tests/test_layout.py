@@ -45,9 +45,9 @@ def test_scripts_and_settings_never_import_cdktf() -> None:
 
 
 def test_no_script_shadows_a_module() -> None:
-    """`python scripts/state.py` puts `scripts/` first: a `secrets.py` there would be everyone's `secrets`."""
+    """Python puts the folder of a script that is run by its path first: a `secrets.py` there would be everyone's."""
     third_party = {"boto3", "botocore", "cdktf", "jmespath", "moto", "pydantic", "rich", "typer", "yaml"}
-    for folder in (ROOT / "scripts", ROOT / "scripts" / "ingest"):
+    for folder in (ROOT, ROOT / "scripts" / "deploy"):
         names = {path.stem for path in folder.glob("*.py")}
         assert not names & (set(sys.stdlib_module_names) | third_party | set(MAY_IMPORT)), folder
 

@@ -15,12 +15,12 @@ from typing import Annotated
 import typer
 
 from scripts import console
+from scripts.changes import changing
 from scripts.errors import Failed, Refused
-from scripts.ingest import sources
-from scripts.ingest.changes import changing
-from scripts.ingest.exec_channel import Channel
-from scripts.ingest.opened import open_workspace
-from scripts.ingest.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.ingest.deployment import open_workspace
+from scripts.ingest.imports import sources
+from scripts.ingest.imports.exec_channel import Channel
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 
 app = typer.Typer(
     help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",

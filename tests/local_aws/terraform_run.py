@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.server import LocalAws
-from scripts import terraform, toolchain
+from scripts.deploy import terraform, toolchain
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLY = ("-auto-approve", "-input=false", "-no-color", "-parallelism=20")

@@ -9,7 +9,7 @@ from moto.iam import models as iam
 
 @pytest.fixture(autouse=True)
 def nothing_of_awss_own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of mocks in this process, for the scripts beside this file: the ways in, in a folder of their own, ask for it."""
-    if request.path.parent.name == "scripts":
+    """Of mocks in this process, for all but the ways in, which ask for it."""
+    if "ingest" not in request.path.parts:
         monkeypatch.setattr(AmiBackend, "_load_amis", lambda self: None)
         monkeypatch.setattr(iam, "load_iam_aws_managed_policies", lambda: False)

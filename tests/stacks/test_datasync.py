@@ -16,7 +16,7 @@ import pytest
 
 import main
 from functions import FOLDER
-from scripts import toolchain
+from scripts.deploy import toolchain
 from settings.datasync import DataSync
 from tests.conftest import Stacks, of_type, only, ways_to, workspace
 from tests.stacks import test_every_stack as every

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import main
-from scripts import toolchain
+from scripts.deploy import toolchain
 from tests.conftest import workspace
 from tests.stacks.test_every_stack import VARIANTS
 

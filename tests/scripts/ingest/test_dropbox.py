@@ -14,8 +14,8 @@ from containers import script
 from scripts.errors import Refused
 from scripts.ingest import dropbox
 from tests.local_aws.ecs_help import until
-from tests.scripts.ingest.exec_help import replace_server, run_server
-from tests.scripts.ingest.imports_help import Importing
+from tests.scripts.ingest.imports.exec_help import replace_server, run_server
+from tests.scripts.ingest.imports.imports_help import Importing
 
 TARGET = "regex:^.*/(?<Container1>.*?)"
 

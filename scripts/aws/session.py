@@ -1,0 +1,84 @@
+"""Sessions of boto3 for a workspace.
+
+The clients of a session made here share one configuration: retries in the mode "standard", as many
+attempts as `AWS_MAX_ATTEMPTS` says (5 unless set), time-outs in seconds. boto3 itself reads the
+profile, the credentials and `AWS_ENDPOINT_URL` from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from scripts.aws.errors import CONNECT_TIMEOUT, MAX_ATTEMPTS, READ_TIMEOUT
+from scripts.errors import Refused
+from settings import Workspace
+
+
+def session(workspace: Workspace, region: str | None = None) -> boto3.Session:
+    """A session in `region`, by default the workspace's; its clients share one configuration.
+
+    Raises:
+        Refused: an AWS variable of the environment has a value that boto3 cannot use.
+        boto.ProfileNotFound: `AWS_PROFILE` names none.
+    """
+    _check_endpoints()
+    core = botocore.session.get_session()
+    core.set_default_client_config(
+        Config(
+            retries={"mode": "standard", "total_max_attempts": _max_attempts()},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            user_agent_extra="omero-on-aws",
+        )
+    )
+    core.register("after-call", _note_service)
+    return boto3.Session(botocore_session=core, region_name=region or workspace.region)
+
+
+def check_account(session: boto3.Session, workspace: Workspace) -> None:
+    """Ask AWS whose credentials these are.
+
+    Raises:
+        Refused: they belong to another account than the workspace.
+    """
+    account = session.client("sts").get_caller_identity()["Account"]
+    if account != workspace.account_id:
+        raise Refused(
+            f"the AWS credentials belong to account {account}, but workspace {workspace.name} has account_id "
+            f"{workspace.account_id}; set AWS_PROFILE to a profile of {workspace.account_id}, or another TF_WORKSPACE."
+        )
+
+
+def _note_service(**event: Any) -> None:
+    """Keep the service's name, which IAM actions begin with, in the answer: botocore's error lacks it."""
+    metadata = event["parsed"].setdefault("ResponseMetadata", {})
+    metadata["Service"] = event["model"].service_model.signing_name
+
+
+def _max_attempts() -> int:
+    text = os.environ.get("AWS_MAX_ATTEMPTS") or str(MAX_ATTEMPTS)
+    if not re.fullmatch(r"[1-9]\d{0,2}", text):
+        raise Refused(f"AWS_MAX_ATTEMPTS is {text!r}; give a whole number from 1 to 999, or unset it.")
+    return int(text)
+
+
+def _check_endpoints() -> None:
+    """Botocore raises a bare ValueError for such a value, and only at the first call."""
+    for name, url in os.environ.items():
+        if name.startswith("AWS_ENDPOINT_URL") and url and not _is_url(url):
+            raise Refused(f"{name} is {url!r}; give a URL such as http://localhost:4566, or unset it.")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unclosed bracket, or a port that is none
+        return False

@@ -1,0 +1,1 @@
+"""What deploys: set-up, the state of Terraform, checks before a deployment, and the runner of cdktf and Terraform."""

@@ -1,0 +1,239 @@
+"""What a workspace says is in the account already, and what must not be: looked at before Terraform runs.
+
+A deployment that finds out half-way leaves half of it behind. Changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from scripts import aws
+from scripts.deploy import backend
+from scripts.errors import Refused
+from settings import Workspace, addresses, names
+from settings.access import Tls
+from settings.network import ExistingVpc
+
+
+def look(place: backend.Place) -> None:
+    """Refuse a workspace whose surroundings do not fit.
+
+    Raises:
+        Refused: the hosted zone, the certificate, the VPC, a subnet, a zone or the key is not there or does not fit; or
+            another deployment has the workspace's name or its domain name.
+        botocore.exceptions.ClientError: AWS denied a question.
+    """
+    workspace = place.workspace
+    session = place.session if place.region == workspace.region else aws.session(workspace)
+    if workspace.tls:
+        _look_at_hosted_zone(session, workspace.tls)
+        if workspace.tls.certificate_arn:
+            _look_at_certificate(session, workspace.tls, workspace.tls.certificate_arn)
+    if zones := workspace.network.availability_zones:
+        _look_at_zones(session, workspace, zones)
+    deployed = backend.deployed(place)
+    if workspace.network.existing:
+        _look_at_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
+    if workspace.data.key_arn:
+        _look_at_key(session, workspace.data.key_arn)
+    if workspace.file_gateway and workspace.file_gateway.bucket:
+        _look_at_bucket(session, workspace, "file_gateway.bucket", workspace.file_gateway.bucket)
+    if workspace.datasync and workspace.datasync.bucket:
+        _look_at_bucket(session, workspace, "datasync.bucket", workspace.datasync.bucket)
+        if workspace.datasync.start_on_arrival:
+            _look_at_events(session, workspace.datasync.bucket)
+    _look_for_namesakes(session, place, deployed)
+
+
+def _look_at_hosted_zone(session: boto3.Session, tls: Tls) -> None:
+    """The certificate is proved in the zone: a wrong one would keep a deployment waiting for 75 minutes."""
+    route53 = session.client("route53")
+    try:
+        zone = route53.get_hosted_zone(Id=tls.hosted_zone_id)["HostedZone"]
+    except route53.exceptions.NoSuchHostedZone:
+        raise Refused(
+            f"tls.hosted_zone_id {tls.hosted_zone_id} is no hosted zone of this account; "
+            "`aws route53 list-hosted-zones` shows those there are."
+        ) from None
+    zone_name = zone["Name"].rstrip(".")
+    if tls.domain_name != zone_name and not tls.domain_name.endswith(f".{zone_name}"):
+        raise Refused(
+            f"tls.domain_name {tls.domain_name} is not in the hosted zone {tls.hosted_zone_id}, which is {zone_name}; "
+            f"choose a name that ends in .{zone_name}, or the zone of {tls.domain_name}."
+        )
+    if zone.get("Config", {}).get("PrivateZone") and tls.certificate_arn is None:
+        raise Refused(
+            f"tls.hosted_zone_id {tls.hosted_zone_id} is a private zone, in which ACM cannot prove a certificate; "
+            "give the public zone of the name, or the certificate_arn of one that exists."
+        )
+
+
+def _look_at_certificate(session: boto3.Session, tls: Tls, arn: str) -> None:
+    found: Any = aws.read(
+        lambda: session.client("acm").describe_certificate(CertificateArn=arn)["Certificate"],
+        "ResourceNotFoundException",
+    )
+    if found is None:
+        raise Refused(f"tls.certificate_arn {arn} is no certificate of this account; `aws acm list-certificates`.")
+    if found["Status"] != "ISSUED":
+        raise Refused(f"tls.certificate_arn {arn} is {found['Status']}; only an ISSUED certificate can be served.")
+    covered = {found["DomainName"], *found.get("SubjectAlternativeNames", [])}
+    wildcard = f"*.{tls.domain_name.partition('.')[2]}"
+    if not covered & {tls.domain_name, wildcard}:
+        raise Refused(
+            f"tls.certificate_arn is for {', '.join(sorted(covered))}, not for {tls.domain_name}; give one for that "
+            "name, or leave it out to have one made."
+        )
+
+
+def _look_at_zones(session: boto3.Session, workspace: Workspace, zones: tuple[str, str]) -> None:
+    answer = session.client("ec2").describe_availability_zones()["AvailabilityZones"]
+    there = sorted(zone["ZoneName"] for zone in answer if zone["State"] == "available")
+    if wrong := [zone for zone in zones if zone not in there]:
+        raise Refused(
+            f"network.availability_zones has {wrong[0]}, which is no zone of {workspace.region} that this account may "
+            f"use; allowed: {', '.join(there)}."
+        )
+
+
+def _look_at_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *, has_servers: bool) -> None:
+    ec2 = session.client("ec2")
+    if not aws.read(lambda: ec2.describe_vpcs(VpcIds=[vpc.vpc_id])["Vpcs"], "InvalidVpcID.NotFound"):
+        raise Refused(
+            f"network.existing.vpc_id {vpc.vpc_id} is no VPC of {workspace.region} in this account; "
+            "`aws ec2 describe-vpcs` shows those there are."
+        )
+    for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
+        answer: Any = ec2.describe_vpc_attribute(VpcId=vpc.vpc_id, Attribute=attribute)
+        if not answer[key]["Value"]:
+            raise Refused(
+                f"the VPC {vpc.vpc_id} has {attribute} off, without which OMERO's parts cannot find each other; "
+                "turn it on (`aws ec2 modify-vpc-attribute`), or leave network.existing out."
+            )
+    ids = [*vpc.public_subnet_ids, *vpc.private_subnet_ids]
+    subnets: dict[str, Any] = {subnet["SubnetId"]: subnet for subnet in _subnets(ec2, ids)}
+    for key, pair in (("public_subnet_ids", vpc.public_subnet_ids), ("private_subnet_ids", vpc.private_subnet_ids)):
+        for id_ in pair:
+            if id_ not in subnets:
+                raise Refused(f"network.existing.{key} has {id_}, which is no subnet of {workspace.region}.")
+            if subnets[id_]["VpcId"] != vpc.vpc_id:
+                raise Refused(
+                    f"network.existing.{key} has {id_}, which is in {subnets[id_]['VpcId']} and not in {vpc.vpc_id}; "
+                    "give subnets of that VPC."
+                )
+        zones = [subnets[id_]["AvailabilityZone"] for id_ in pair]
+        if zones[0] == zones[1]:
+            raise Refused(
+                f"network.existing.{key} are both in {zones[0]}; give one of each of two zones, so that OMERO survives "
+                "the loss of one."
+            )
+    offered = sum(subnets[id_]["AvailableIpAddressCount"] for id_ in vpc.private_subnet_ids)
+    needed = addresses.needed(workspace.omero, internal=workspace.access.internal, nlb=workspace.traits.nlb)
+    if offered < needed and not has_servers:
+        raise Refused(
+            f"network.existing.private_subnet_ids have {offered} free addresses, and the containers, the database and "
+            f"the rest need {needed}; give larger subnets, or lower omero.read_only.count or omero.web.count."
+        )
+
+
+def _subnets(ec2: Any, ids: list[str]) -> Any:
+    # Asked by filter, AWS leaves out those that are not there instead of refusing the question.
+    return ec2.describe_subnets(Filters=[{"Name": "subnet-id", "Values": ids}])["Subnets"]
+
+
+def _look_at_key(session: boto3.Session, arn: str) -> None:
+    key: Any = aws.read(lambda: session.client("kms").describe_key(KeyId=arn)["KeyMetadata"], "NotFoundException")
+    if key is None:
+        raise Refused(f"data.key_arn {arn} is no KMS key; `aws kms list-keys` shows this account's.")
+    if key["KeyState"] != "Enabled":
+        raise Refused(f"data.key_arn {arn} is {key['KeyState']}; enable it, or give another.")
+    if (key["KeyUsage"], key["KeySpec"]) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"):
+        raise Refused(
+            f"data.key_arn {arn} is a {key['KeySpec']} key for {key['KeyUsage']}; give one of SYMMETRIC_DEFAULT for "
+            "ENCRYPT_DECRYPT."
+        )
+
+
+def _look_at_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket: str) -> None:
+    """A bucket of somebody else's would show the servers what nobody here put there."""
+    s3 = session.client("s3")
+    where = f"{key} {bucket}"
+    region: Any
+    try:
+        region = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=workspace.account_id).get("BucketRegion")
+    except ClientError as error:
+        about = error.response["ResponseMetadata"]
+        # AWS sends a request for a bucket of another region away, without a look at its owner.
+        region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        match about["HTTPStatusCode"]:
+            case 404:
+                raise Refused(f"{where} is not there; make it first, or leave it out to have one made.") from None
+            case 403:
+                raise Refused(
+                    f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; "
+                    "name a bucket of this account, or leave it out to have one made."
+                ) from None
+            case 301:
+                pass
+            case _:
+                raise
+    if region and region != workspace.region:
+        raise Refused(
+            f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
+            f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
+        )
+
+
+def _look_at_events(session: boto3.Session, bucket: str) -> None:
+    """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
+    if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
+        raise Refused(
+            f"datasync.bucket {bucket} does not send its events to EventBridge, so nothing would start when an object "
+            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
+        )
+
+
+def _look_for_namesakes(session: boto3.Session, place: backend.Place, deployed: frozenset[str]) -> None:
+    """Names are made of the workspace's: a second one of that name would fail half-way, at the first name in use."""
+    workspace = place.workspace
+    for stack, what in _namesakes(session, workspace):
+        if stack not in deployed:
+            raise Refused(
+                f"account {workspace.account_id} has an OMERO named {workspace.name} already ({what}), and its state "
+                f"is not in the bucket {place.bucket}; name the workspace's file otherwise, or give the bucket of "
+                "that state in state.bucket."
+            )
+    if workspace.tls and "omero" not in deployed and (target := _record(session, workspace.tls)):
+        raise Refused(
+            f"tls.domain_name {workspace.tls.domain_name} has a record in its hosted zone already ({target}); choose "
+            "another name, or remove that record first."
+        )
+
+
+def _namesakes(session: boto3.Session, workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """(stack, what there is) for each stack that somebody has deployed under this name."""
+    ssm, iam = session.client("ssm"), session.client("iam")
+    for stack in ("network", "data", "omero"):
+        path = f"{names.parameter_path(workspace.name)}/{stack}"
+        if found := ssm.get_parameters_by_path(Path=path, MaxResults=1)["Parameters"]:
+            yield stack, f"SSM parameter {found[0]['Name']}"
+    # Roles are the account's, whatever the region.
+    role = f"{names.physical('service', workspace.name, 'web')}-task"
+    if aws.read(lambda: iam.get_role(RoleName=role), "NoSuchEntity"):
+        yield "omero", f"IAM role {role}, of another region perhaps"
+
+
+def _record(session: boto3.Session, tls: Tls) -> str | None:
+    """What the domain name leads to now; None if nowhere."""
+    answer = session.client("route53").list_resource_record_sets(
+        HostedZoneId=tls.hosted_zone_id, StartRecordName=tls.domain_name, StartRecordType="A", MaxItems="5"
+    )
+    for record in answer["ResourceRecordSets"]:
+        if record["Name"].rstrip(".") == tls.domain_name and record["Type"] in ("A", "AAAA", "CNAME"):
+            values = [each["Value"] for each in record.get("ResourceRecords", [])]
+            return ", ".join(values) or record.get("AliasTarget", {}).get("DNSName", record["Type"])
+    return None

@@ -1,0 +1,189 @@
+"""An image made on an image builder: all but the paste is done here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from scripts import console
+from scripts.aws.waiting import wait_for
+from scripts.errors import Failed
+from scripts.ingest.appstream import files as s3_files
+from scripts.ingest.appstream import images, network, package
+from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.files import ARCHIVE_NAME, Files
+
+BUILDER_SECONDS = 2 * 3600
+PERSON_SECONDS = 8 * 3600
+# AWS's most for a streaming URL of a builder is a week; what is printed shall not outlive the work by much.
+URL_SECONDS = 4 * 3600
+ASSISTANT = r"C:\Program Files\Amazon\Photon\ConsoleImageBuilder\image-assistant.exe"
+
+
+def name_of(place: Place) -> str:
+    """Of the image builder."""
+    return f"{place.name}-builder"
+
+
+def find(place: Place) -> Json | None:
+    """The image builder. Raises Refused if it is not this workspace's."""
+    every = [each["Name"] for each in place.pages(place.client.describe_image_builders, "ImageBuilders")]
+    if name_of(place) not in every:
+        return None
+    call = place.client.describe_image_builders
+    return place.find(f"image builder {name_of(place)}", call, "ImageBuilders", Names=[name_of(place)])
+
+
+def build(
+    place: Place,
+    image: str,
+    *,
+    show: Callable[[str, str], None],
+    base_image: str | None = None,
+    instance_type: str = "stream.standard.large",
+    wait: bool = True,
+) -> None:
+    """Have the image. Where a person has to act, `show` gets the streaming URL and the script to paste.
+
+    Without `wait` it ends there; the same call goes on with waiting. The builder is deleted at the end.
+
+    Raises:
+        Failed: builder or image ended otherwise, with AppStream's reasons.
+    """
+    found = images.replace_failed(place, image)
+    if found is None:
+        network.check(place)
+        files = s3_files.ensure(place)  # first, for it looks into archives
+        network.ensure_service_role(place)
+        group_id = network.ensure_group(place)
+        _ensure_running(place, group_id, base_image, instance_type)
+        if place.dry_run:
+            console.say(f"then somebody opens the builder and pastes a script, and the image {image} is waited for.")
+            remove(place)
+            return
+        show(_url(place), script(place, files, image))
+        if not wait:
+            console.say("paste the script; the same command then waits for the image and removes the builder.")
+            return
+        _wait_for_paste(place, image)
+    if not place.dry_run:
+        images.wait_available(place, image, BUILDER_SECONDS)
+    remove(place)
+    console.say(f"the image {image} is AVAILABLE; name it in appstream.fleet.image.")
+
+
+def _ensure_running(place: Place, group_id: str, base_image: str | None, instance_type: str) -> None:
+    name, found = name_of(place), find(place)
+    if found and found["State"] == "FAILED":
+        console.say(f"the image builder {name} is FAILED: {images.reasons(found)}")
+        remove(place)
+        found = None
+    if found is None:
+        asked = {
+            "Name": name,
+            "ImageName": images.base_image(place, base_image),
+            "InstanceType": instance_type,
+            "DisplayName": "OMERO.insight",
+            "VpcConfig": {"SubnetIds": network.subnet_ids(place)[:1], "SecurityGroupIds": [group_id]},
+            "EnableDefaultInternetAccess": False,
+            "Tags": place.tags,
+        }
+        place.changes.do(
+            f"image builder {name}: created from {asked['ImageName']}; it costs until it is stopped",
+            lambda: place.insist(place.client.create_image_builder, **asked),
+        )
+    elif found["State"] == "STOPPED":
+        place.changes.do(
+            f"image builder {name}: started; it costs until it is stopped",
+            lambda: place.insist(place.client.start_image_builder, Name=name),
+        )
+    if place.dry_run:
+        return
+
+    def look() -> str:
+        present = find(place) or {"State": "PENDING"}
+        if present["State"] == "FAILED":
+            raise Failed(
+                f"the image builder {name} is FAILED: {images.reasons(present)}; mend that and run this again, which "
+                "makes it anew."
+            )
+        return str(present["State"])
+
+    wait_for(f"image builder {name}", look, until=("RUNNING", "SNAPSHOTTING"), seconds=BUILDER_SECONDS)
+
+
+def _url(place: Place) -> str:
+    call = place.client.create_image_builder_streaming_url
+    return str(place.insist(call, Name=name_of(place), Validity=URL_SECONDS)["StreamingURL"])
+
+
+def _wait_for_paste(place: Place, image: str) -> None:
+    """Until the image is there, in whatever state."""
+    wait_for(
+        f"somebody to paste the script, and the image {image}",
+        lambda: (images.find(place, image) or {"State": "NOT YET THERE"})["State"],
+        until=("PENDING", "CREATING", "AVAILABLE", "FAILED"),
+        seconds=PERSON_SECONDS,
+    )
+
+
+def script(place: Place, files: Files, image: str) -> str:
+    """PowerShell for the builder: fetch and unpack OMERO.insight, and have Image Assistant make the image.
+
+    The URL in it lets whoever has it fetch OMERO.insight, with the server's name, for some hours, and nothing else.
+    """
+    s3 = place.opened.client("s3")
+    get = {"Bucket": files.bucket, "Key": files.key(ARCHIVE_NAME)}
+    url = s3.generate_presigned_url("get_object", Params=get, ExpiresIn=URL_SECONDS)
+    tags = " ".join(f"{_quoted(key)} {_quoted(value)}" for key, value in place.tags.items())
+    return f"""$ErrorActionPreference = 'Stop'
+$archive = Join-Path -Path $env:TEMP -ChildPath 'omero-insight.zip'
+$ProgressPreference = 'SilentlyContinue'
+Invoke-WebRequest -UseBasicParsing -OutFile $archive -Uri {_quoted(url)}
+if ((Get-FileHash -LiteralPath $archive -Algorithm SHA256).Hash -ne {_quoted(files.sha256)}) {{
+    throw 'The archive did not arrive whole; paste this again.'
+}}
+if (Test-Path -LiteralPath {_quoted(package.TARGET)}) {{
+    Remove-Item -LiteralPath {_quoted(package.TARGET)} -Recurse -Force
+}}
+Add-Type -AssemblyName System.IO.Compression.FileSystem
+[System.IO.Compression.ZipFile]::ExtractToDirectory($archive, {_quoted(package.TARGET)})
+Remove-Item -LiteralPath $archive
+function Assistant {{
+    $said = & {_quoted(ASSISTANT)} @args | ConvertFrom-Json
+    if ($said.status -ne 0) {{ throw "Image Assistant: $($said.message)" }}
+}}
+Assistant add-application --name 'OMERO.insight' --display-name 'OMERO.insight' \
+--absolute-app-path {_quoted(package.JAVA)} --working-directory {_quoted(package.WORKING_DIRECTORY)} \
+--launch-parameters {_quoted(package.PARAMETERS)}
+Assistant create-image --name {_quoted(image)} --display-name 'OMERO.insight' --use-latest-agent-version --tags {tags}
+"""
+
+
+def _quoted(text: str) -> str:
+    """As a literal of PowerShell's."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def remove(place: Place) -> None:
+    """Stop and delete the builder."""
+    name = name_of(place)
+    if find(place) is None:
+        return
+
+    def removing() -> None:
+        begun = time.monotonic()
+        while (found := find(place)) and time.monotonic() - begun < BUILDER_SECONDS:
+            if found["State"] == "RUNNING":
+                place.insist(place.client.stop_image_builder, Name=name)
+            settled = ("STOPPED", "FAILED", "RUNNING", "GONE")
+            state = wait_for(f"image builder {name}", lambda: _state(place), until=settled, seconds=BUILDER_SECONDS)
+            if state in ("STOPPED", "FAILED"):
+                place.insist(place.client.delete_image_builder, Name=name)
+                wait_for(f"image builder {name}", lambda: _state(place), until=("GONE",), seconds=BUILDER_SECONDS)
+
+    place.changes.do(f"image builder {name}: stopped and deleted", removing)
+
+
+def _state(place: Place) -> str:
+    return str((find(place) or {"State": "GONE"})["State"])

@@ -1,0 +1,263 @@
+"""What sessions need around them: subnets with a way to S3, a security group, the way to OMERO, a service role."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scripts import aws
+from scripts.errors import Refused
+from scripts.ingest.appstream.context import Json, Place
+from settings import names
+
+SERVER_PORT = 4064
+ANYWHERE = "0.0.0.0/0"
+SERVICE_ROLE = "AmazonAppStreamServiceAccess"
+
+
+def subnet_ids(place: Place) -> list[str]:
+    """Those that sessions are in: as the section says, else the workspace's private ones."""
+    return list(place.settings.fleet.subnet_ids or place.opened.listed("network/private_subnet_ids"))
+
+
+def check(place: Place) -> None:
+    """Look whether a session can reach OMERO and S3, before anything is made.
+
+    Raises:
+        Refused: it could not, with the reason.
+    """
+    ec2, ids = place.opened.client("ec2"), subnet_ids(place)
+    vpc_id = place.opened.parameter("network/vpc_id")
+    try:
+        subnets = ec2.describe_subnets(SubnetIds=ids)["Subnets"]
+    except ClientError as error:
+        if aws.code_of(error) != "InvalidSubnetID.NotFound":
+            raise
+        raise Refused(
+            f"one of the subnets {', '.join(ids)} is not in {place.region}; correct appstream.fleet.subnet_ids."
+        ) from error
+    for subnet in subnets:
+        if subnet["VpcId"] != vpc_id:
+            raise Refused(
+                f"subnet {subnet['SubnetId']} is in {subnet['VpcId']}, and OMERO in {vpc_id}, where alone its name "
+                "resolves; give two subnets of there in appstream.fleet.subnet_ids, or leave them out."
+            )
+    zones = {subnet["AvailabilityZone"] for subnet in subnets}
+    if len(zones) < 2:
+        raise Refused(
+            f"the subnets {', '.join(ids)} are both in {zones.pop()}, and AppStream wants two zones; give one of each "
+            "in appstream.fleet.subnet_ids."
+        )
+    for attribute in ("enableDnsSupport", "enableDnsHostnames"):
+        answer = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute)
+        if not answer[attribute[0].upper() + attribute[1:]]["Value"]:
+            raise Refused(
+                f"{attribute} of {vpc_id} is off, so that OMERO's name would not resolve in a session; turn it on with "
+                f"`aws ec2 modify-vpc-attribute --vpc-id {vpc_id} --{_dashed(attribute)} Value=true`."
+            )
+    for id_ in ids:
+        if not _reaches_s3(ec2, vpc_id, id_, place.region):
+            raise Refused(
+                f"subnet {id_} has no way to S3, where sessions find OMERO.insight and home folders: its routes lead "
+                "to no NAT gateway, transit gateway or firewall, and no S3 endpoint is among them; add a gateway "
+                "endpoint of S3 to its route table, or choose other subnets."
+            )
+
+
+def _dashed(attribute: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in attribute)
+
+
+def _reaches_s3(ec2: Any, vpc_id: str, subnet_id: str, region: str) -> bool:
+    """An instance of AppStream has no public address: an internet gateway does not help it."""
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"]
+
+    def among(key: str, value: Any) -> list[Json]:
+        return [table for table in tables if any(each.get(key) == value for each in table.get("Associations", []))]
+
+    for table in among("SubnetId", subnet_id) or among("Main", True):
+        for route in table["Routes"]:
+            whole = route.get("DestinationCidrBlock") == ANYWHERE and route.get("State", "active") == "active"
+            target = route.get("GatewayId", "")
+            if target.startswith("vpce-") or (whole and not target.startswith(("igw-", "local"))):
+                return True
+        endpoints = ec2.describe_vpc_endpoints(
+            Filters=[
+                {"Name": "vpc-id", "Values": [vpc_id]},
+                {"Name": "service-name", "Values": [f"com.amazonaws.{region}.s3"]},
+                {"Name": "vpc-endpoint-state", "Values": ["available"]},
+            ]
+        )["VpcEndpoints"]
+        if any(table["RouteTableId"] in each.get("RouteTableIds", []) for each in endpoints):
+            return True
+    return False
+
+
+def group_name(place: Place) -> str:
+    """Of the security group of sessions."""
+    return names.physical("security_group", place.workspace, "appstream")
+
+
+def find_group(place: Place) -> Json | None:
+    """The security group of sessions. Raises Refused if one of that name is not this workspace's."""
+    ec2 = place.opened.client("ec2")
+    filters = [
+        {"Name": "group-name", "Values": [group_name(place)]},
+        {"Name": "vpc-id", "Values": [place.opened.parameter("network/vpc_id")]},
+    ]
+    found = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+    if not found:
+        return None
+    tags = {each["Key"]: each["Value"] for each in found[0].get("Tags", [])}
+    if not place.owns(tags):
+        raise Refused(
+            f"the security group {group_name(place)} ({found[0]['GroupId']}) was not made for workspace "
+            f"{place.workspace} by this program; delete or rename it."
+        )
+    return dict(found[0])
+
+
+def ensure_group(place: Place) -> str:
+    """Have the security group of sessions, with no way in, and ways out to OMERO's port and HTTPS; OMERO's lets it in.
+
+    Its id; a made-up one in a dry run that would make it.
+    """
+    ec2, name = place.opened.client("ec2"), group_name(place)
+    group = find_group(place)
+    if group is None:
+        tags = [{"Key": key, "Value": value} for key, value in {**place.tags, "Name": name}.items()]
+        made = place.changes.do(
+            f"security group {name}: created",
+            lambda: ec2.create_security_group(
+                GroupName=name,
+                Description=f"Sessions of AppStream in workspace {place.workspace}",
+                VpcId=place.opened.parameter("network/vpc_id"),
+                TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+            ),
+        )
+        if made is None:
+            place.changes.do(f"security group {name}: its ways out, and OMERO's way in", lambda: None)
+            return "sg-(planned)"
+        (group,) = ec2.describe_security_groups(GroupIds=[made["GroupId"]])["SecurityGroups"]
+    _ensure_ways_out(place, ec2, group)
+    _ensure_way_in(place, ec2, group["GroupId"])
+    return str(group["GroupId"])
+
+
+def _ensure_ways_out(place: Place, ec2: Any, group: Json) -> None:
+    id_ = group["GroupId"]
+    vpc = ec2.describe_vpcs(VpcIds=[group["VpcId"]])["Vpcs"][0]
+    # The VPC's range and not OMERO's group: a rule that names a group keeps it from being deleted.
+    cidrs = [each["CidrBlock"] for each in vpc.get("CidrBlockAssociationSet", [])] or [vpc["CidrBlock"]]
+    wanted = {("tcp", SERVER_PORT, cidr): "OMERO.server" for cidr in cidrs}
+    wanted["tcp", 443, ANYWHERE] = "S3: OMERO.insight and home folders"
+    present = {_rule(each, cidr["CidrIp"]) for each in group["IpPermissionsEgress"] for cidr in each["IpRanges"]}
+    for rule in sorted(present - wanted.keys(), key=str):
+        place.changes.do(
+            f"security group {id_}: the way out to {_shown(rule)} closed",
+            lambda rule=rule: ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=[_permission(rule)]),  # type: ignore[misc]
+        )
+    for rule in sorted(wanted.keys() - present, key=str):
+        permission = _permission(rule, wanted[rule])
+        place.changes.do(
+            f"security group {id_}: a way out to {_shown(rule)} opened",
+            lambda permission=permission: ec2.authorize_security_group_egress(  # type: ignore[misc]
+                GroupId=id_, IpPermissions=[permission]
+            ),
+        )
+
+
+_Rule = tuple[str, int, str]
+
+
+def _rule(permission: Json, cidr: str) -> _Rule:
+    return permission["IpProtocol"], int(permission.get("FromPort", -1)), cidr
+
+
+def _shown(rule: _Rule) -> str:
+    protocol, port, cidr = rule
+    return f"{cidr}, all ports" if protocol == "-1" else f"{cidr}, port {port}"
+
+
+def _permission(rule: _Rule, description: str = "") -> Json:
+    protocol, port, cidr = rule
+    where = {"CidrIp": cidr, **({"Description": description} if description else {})}
+    ports = {} if protocol == "-1" else {"FromPort": port, "ToPort": port}
+    return {"IpProtocol": protocol, **ports, "IpRanges": [where]}
+
+
+def _ensure_way_in(place: Place, ec2: Any, group_id: str) -> None:
+    server = place.opened.parameter("omero/server_security_group_id")
+    if way_in(ec2, server, group_id):
+        return
+    permission = {
+        "IpProtocol": "tcp",
+        "FromPort": SERVER_PORT,
+        "ToPort": SERVER_PORT,
+        "UserIdGroupPairs": [{"GroupId": group_id, "Description": "Sessions of AppStream"}],
+    }
+    place.changes.do(
+        f"security group {server} of OMERO.server: sessions let in on port {SERVER_PORT}",
+        lambda: ec2.authorize_security_group_ingress(GroupId=server, IpPermissions=[permission]),
+    )
+
+
+def way_in(ec2: Any, server_group: str, group_id: str) -> str | None:
+    """The id of the rule by which OMERO.server lets sessions in; None if it does not, or if the server is gone."""
+    pages = ec2.get_paginator("describe_security_group_rules").paginate(
+        Filters=[{"Name": "group-id", "Values": [server_group]}]
+    )
+    for rule in (rule for page in pages for rule in page["SecurityGroupRules"]):
+        source = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+        if not rule["IsEgress"] and source == group_id and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
+            return str(rule["SecurityGroupRuleId"])
+    return None
+
+
+def remove_group(place: Place) -> None:
+    """Close OMERO's way in, and delete the group."""
+    ec2, group = place.opened.client("ec2"), find_group(place)
+    if group is None:
+        return
+    id_ = group["GroupId"]
+    server = place.opened.parameters.get("omero/server_security_group_id", "")
+    rule = way_in(ec2, server, id_) if server else None
+    if rule:
+        place.changes.do(
+            f"security group {server} of OMERO.server: sessions no longer let in",
+            lambda: ec2.revoke_security_group_ingress(GroupId=server, SecurityGroupRuleIds=[rule]),
+        )
+    # Network interfaces of instances that have just ended hold it for some minutes.
+    place.changes.do(
+        f"security group {group['GroupName']}: deleted",
+        lambda: place.insist(ec2.delete_security_group, "DependencyViolation", GroupId=id_),
+    )
+
+
+def ensure_service_role(place: Place) -> None:
+    """Have the account's role by which AppStream makes network interfaces. Its console makes it, its API does not.
+
+    It is the account's, for all of its fleets, and stays.
+    """
+    iam = place.opened.client("iam")
+    partition = names.partition(place.region)
+    policy_arn = f"arn:{partition}:iam::aws:policy/service-role/{SERVICE_ROLE}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "appstream.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    attached: list[Json] = []
+    try:
+        attached = iam.list_attached_role_policies(RoleName=SERVICE_ROLE)["AttachedPolicies"]
+    except ClientError as error:
+        if aws.code_of(error) != "NoSuchEntity":
+            raise
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        place.changes.do(
+            f"IAM role {SERVICE_ROLE}: created, for all of the account's fleets",
+            lambda: iam.create_role(RoleName=SERVICE_ROLE, Path="/service-role/", AssumeRolePolicyDocument=document),
+        )
+    if not any(each["PolicyArn"] == policy_arn for each in attached):
+        place.changes.do(
+            f"IAM role {SERVICE_ROLE}: AWS's policy attached",
+            lambda: iam.attach_role_policy(RoleName=SERVICE_ROLE, PolicyArn=policy_arn),
+        )

@@ -1,0 +1,1 @@
+"""Imports into OMERO, each file exactly once: scan, run, verify, report."""

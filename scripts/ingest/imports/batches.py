@@ -1,0 +1,107 @@
+"""Cut what is to be imported into batches, one importer each: few enough to lose little, enough that a JVM pays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from scripts.errors import Refused
+from scripts.ingest.imports.ledger import Entry
+
+# A command line holds 2 MiB (Linux, a quarter of an 8 MiB stack), and the environment is in it.
+COMMAND_BYTES = 1024 * 1024
+# After a failure that named no file: with fewer others, then alone, so that the reason is its own.
+LATER = {1: 20}
+# Batches that are open at a time, each for another target.
+OPEN = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Of one batch: `filesets`, and `size` in bytes, which one fileset alone may exceed."""
+
+    filesets: int = 200
+    size: int = 200 * 1000**3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.filesets <= 1000:
+            raise Refused(f"--batch-filesets {self.filesets} is not possible; allowed: 1 to 1000.")
+
+
+@dataclass
+class Batch:
+    """`key` is the container that its images go to, as far as that follows from their paths."""
+
+    key: str
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    path_bytes: int = 0
+
+    def add(self, entry: Entry) -> None:
+        """Take one more in."""
+        self.entries.append(entry)
+        self.size += entry.size
+        self.path_bytes += len(entry.path) + 9  # its end, and its place in the list of arguments
+
+
+def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]) -> Iterator[Batch]:
+    """Batches in the order of the entries; as few are open at a time as there are targets beside each other.
+
+    Entries that may be one fileset of OMERO's (`together`) stay in one batch, as far as a command line holds them.
+    """
+    opened: dict[tuple[str, int], Batch] = {}
+    for entry in entries:
+        attempts = min(entry.attempts, 2)
+        place = (key_of(entry.path), attempts)
+        batch = opened.get(place)
+        if batch and _is_full(batch, entry, limits, attempts):
+            yield opened.pop(place)
+            batch = None
+        if batch is None:
+            if len(opened) == OPEN:
+                yield opened.pop(max(opened, key=lambda each: len(opened[each].entries)))
+            batch = opened[place] = Batch(place[0])
+        batch.add(entry)
+    yield from opened.values()
+
+
+def _is_full(batch: Batch, entry: Entry, limits: Limits, attempts: int) -> bool:
+    if batch.path_bytes + len(entry.path) > COMMAND_BYTES:
+        return True
+    if attempts:
+        return len(batch.entries) >= min(LATER.get(attempts, 1), limits.filesets)
+    if entry.together and batch.entries[-1].together == entry.together:
+        return len(batch.entries) >= 1000
+    return len(batch.entries) >= limits.filesets or batch.size + entry.size > limits.size
+
+
+def keys(target: str) -> Callable[[bytes], str]:
+    """What tells the container of a path under a target: for `regex:`, what its groups match; else one for all.
+
+    Raises:
+        Refused: the expression is none, or one that Java alone understands.
+    """
+    if not target.startswith("regex:"):
+        return lambda path: ""
+    text = re.sub(r"^regex:([-+%@]?name:)?", "", target)
+    try:
+        pattern = re.compile(text.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"))
+    except re.error as error:
+        raise Refused(
+            f"--target {target} is no regular expression that both Java and Python know ({error}); one looks like "
+            "regex:^.*/images/(?<Container1>.*?)."
+        ) from None
+    if "Container1" not in pattern.groupindex:
+        raise Refused(
+            f"--target {target} names no container; it has to have a group (?<Container1>...), which is the "
+            "dataset's or the screen's name."
+        )
+
+    def key(path: bytes) -> str:
+        # OMERO matches the whole folder of the file, without the slash at the beginning.
+        folder = path.decode("utf-8", "surrogateescape").rpartition("/")[0].lstrip("/")
+        found = pattern.fullmatch(folder) or pattern.fullmatch("/" + folder)
+        return "/".join(value or "" for value in found.groups()) if found else ""
+
+    return key

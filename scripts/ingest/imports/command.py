@@ -1,0 +1,358 @@
+"""From files on OMERO's file system to verified images: `python -m scripts.ingest.imports.command scan|run|status|...`.
+
+The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them
+and record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from containers.importer import entries
+from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
+from scripts import console
+from scripts.errors import Failed, Refused
+from scripts.ingest.deployment import Opened, open_workspace
+from scripts.ingest.imports import report, scanned, sources
+from scripts.ingest.imports.ecs_task import TaskTransport, Transport
+from scripts.ingest.imports.importing import Run, Wanted, who
+from scripts.ingest.imports.ledger import Entry, Ledger, Total, job_key
+from scripts.ingest.imports.one_job import one_job
+from scripts.ingest.imports.progress import Watch
+from scripts.ingest.imports.run_options import show_plan, wanted
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+
+app = typer.Typer(
+    help="Import images that lie on OMERO's file system, each exactly once.",
+    epilog=console.EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+)
+SETTLE_SECONDS = 60
+# An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
+VERIFIED_AT_ONCE = 10_000
+
+UnderOption = Annotated[str, typer.Option("--under", help="Only what is at or below this path.")]
+TransportOption = Annotated[
+    Literal["task", "exec"],
+    typer.Option(help="`task`: tasks of their own. `exec`: the server's own container, by ECS Exec."),
+]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace with its ledger, and how containers are started there."""
+
+    opened: Opened
+    ledger: Ledger
+
+    def transport(self, kind: str) -> Transport:
+        """The way to a container; `exec` looks first whether it can be gone."""
+        if kind == "exec":
+            from scripts.ingest.imports.ecs_exec import ExecTransport  # noqa: PLC0415 - it needs what `task` does not
+
+            return ExecTransport(self.opened)
+        return TaskTransport(self.opened)
+
+
+def place(workspace: str | None) -> Place:
+    """Open the workspace and its ledger."""
+    opened = open_workspace(workspace)
+    client = opened.client("dynamodb", patient=True)
+    return Place(opened, Ledger(client, opened.parameter("data/ledger_table_name")))
+
+
+@app.command("scan")
+def scan_command(
+    path: Annotated[str, typer.Argument(help="Folder or file, as OMERO.server sees it: /OMERO/...")],
+    workspace: WorkspaceOption = None,
+    settle: Annotated[
+        int, typer.Option(min=0, max=3600, help="Seconds between two looks; what changes in between is left out.")
+    ] = SETTLE_SECONDS,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Record the SHA-256 of each main file (reads all).")
+    ] = False,
+    transport: TransportOption = "task",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for filesets that no longer change, and record them in the ledger."""
+    at = place(workspace)
+    root = sources.path(at.opened, path)
+    if dry_run:
+        console.say(
+            f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
+        )
+        return
+    work = {
+        "do": "scan",
+        "path": root.hex(),
+        "data_dir": sources.DATA_DIR,
+        "settle_seconds": settle,
+        "checksum": checksum,
+        "who": who(),
+        "found": entries.now_text(),
+    }
+    with _one_line("scan") as event:
+        result = one_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
+    if as_json:
+        _print_json(result)
+    scanned.show(result, root)
+
+
+@app.command("run")
+def run_command(
+    workspace: WorkspaceOption = None,
+    target: Annotated[
+        str,
+        typer.Option("--target", "-T", help="As `omero import -T`: Dataset:name:X, Dataset:5, Screen:..., regex:..."),
+    ] = "",
+    create_target: Annotated[bool, typer.Option("--create-target", help="Make the target if it is not there.")] = False,
+    transfer: Annotated[
+        str, typer.Option(help="ln_s leaves the files where they are; cp and upload copy them; ln makes hard links.")
+    ] = "ln_s",
+    user: Annotated[str, typer.Option("--as", help="OMERO's user who is to own the images.")] = "",
+    group: Annotated[str, typer.Option(help="OMERO's group; by default the user's own.")] = "",
+    skip: Annotated[
+        list[str] | None, typer.Option(help="all, checksum, minmax, thumbnails or upgrade; may be repeated.")
+    ] = None,
+    under: UnderOption = "",
+    parallel: Annotated[
+        int | None, typer.Option(min=1, help="Importers at once; by default as many as may be.")
+    ] = None,
+    batch_filesets: Annotated[int, typer.Option(help="The most filesets that one importer takes.")] = 200,
+    transport: TransportOption = "task",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Import what is pending, and go on with what a killed run has left."""
+    at = place(workspace)
+    asked = wanted(
+        at.opened, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+    )
+    if dry_run:
+        show_plan(at.ledger, asked)
+        return
+    sources.check_server(at.opened)
+    way = at.transport(transport)
+    asked = _checked(at, way, asked, create=create_target)
+    before = at.ledger.totals(asked.under, PENDING, IMPORTING)
+    total = before[PENDING].filesets + before[IMPORTING].filesets
+    if not total:
+        console.say("nothing is pending: scan a folder first, or see `status`.")
+    begun = time.monotonic()
+    with Watch(total) as watch:
+        run = Run(at.ledger, way, asked, watch, at.transport)
+        run.run()
+    # Nobody but a program asks for all that was ever imported, which may be millions.
+    after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
+    if as_json:
+        seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
+        _print_json({**seconds, **run.counts, "states": _totals(after)})
+    console.say(
+        f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
+        f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"
+    )
+    if after[FAILED].filesets:
+        raise Failed(
+            f"{after[FAILED].filesets} filesets are failed; `status` and `report` say why, `retry` has them imported "
+            "again."
+        )
+
+
+def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wanted:
+    """With the target by its id: it is looked up, or made, once, and not by each importer."""
+    if not asked.user and (not asked.target or asked.target.startswith("regex:")):
+        return asked
+    work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
+    with _one_line("check of user and target") as event:
+        result = one_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
+    return replace(asked, target=result["target"])
+
+
+@app.command("status")
+def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
+    """How many filesets are in which state, what runs, and why some are failed."""
+    at = place(workspace)
+    below = sources.path(at.opened, under) if under else b""
+    totals = at.ledger.totals(below)
+    jobs = at.ledger.slots()
+    if as_json:
+        running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
+        _print_json({"states": _totals(totals), "running": running})
+        return
+    table = Table("state", "filesets", "files", "size", "images", box=None, pad_edge=False)
+    for state, total in totals.items():
+        numbers = (total.filesets, total.files, report.size(total.bytes), total.images)
+        table.add_row(state, *map(str, numbers))
+    console.err.print(table)
+    for job in jobs:
+        said = ", ".join(f"{name} {value}" for name, value in job.progress.items())
+        console.say(f"{job.key}: {job.state}, {len(job.ids)} filesets, of {job.who}: {said}")
+    reasons: dict[str, int] = {}
+    for entry in at.ledger.entries(FAILED, under=below):
+        reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
+    for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1])[:10]:
+        console.say(f"failed {count} times: {reason}")
+
+
+@app.command("retry")
+def retry_command(
+    files: Annotated[list[str] | None, typer.Argument(help="Files; left out, all that are failed.")] = None,
+    workspace: WorkspaceOption = None,
+    under: UnderOption = "",
+    dry_run: DryRunOption = False,
+) -> None:
+    """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
+    at = place(workspace)
+    below = sources.path(at.opened, under) if under else b""
+    found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
+    count = 0
+    for entry in found:
+        if entry.state != FAILED and not (entry.state == IMPORTED and entry.differs):
+            raise Refused(
+                f"{entries.shown(entry.path)} is {entry.state}; only what is failed, or what `verify` found to differ, "
+                "can be tried again."
+            )
+        count += dry_run or at.ledger.retry(entry)
+    console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
+
+
+@app.command("show")
+def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """All that is known of a fileset, by the path of its main file."""
+    entry = _entry(place(workspace), file)
+    if as_json:
+        _print_json(report.row(entry))
+        return
+    for line in report.lines(entry):
+        console.say(line)
+
+
+@app.command("report")
+def report_command(
+    kind: Annotated[
+        Literal["json", "csv", "html"], typer.Option("--format", help="What is written to stdout.")
+    ] = "json",
+    workspace: WorkspaceOption = None,
+    under: UnderOption = "",
+) -> None:
+    """Everything in the ledger, to stdout."""
+    at = place(workspace)
+    found = at.ledger.entries(under=sources.path(at.opened, under) if under else b"")
+    if kind == "csv":
+        report.write_csv(found, sys.stdout)
+    elif kind == "json":
+        report.write_json(found, sys.stdout)
+    else:
+        report.write_html(found, sys.stdout, workspace=at.opened.workspace.name, at=entries.now_text())
+
+
+@app.command("verify")
+def verify_command(
+    workspace: WorkspaceOption = None,
+    under: UnderOption = "",
+    transport: TransportOption = "task",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask OMERO again about all that is imported, and list what differs."""
+    at = place(workspace)
+    below = sources.path(at.opened, under) if under else b""
+    way = at.transport(transport)
+    counts = {"same": 0, "differs": 0}
+    with _one_line("verify") as event:
+        for some in _some(at.ledger.entries(IMPORTED, under=below), VERIFIED_AT_ONCE):
+            ids = tuple(entry.id for entry in some)
+            result = one_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
+            counts = {name: counts[name] + result[name] for name in counts}
+    differing = (
+        [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
+    )
+    if as_json:
+        _print_json({**counts, "differing": [report.row(entry) for entry in differing]})
+    for entry in differing:
+        console.say(f"{entries.shown(entry.path)}: {entry.differs}")
+    console.say(f"{counts['same']} are in OMERO as the ledger says, {counts['differs']} differ")
+    if counts["differs"]:
+        raise Failed(
+            f"{counts['differs']} imported filesets are not in OMERO as the ledger says; they are listed above."
+        )
+
+
+@app.command("exec", context_settings={"ignore_unknown_options": True})
+def exec_command(
+    command: Annotated[list[str] | None, typer.Argument(help="A command and its words, after `--`.")] = None,
+    shell: Annotated[bool, typer.Option("--shell", help="Open a shell on this terminal.")] = False,
+    deadline: Annotated[int, typer.Option(min=1, help="Seconds that a command may take.")] = 600,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Run a command in OMERO.server's container, or open a shell there: as omero-server, with OMERO's environment."""
+    from scripts.ingest.imports.exec_channel import Channel  # noqa: PLC0415 - it needs what `task` does not
+
+    if shell == bool(command):
+        raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
+    channel = Channel(open_workspace(workspace))
+    if shell:
+        channel.interactive()
+        return
+    answer = channel.run(shlex.join(command or []), seconds=deadline)
+    sys.stdout.write(answer.text.lstrip("\n") + "\n")
+    raise SystemExit(answer.code)
+
+
+def _entry(at: Place, file: str) -> Entry:
+    entry = at.ledger.get(sources.path(at.opened, file))
+    if entry is None:
+        raise Refused(f"{file!r} is not in the ledger as a main file; scan its folder first, or see `report`.")
+    return entry
+
+
+def _some(found: Iterator[Entry], number: int) -> Iterator[list[Entry]]:
+    some: list[Entry] = []
+    for entry in found:
+        some.append(entry)
+        if len(some) == number:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _totals(totals: Mapping[str, Total]) -> dict[str, dict[str, int]]:
+    return {state: vars(total) for state, total in totals.items()}
+
+
+@contextmanager
+def _one_line(what: str) -> Iterator[Any]:
+    """Show one job: a line that changes on a terminal, one every 20 s elsewhere."""
+    said = [time.monotonic()]
+    with console.err.status(f"{what}: starting a container (a minute or two)") as status:
+
+        def event(kind: str, facts: Mapping[str, Any]) -> None:
+            job = facts.get("job")
+            progress = ", ".join(f"{name} {value}" for name, value in job.progress.items()) if job else facts["reason"]
+            text = f"{what}: {progress or (job.state if job else kind)}"
+            status.update(text)
+            if not console.err.is_terminal and time.monotonic() - said[0] >= 20:
+                said[0] = time.monotonic()
+                console.say(text)
+
+        yield event
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,265 @@
+"""ECS Exec into the container of OMERO.server, by AWS's `session-manager-plugin`, as `aws ecs execute-command` does.
+
+A session has no exit code and no end that one could trust: a command's status comes behind a random marker, and a
+missing marker is a failure. The output is a terminal's: both streams in one, with CRLF.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import pty
+import re
+import secrets
+import selectors
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scripts import aws
+from scripts.aws.errors import THROTTLED_CODES
+from scripts.errors import Failed, Refused
+from scripts.ingest.deployment import Opened
+
+PLUGIN = "session-manager-plugin"
+USER = "omero-server"
+ACTIVATE = "/opt/omero/server/venv3/bin/activate"
+CONTAINER = "server"
+DEADLINE_SECONDS = 300.0
+CONNECT_SECONDS = 120.0
+# Of a file's text in a command; AWS names no limit, so a command stays below every one that is known (Windows' 8,191).
+PIECE = 5500
+RETRIED = {"TargetNotConnectedException", "ServerException", *THROTTLED_CODES}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A command's exit code and what it printed."""
+
+    code: int
+    text: str
+
+
+class Channel:
+    """To the one task of OMERO.server that runs at the moment; `task` is the ARN of what sessions go to.
+
+    Raises:
+        Refused: no session can be opened; the message has each fault on a line, and how to mend it.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self._ecs = opened.client("ecs", patient=True)
+        self._ssm = opened.client("ssm")
+        self._cluster = opened.parameter("omero/cluster_name")
+        self._service = opened.parameter("omero/server_service_name")
+        self._region = opened.workspace.region
+        self._plugin = shutil.which(PLUGIN) or ""
+        self.task = self._preflight()
+
+    def _preflight(self) -> str:
+        faults = []
+        if not self._plugin:
+            faults.append(
+                f"{PLUGIN} is not on the PATH; install it (AWS Systems Manager User Guide, Install the Session Manager "
+                "plugin), or use --transport task, which needs none."
+            )
+        task = self.running()
+        if task is None:
+            faults.append(f"no task of the ECS service {self._service} runs; see its events, and wait until one does.")
+        else:
+            faults += _task_faults(task)
+        if faults or task is None:
+            raise Refused("\n".join(faults))
+        return str(task["taskArn"])
+
+    def running(self) -> dict[str, Any] | None:
+        """The server's task, if one runs."""
+        arns = self._ecs.list_tasks(cluster=self._cluster, serviceName=self._service, desiredStatus="RUNNING")[
+            "taskArns"
+        ]
+        tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"] if arns else []
+        return next((task for task in tasks if task["lastStatus"] == "RUNNING"), None)
+
+    def status(self, task: str) -> str:
+        """Of a task of the server's; STOPPED too if ECS has forgotten it, an hour after it stopped."""
+        tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=[task])["tasks"]
+        return str(tasks[0]["lastStatus"]) if tasks else "STOPPED"
+
+    def run(self, script: str, *, task: str = "", seconds: float | None = None) -> Answer:
+        """Run a script of bash as omero-server, with OMERO's virtual environment; in `task`, else in the channel's own.
+
+        Raises:
+            Failed: the session ended, or the deadline came, before the marker did: what the script did is not known.
+        """
+        task = task or self.task
+        marker = secrets.token_hex(16)
+        inner = f". {ACTIVATE}; export HOME=/tmp\n{script}"
+        outer = f"runuser -u {USER} -- /bin/bash -c {shlex.quote(inner)} </dev/null; printf '\\n%s:%s\\n' {marker} $?"
+        pattern = re.compile(rf"\n{marker}:(\d+)\n")
+        text = ""
+        with self._session(f"/bin/sh -c 'echo {_encoded(outer)} | base64 -d | /bin/sh'", task) as session:
+            end = time.monotonic() + (seconds or DEADLINE_SECONDS)
+            for some in _read(session, end):
+                text += some
+                if found := pattern.search(text.replace("\r\n", "\n")):
+                    whole = text.replace("\r\n", "\n")
+                    return Answer(int(found[1]), _without_banner(whole[: found.start()]))
+        late = "no end came within its time" if time.monotonic() >= end else "the session ended early"
+        raise Failed(
+            f"what the command did in the server's container is not known: {late}. The end of what it said: "
+            f"{' '.join(text.split())[-300:] or 'nothing'}; look there with `exec --shell`, then run this again."
+        )
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file there, in pieces; nothing is done where it is there already.
+
+        Raises:
+            Failed: it could not be written.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        whole, draft = shlex.quote(path), shlex.quote(f"{path}.{secrets.token_hex(4)}")
+        check = f'[ "$(sha256sum < {whole} 2>/dev/null)" = "{digest}  -" ]'
+        if self.run(check).code == 0:
+            return
+        text = base64.b64encode(content).decode()
+        for at in range(0, len(text), PIECE):
+            if self.run(f"umask 077; printf %s {text[at : at + PIECE]} >> {draft}").code:
+                raise Failed(f"{path} could not be written in the server's container; is its disk full?")
+        if self.run(f"base64 -d < {draft} > {draft}.b && rm {draft} && mv {draft}.b {whole} && {check}").code:
+            raise Failed(f"{path} did not arrive whole in the server's container; run this again.")
+
+    def interactive(self) -> None:
+        """A shell as omero-server on this terminal, until it ends."""
+        script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; exec /bin/bash --rcfile {ACTIVATE} -i"
+        words = f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(script)} | base64 -d)"'
+        about = self._about(self.task)
+        answer = self._open(f"/bin/sh -c '{words}'", self.task)
+        try:
+            subprocess.run(self._words(answer, about), check=False)
+        finally:
+            self._close(answer)
+
+    @contextlib.contextmanager
+    def _session(self, command: str, task: str) -> Iterator[subprocess.Popen[bytes]]:
+        about = self._about(task)
+        answer = self._open(command, task)
+        # The plugin ends when its input does (shellsession_unix.go, handleKeyboardInput): it gets a terminal that stays
+        # open for as long as this process lives, even if that is killed.
+        leader, follower = pty.openpty()
+        try:
+            session = subprocess.Popen(
+                self._words(answer, about),
+                stdin=follower,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                yield session
+            finally:
+                self._close(answer)
+                session.terminate()
+                try:
+                    session.wait(5)
+                except subprocess.TimeoutExpired:
+                    session.kill()
+                    session.wait()
+                if session.stdout:
+                    session.stdout.close()
+        finally:
+            os.close(leader)
+            os.close(follower)
+
+    def _open(self, command: str, task: str) -> dict[str, Any]:
+        end = time.monotonic() + CONNECT_SECONDS
+        pause = 1.0
+        while True:
+            try:
+                answer: dict[str, Any] = self._ecs.execute_command(
+                    cluster=self._cluster, task=task, container=CONTAINER, interactive=True, command=command
+                )
+                return answer
+            except ClientError as error:
+                if aws.code_of(error) not in RETRIED or time.monotonic() > end:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 10)
+
+    def _about(self, task: str) -> str:
+        """What the plugin is told of the container, as JSON.
+
+        Raises:
+            Failed: the task is gone.
+        """
+        tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=[task])["tasks"]
+        containers = tasks[0]["containers"] if tasks else []
+        runtimes = [each["runtimeId"] for each in containers if each["name"] == CONTAINER and each.get("runtimeId")]
+        id_ = task.rpartition("/")[2]
+        if not runtimes:
+            raise Failed(f"the server's task {id_} has no container that runs; run this again when the server does.")
+        return json.dumps({"Target": f"ecs:{self._cluster}_{id_}_{runtimes[0]}"})
+
+    def _words(self, answer: dict[str, Any], about: str) -> list[str]:
+        """As the AWS CLI calls it (awscli/customizations/ecs/executecommand.py)."""
+        endpoint = self._ssm.meta.endpoint_url
+        return [self._plugin, json.dumps(answer["session"]), self._region, "StartSession", "", about, endpoint]
+
+    def _close(self, answer: dict[str, Any]) -> None:
+        """End the session there, too; one that has ended by itself is no fault."""
+        with contextlib.suppress(*aws.ERRORS):
+            self._ssm.terminate_session(SessionId=answer["session"]["sessionId"])
+
+
+def _task_faults(task: dict[str, Any]) -> list[str]:
+    if not task.get("enableExecuteCommand"):
+        return [
+            "the server's task was started before ECS Exec was enabled; replace it with `aws ecs update-service "
+            "--force-new-deployment`, when nobody imports."
+        ]
+    version = task.get("platformVersion")
+    if version and tuple(map(int, version.split("."))) < (1, 4, 0):
+        return [f"the server's task runs on Fargate's platform {version}, and ECS Exec needs 1.4.0; deploy it anew."]
+    container = next((each for each in task["containers"] if each["name"] == CONTAINER), None)
+    if container is None:
+        return [f"the server's task has no container {CONTAINER}; deploy the stack omero again."]
+    agents = {agent["name"]: agent for agent in container.get("managedAgents") or []}
+    agent = agents.get("ExecuteCommandAgent", {"lastStatus": "missing"})
+    if agent["lastStatus"] == "RUNNING":
+        return []
+    return [
+        f"ECS Exec's agent is {agent['lastStatus']} in the server's container ({agent.get('reason') or 'no reason'}); "
+        "its task role needs ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and "
+        "OpenDataChannel, and its way out port 443; a task that has just started needs a minute."
+    ]
+
+
+def _read(session: subprocess.Popen[bytes], end: float) -> Iterator[str]:
+    """What it prints, until its end or the deadline."""
+    assert session.stdout is not None  # noqa: S101 - asked for when it was started
+    with selectors.DefaultSelector() as ready:
+        ready.register(session.stdout, selectors.EVENT_READ)
+        while (left := end - time.monotonic()) > 0:
+            if not ready.select(min(left, 1)):
+                continue
+            some = os.read(session.stdout.fileno(), 65536)
+            if not some:
+                return
+            yield some.decode("utf-8", "replace")
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _without_banner(text: str) -> str:
+    """Without the plugin's own lines."""
+    return re.sub(r"\A\s*Starting session with SessionId: \S+\s*\n", "", text)

@@ -1,0 +1,88 @@
+"""The options of a run of imports: checked before anything is done, and shown by a dry run."""
+
+from __future__ import annotations
+
+from containers.importer import entries
+from containers.importer.entries import PENDING
+from scripts import console
+from scripts.errors import Refused
+from scripts.ingest.deployment import Opened
+from scripts.ingest.imports import report, sources
+from scripts.ingest.imports.batches import Limits, cut, keys
+from scripts.ingest.imports.importing import Wanted
+from scripts.ingest.imports.ledger import Ledger, Total
+
+
+def wanted(
+    opened: Opened,
+    ledger: Ledger,
+    target: str,
+    transfer: str,
+    user: str,
+    group: str,
+    skip: tuple[str, ...],
+    under: str,
+    parallel: int | None,
+    batch_filesets: int,
+) -> Wanted:
+    """What the options of `run` ask for.
+
+    Raises:
+        Refused: one of them is not possible, or does not fit another or what is pending.
+    """
+    sources.check_transfer(transfer)
+    sources.check_skips(skip)
+    kind = target.partition(":")[0]
+    if target and (kind not in ("Dataset", "Screen", "Project", "regex") or ":" not in target):
+        raise Refused(
+            f"--target {target} is none; allowed: Dataset:5, Dataset:name:a name, Project:name:P/Dataset:name:D, "
+            "Screen:..., regex:..."
+        )
+    for name, value in (("--as", user), ("--group", group)):
+        if value.startswith("-") or "\0" in value:
+            raise Refused(f"{name} {value} is no name of OMERO's; give one as `omero user list` has it.")
+    keys(target)
+    most = int(opened.parameter("omero/importer_max_tasks"))
+    if parallel is not None and parallel > most:
+        raise Refused(
+            f"--parallel {parallel} is more than the {most} importers that the database's connections allow; give "
+            f"{most} or fewer, or raise omero.importer.max_tasks (and with it omero.server.database_connections)."
+        )
+    below = sources.path(opened, under) if under else b""
+    for mount, links in sources.mounts(opened).items():
+        if not links and transfer in sources.LINKS:
+            first = next(ledger.entries(PENDING, under=mount.encode()), None)
+            if first and (not below or first.path.startswith(below)):
+                raise Refused(
+                    f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share holds no "
+                    f"images for good; add --transfer cp, or --under /OMERO for the others."
+                )
+    return Wanted(
+        target=target,
+        transfer=transfer,
+        user=user,
+        group=group,
+        skip=skip,
+        under=below,
+        parallel=parallel or most,
+        parallel_filesets=int(opened.parameter("omero/importer_parallel_filesets")),
+        limits=Limits(filesets=batch_filesets),
+    )
+
+
+def show_plan(ledger: Ledger, wanted: Wanted) -> None:
+    """What a run would do."""
+    total, number, targets = Total(), 0, set()
+    for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, keys(wanted.target)):
+        number += 1
+        targets.add(batch.key)
+        for entry in batch.entries:
+            total.add(entry)
+    console.say(
+        f"would be done: {total.filesets} filesets ({report.size(total.bytes)}) imported in {number} batches, "
+        f"{wanted.parallel} at once, by --transfer {wanted.transfer}"
+        + (f", into {wanted.target}" if wanted.target else "")
+    )
+    if wanted.target.startswith("regex:"):
+        for key in sorted(targets)[:20]:
+            console.say(f"  {key or 'without a container: the expression does not match'}")

@@ -1,0 +1,51 @@
+"""What a scan found, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from containers.importer import entries
+from scripts import console
+from scripts.errors import Failed
+from scripts.ingest.imports import report
+
+
+def show(result: Mapping[str, Any], root: bytes) -> None:
+    """Say what was found, and what was not taken.
+
+    Raises:
+        Failed: nothing was found, or folders could not be read.
+    """
+    console.say(
+        f"{result['filesets']} filesets below {entries.shown(root)} ({result['files']} files, "
+        f"{report.size(result['bytes'])}): {result['new']} new, {result['renewed']} changed and to be imported anew, "
+        f"{result['known']} known, {result['imported']} imported already"
+    )
+    if result["unstable"]:
+        console.say(f"{result['unstable']} still change, or came or went: scan again when they have arrived")
+    if result["changed"]:
+        console.say(f"{result['changed']} have changed since they were imported; OMERO may not be able to show them")
+    for kind, text in (
+        ("faulty", "cannot be imported as it is"),
+        ("changed", "changed since"),
+        ("unstable", "changes"),
+    ):
+        for name in result["samples"].get(kind, [])[:5]:
+            console.say(f"  {text}: {entries.shown(bytes.fromhex(name))}")
+    if result["ignored"]:
+        kinds = ", ".join(f"{suffix} {count}" for suffix, count in list(result["ignored"].items())[:10])
+        console.say(f"ignored, for they are no images or belong to none: {kinds}")
+    if result["links"]:
+        console.say(f"{result['links']} symbolic links were not followed")
+    if result["unreadable_count"]:
+        first = entries.shown(bytes.fromhex(result["unreadable"][0]))
+        raise Failed(
+            f"{result['unreadable_count']} folders could not be read, the first {first}; let uid 1000 read them, and "
+            "scan again."
+        )
+    if not result["filesets"]:
+        raise Failed(
+            f"nothing that OMERO imports was found below {entries.shown(root)}; see what was ignored, above, and "
+            "whether that is the folder you mean."
+        )

@@ -1,0 +1,103 @@
+"""Where images may be imported from, and whether the server is fit for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from scripts.errors import Refused
+from scripts.ingest.deployment import Opened
+
+DATA_DIR = "/OMERO"
+TRANSFERS = ("ln_s", "ln", "cp", "upload")
+LINKS = ("ln_s", "ln")
+REMOVING = ("upload_rm", "ln_rm", "cp_rm")
+SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
+
+
+def mounts(opened: Opened) -> dict[str, bool]:
+    """What the importers see, and whether links may point there: the data directory, and a File Gateway's share."""
+    workspace = opened.workspace
+    section = workspace.share or workspace.file_gateway
+    return {DATA_DIR: True, **({section.mount_point: False} if section else {})}
+
+
+def path(opened: Opened, text: str) -> bytes:
+    """A path as the importers see it.
+
+    Raises:
+        Refused: it is relative, or outside of what they see.
+    """
+    normal = os.path.normpath(text) if text.startswith("/") else ""
+    seen = mounts(opened)
+    if "\0" in text or not any(normal == mount or normal.startswith(f"{mount}/") for mount in seen):
+        allowed = " or ".join(f"{mount}/..." for mount in seen)
+        raise Refused(
+            f"the path {text!r} is outside of what the importers see; allowed: {allowed}, as OMERO.server sees it, "
+            "not as this machine does."
+        )
+    return os.fsencode(normal)
+
+
+def check_transfer(transfer: str) -> None:
+    """Refuse what is none, and what deletes images.
+
+    Raises:
+        Refused: it is one of those.
+    """
+    if transfer in REMOVING:
+        raise Refused(
+            f"--transfer {transfer} deletes the files as it imports them; allowed: {', '.join(TRANSFERS)}. Import, "
+            "verify, and delete them yourself."
+        )
+    if transfer not in TRANSFERS:
+        raise Refused(f"--transfer {transfer} is none; allowed: {', '.join(TRANSFERS)}.")
+
+
+def check_skips(skips: Iterable[str]) -> None:
+    """Refuse what OMERO's importer cannot skip.
+
+    Raises:
+        Refused: one is none.
+    """
+    for each in skips:
+        if each not in SKIPS:
+            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
+
+
+def check_server(opened: Opened) -> None:
+    """Refuse to import while OMERO.server is not healthy.
+
+    Raises:
+        Refused: the service is not there, has no task that runs or several, or its task is not healthy.
+    """
+    ecs = opened.client("ecs")
+    cluster, name = opened.parameter("omero/cluster_name"), opened.parameter("omero/server_service_name")
+    found = ecs.describe_services(cluster=cluster, services=[name])["services"]
+    if not found or found[0]["status"] != "ACTIVE":
+        raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
+    log = f"its log group is {opened.parameter('omero/server_log_group_name')}"
+    # Those that are being stopped, too: they may still hold the repository's lock.
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in ecs.list_tasks(cluster=cluster, serviceName=name, desiredStatus=status)["taskArns"]
+    ]
+    # DescribeTasks takes 100 (API reference).
+    described = ecs.describe_tasks(cluster=cluster, tasks=arns[:100])["tasks"] if arns else []
+    tasks: list[dict[str, Any]] = [task for task in described if task["lastStatus"] != "STOPPED"]
+    if len(tasks) > 1:
+        told = ", ".join(f"{task['taskArn'].rpartition('/')[2]} is {task['lastStatus']}" for task in tasks)
+        raise Refused(
+            f"there is more than one task of OMERO.server ({told}), and one of them holds the repository's lock; wait "
+            "until ECS has stopped the other, and run this again."
+        )
+    if not any(task["lastStatus"] == "RUNNING" for task in tasks):
+        events = found[0].get("events") or [{"message": "no event"}]
+        raise Refused(f"OMERO.server does not run ({events[0]['message'].rstrip('.')}); {log}.")
+    if not any(task.get("healthStatus") == "HEALTHY" for task in tasks):
+        raise Refused(
+            f"OMERO.server runs but is not healthy (`omero admin status` fails, or it has just started); {log}. Wait a "
+            "few minutes and run this again."
+        )

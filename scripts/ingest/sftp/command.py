@@ -1,0 +1,369 @@
+"""Deliveries by SFTP: an AWS Transfer Family server onto the OMERO file system, and its users.
+
+What it makes is found again by names and tags, so that every command may be killed at any point and run again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from scripts import console
+from scripts.changes import Changes, changing
+from scripts.errors import EXIT_FAILED, Failed, Refused
+from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
+from scripts.ingest.sftp.context import Site, find_server, open_site, server_of
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+
+app = typer.Typer(
+    help="Deliveries by SFTP: the endpoint (ensure, status, stop, start, teardown), its users, and a test.",
+    epilog=console.EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+)
+user_app = typer.Typer(help="Senders: each has one folder, and sees nothing else.", no_args_is_help=True)
+key_app = typer.Typer(help="A sender's public keys.", no_args_is_help=True)
+app.add_typer(user_app, name="user")
+user_app.add_typer(key_app, name="key")
+
+NameArgument = Annotated[str, typer.Argument(help="Name of the user.")]
+PublicKeyOption = Annotated[
+    Path, typer.Option("--key", help="File of a public key: OpenSSH's (.pub), or PuTTYgen's.", show_default=False)
+]
+MOST_MIB = 256
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def _done(changes: Changes, as_json: bool, **more: Any) -> None:
+    if as_json:
+        _print_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
+
+
+def ensure(site: Site, changes: Changes) -> None:
+    """Make the endpoint, and all that goes with it, what the workspace says.
+
+    Raises:
+        Refused: something is not ours to change, and nothing was.
+        Failed: AWS said no after the first change.
+    """
+    roles.check_file_system(site)
+    find_server(site)
+    kept = host_keys.ensure_secret(site, changes)
+    logs.ensure_group(site, changes)
+    roles.ensure(site, changes)
+    found = server.ensure(site, kept, changes)
+    if found and kept:
+        host_keys.ensure_on_server(site, found["ServerId"], kept, changes)
+    logs.ensure_alarm(site, changes)
+
+
+@app.command("ensure")
+def ensure_command(
+    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
+    """Make the endpoint, or mend it; says each change. A change of its addresses ends the sessions there are."""
+    site = open_site(workspace)
+    with changing(dry_run=dry_run) as changes:
+        ensure(site, changes)
+        changes.say_if_none("the SFTP endpoint is as it shall be")
+    if not dry_run and (found := find_server(site)):
+        console.say(f"server {found['ServerId']} is {found['State']}: {report.host(site, found)}, port 22")
+    _done(changes, as_json)
+
+
+@app.command("status")
+def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Show server, endpoint, host keys, last activity and cost; exit code 1 unless it is online, or stopped by you."""
+    site = open_site(workspace)
+    found = report.collect(site)
+    if as_json:
+        _print_json(found)
+    else:
+        _show(found)
+    there = found["server"]
+    if there is None:
+        console.fail(
+            f"workspace {found['workspace']} has no SFTP server; run `{site.command} ensure`.",
+            EXIT_FAILED,
+        )
+    if there["state"] != "ONLINE" and not there["stopped_on_purpose"]:
+        console.fail(f"server {there['id']} is {there['state']}; run `{site.command} ensure`.", EXIT_FAILED)
+
+
+def _show(found: dict[str, Any]) -> None:
+    """The report of `status`, for people."""
+    there = found["server"]
+    console.say(f"drop area: {found['folder']} on {found['file_system_id']}")
+    if there:
+        note = ", on purpose; it is billed all the same" if there["stopped_on_purpose"] else ""
+        console.say(f"server {there['id']}: {there['state']}{note}, {there['users']} users, {there['security_policy']}")
+        console.say(f"endpoint ({there['endpoint']}): {there['host']}, port 22")
+        if there["addresses"]:
+            console.say(f"  addresses: {', '.join(there['addresses'])}")
+        console.say(f"  lets in: {', '.join(there['cidrs']) or 'every address'}")
+        for key in found["host_keys"]:
+            console.say(f"  host key: {key['fingerprint']} ({key['public'].split()[0]})")
+    last = found["last_activity"]
+    console.say(f"last activity: {last['time']} ({last['stream']})" if last else "last activity: none")
+    if cost := found["cost"]:
+        console.say(
+            f"cost this month, by list prices: {cost['usd']:.2f} USD ({cost['hours']:.0f} h, "
+            f"{(cost['bytes_in'] + cost['bytes_out']) / report.GB:.1f} GB); a whole month is "
+            f"{cost['usd_per_month']:.0f} USD, and {report.PER_GB} USD for each GB"
+        )
+
+
+@app.command("stop")
+def stop_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+    """Take the endpoint offline; it ends every session, and AWS bills a stopped server as one that runs."""
+    site = open_site(workspace)
+    found = server_of(site)
+    with changing(dry_run=dry_run) as changes:
+        server.stop(site, found, changes)
+        changes.say_if_none(f"server {found['ServerId']} is stopped")
+    console.say("A stopped server is billed as one that runs; `teardown` ends that.")
+    _done(changes, as_json)
+
+
+@app.command("start")
+def start_command(
+    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
+    """Bring a stopped endpoint online."""
+    site = open_site(workspace)
+    found = server_of(site)
+    with changing(dry_run=dry_run) as changes:
+        server.start(site, found, changes)
+        changes.say_if_none(f"server {found['ServerId']} is online")
+    _done(changes, as_json)
+
+
+@app.command("teardown")
+def teardown_command(
+    workspace: WorkspaceOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the workspace's name.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Delete the host keys and the log too, which are kept otherwise.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the endpoint and its users; senders' files stay, and so do host keys and log."""
+    site = open_site(workspace)
+    found = find_server(site)
+    name = site.opened.workspace.name
+    if not yes and not dry_run:
+        count = found.get("UserCount", 0) if found else 0
+        console.say(
+            f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
+            f"files stay. `{site.command} user list --csv` writes the users down, for `user import`."
+        )
+        try:
+            typed = typer.prompt("Type the workspace's name to go on", err=True)
+        except typer.Abort:
+            raise Refused("nothing was typed, and nothing was deleted; give --yes where nobody can type.") from None
+        if typed.strip() != name:
+            raise Refused(f"{typed.strip()} is not {name}: nothing was deleted.")
+    with changing(dry_run=dry_run) as changes:
+        if found:
+            server.delete(site, found, changes)
+        network.release_addresses(site, changes)
+        network.remove_group(site, changes)
+        logs.remove(site, changes, with_logs=everything)
+        roles.remove(site, changes)
+        if everything:
+            host_keys.forget(site, changes)
+        changes.say_if_none("there is no SFTP endpoint")
+    _done(changes, as_json)
+
+
+@user_app.command("add")
+def user_add(
+    name: NameArgument,
+    key: PublicKeyOption,
+    home: Annotated[
+        str | None, typer.Option(help="Folder below the drop area; left out, the user's name.", show_default=False)
+    ] = None,
+    uid: Annotated[int, typer.Option(help="POSIX user that the files belong to; 1000 is OMERO.server's own.")] = 1000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="May fetch, and not deliver.")] = False,
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a sender with a key; makes the folder. Adding the same one again changes nothing."""
+    public = keys.read(key)
+    site = open_site(workspace)
+    user = users.wanted(site, name, public, home=home, uid=uid, read_only=read_only)
+    id_ = server_of(site)["ServerId"]
+    with changing(dry_run=dry_run) as changes:
+        users.add(site, id_, [user], changes)
+        changes.say_if_none(f"user {name} is there")
+    found = users.describe(site, id_, name)
+    _done(changes, as_json, user=users.shown(site, found) if found else None)
+
+
+@user_app.command("import")
+def user_import(
+    file: Annotated[Path, typer.Argument(help=f"CSV with the columns {', '.join(listing.COLUMNS)}.")],
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add many senders; every line is checked before the first is added, and those there are stay as they are."""
+    site = open_site(workspace)
+    wanted = listing.read(site, file)
+    id_ = server_of(site)["ServerId"]
+    with changing(dry_run=dry_run) as changes:
+        added = users.add(site, id_, wanted, changes)
+        changes.say_if_none(f"all {len(wanted)} users are there")
+    what = "to be added" if dry_run else "added"
+    console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} were there")
+    _done(changes, as_json, users=len(wanted), added=added)
+
+
+@user_app.command("show")
+def user_show(name: NameArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Show a sender's home, uid and keys."""
+    site = open_site(workspace)
+    found = users.shown(site, users.known(site, server_of(site)["ServerId"], name))
+    if as_json:
+        _print_json(found)
+        return
+    access = "read only" if found["read_only"] else "may write"
+    console.say(f"user {name}: home {found['home']}, uid {found['uid']}, gid {found['gid']}, {access}")
+    for key in found["keys"]:
+        console.say(f"  key {key['id']}: {key['type']} {key['fingerprint']}, since {key['imported']}")
+
+
+@user_app.command("list")
+def user_list(
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="All about each, to stdout, as `user import` takes it; asks AWS for each.")
+    ] = False,
+) -> None:
+    """Show all senders."""
+    site = open_site(workspace)
+    id_ = server_of(site)["ServerId"]
+    listed = list(users.rows(site, id_))
+    if as_csv:
+        found = [users.shown(site, users.known(site, id_, row["UserName"])) for row in listed]
+        sys.stdout.write(listing.write(found, site.settings.folder))
+        return
+    rows = [
+        {
+            "name": row["UserName"],
+            "read_only": users.is_read_only(site, row),
+            "keys": row.get("SshPublicKeyCount", 0),
+        }
+        for row in listed
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("user", "access", "keys", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(str(row["name"]), "read only" if row["read_only"] else "may write", str(row["keys"]))
+    console.err.print(table if rows else "there are no users yet")
+
+
+@user_app.command("remove")
+def user_remove(
+    name: NameArgument, workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+) -> None:
+    """Take a sender away; the files stay."""
+    site = open_site(workspace)
+    with changing(dry_run=dry_run) as changes:
+        users.remove(site, server_of(site)["ServerId"], name, changes)
+    _done(changes, as_json)
+
+
+@key_app.command("add")
+def key_add(
+    name: NameArgument,
+    key: PublicKeyOption,
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a sender one more key; to change a key, add the new one, then remove the old one."""
+    public = keys.read(key)
+    site = open_site(workspace)
+    with changing(dry_run=dry_run) as changes:
+        users.add_key(site, server_of(site)["ServerId"], name, public, changes)
+        changes.say_if_none(f"user {name} has that key")
+    _done(changes, as_json)
+
+
+@key_app.command("remove")
+def key_remove(
+    name: NameArgument,
+    key: Annotated[str, typer.Argument(help="Id (key-...) or fingerprint (SHA256:...), as `user show` tells it.")],
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a key away from a sender."""
+    site = open_site(workspace)
+    with changing(dry_run=dry_run) as changes:
+        users.remove_key(site, server_of(site)["ServerId"], name, key, changes)
+    _done(changes, as_json)
+
+
+@app.command("test")
+def try_command(
+    name: NameArgument,
+    key: Annotated[Path, typer.Option("--key", help="File of the user's private key.", show_default=False)],
+    host: Annotated[
+        str | None, typer.Option(help="Connect here instead, for instance through a tunnel.", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 22,
+    size_mib: Annotated[int, typer.Option(min=1, max=MOST_MIB, help="How much is sent and fetched.")] = 8,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Connect as a sender, check the host key, deliver a file, compare it, remove it, and say how fast it was."""
+    site = open_site(workspace)
+    found = server_of(site)
+    user = users.shown(site, users.known(site, found["ServerId"], name))
+    kept = host_keys.read(site)
+    if kept is None:
+        raise Refused(f"the host keys are not in Secrets Manager; run `{site.command} ensure`.")
+    if found["State"] != "ONLINE":
+        raise Failed(f"server {found['ServerId']} is {found['State']}; run `{site.command} start`.")
+    passphrase = None
+    if probe.is_encrypted(key):
+        passphrase = typer.prompt(f"Passphrase of {key}", hide_input=True, err=True)
+    target = probe.Target(
+        host=host or report.host(site, found),
+        port=port,
+        user=name,
+        key=key,
+        host_keys=kept,
+        passphrase=passphrase,
+    )
+    with console.err.status(f"testing {target.host} as {name}"):
+        result = probe.run(target, mib=size_mib, read_only=bool(user["read_only"]))
+    console.say(f"{name} got into {result.host} within {result.connect_seconds} s; the host key is ours.")
+    if result.mib:
+        console.say(
+            f"{result.mib} MiB: up {result.upload_mib_s} MiB/s, down {result.download_mib_s} MiB/s, the same bytes; "
+            "the file is gone again."
+        )
+    else:
+        console.say("The user may only read: nothing was delivered.")
+    if as_json:
+        _print_json(result.data())
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,145 @@
+"""A workspace whose stack `sftp` is deployed, and the server that belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scripts import aws
+from scripts.errors import Refused
+from scripts.ingest.deployment import Opened, deploy_command, open_workspace
+from settings.sftp import Sftp
+
+MANAGER = "omero-aws sftp"
+STOPPED_TAG = "StoppedOnPurpose"
+"""On a server that the operator has stopped: `ensure` starts every other one that is offline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """`settings` are the workspace's section `sftp`."""
+
+    opened: Opened
+    settings: Sftp
+
+    @property
+    def name(self) -> str:
+        """Of the server, and what the names of all that goes with it begin with."""
+        return f"omero-{self.opened.workspace.name}-sftp"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """By which a server, its addresses and its security group are found again."""
+        return {**self.opened.tags, "ManagedBy": MANAGER, "Name": self.name}
+
+    @property
+    def transfer(self) -> Any:
+        """Transfer Family takes few calls a second."""
+        return self.opened.client("transfer", patient=True)
+
+    @property
+    def file_system_id(self) -> str:
+        """The file system of /OMERO."""
+        return self.opened.parameter("data/file_system_id")
+
+    @property
+    def log_group_name(self) -> str:
+        """What the server logs to."""
+        return self.opened.parameter("sftp/log_group_name")
+
+    @property
+    def command(self) -> str:
+        """How this program is called for this workspace."""
+        return f"TF_WORKSPACE={self.opened.workspace.name} pipenv run sftp"
+
+    def role_name(self, *, read_only: bool) -> str:
+        """Of the role that a sender's session has, or that of somebody who only reads."""
+        return f"{self.name}-{'reader' if read_only else 'sender'}"
+
+    def role_arn(self, *, read_only: bool) -> str:
+        """Its ARN: IAM has no regions."""
+        parts = self.opened.arn("iam", f"role/{self.role_name(read_only=read_only)}").split(":")
+        return ":".join([*parts[:3], "", *parts[4:]])
+
+
+def open_site(name: str | None = None) -> Site:
+    """The site of a workspace.
+
+    Raises:
+        Refused: it has no section `sftp`, or is deployed otherwise than its file says.
+    """
+    opened = open_workspace(name)
+    workspace = opened.workspace
+    deploy = f"`{deploy_command(workspace, 'sftp')}`"
+    if workspace.sftp is None:
+        raise Refused(
+            f"workspace {workspace.name} has no section sftp; add it to the workspace's file (sftp: {{cidrs: [...]}}) "
+            f"and run {deploy}."
+        )
+    deployed = opened.parameter("sftp/folder")
+    if deployed != workspace.sftp.folder:
+        raise Refused(
+            f"sftp.folder is {workspace.sftp.folder} in the workspace's file, and {deployed} as deployed; run {deploy} "
+            "first, and think of the files and users that are in the old one."
+        )
+    return Site(opened=opened, settings=workspace.sftp)
+
+
+def find_server(site: Site) -> dict[str, Any] | None:
+    """DescribeServer's answer for the site's server; None if there is none.
+
+    Raises:
+        Refused: there are several, so that nobody can tell which one senders use.
+    """
+    wanted = {key: site.tags[key] for key in ("Project", "Workspace", "ManagedBy")}
+    found = []
+    for page in site.transfer.get_paginator("list_servers").paginate():
+        for row in page["Servers"]:
+            if row.get("Domain") != "EFS":
+                continue
+            server = missing_is_none(lambda id_=row["ServerId"]: describe(site, id_))  # type: ignore[misc]
+            if server and wanted.items() <= tags_of(server).items():
+                found.append(server)
+    if len(found) > 1:
+        ids = " and ".join(server["ServerId"] for server in found)
+        raise Refused(
+            f"the servers {ids} are both tagged as that of workspace {site.opened.workspace.name}; find out which one "
+            "senders use (`aws transfer list-users`), and delete the other."
+        )
+    return found[0] if found else None
+
+
+def server_of(site: Site) -> dict[str, Any]:
+    """The site's server.
+
+    Raises:
+        Refused: there is none yet.
+    """
+    server = find_server(site)
+    if server is None:
+        raise Refused(f"workspace {site.opened.workspace.name} has no SFTP server yet; run `{site.command} ensure`.")
+    return server
+
+
+def describe(site: Site, server_id: str) -> dict[str, Any]:
+    """DescribeServer's answer."""
+    server: dict[str, Any] = site.transfer.describe_server(ServerId=server_id)["Server"]
+    return server
+
+
+def missing_is_none(call: Callable[[], Any]) -> Any:
+    """What a call of Transfer Family answers; None for what is not there."""
+    return aws.read(call, "ResourceNotFoundException")
+
+
+def tags_of(server: dict[str, Any]) -> dict[str, str]:
+    """The tags of a described server."""
+    return {tag["Key"]: tag["Value"] for tag in server.get("Tags", [])}
+
+
+def conflicts(error: ClientError) -> bool:
+    """Whether AWS is still busy with the change before."""
+    return aws.code_of(error) == "ConflictException"

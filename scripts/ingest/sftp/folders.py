@@ -1,0 +1,77 @@
+"""Senders' folders in the drop area, made by the function of the stack `sftp` (functions/sftp_folders.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.errors import Failed, Refused
+from scripts.ingest.sftp.context import Site
+
+OMERO_GID = 1000
+# A call answers well within the 60 s that a client waits, also where it has to mount the file system first.
+AT_A_TIME = 250
+
+
+@dataclass(frozen=True)
+class Folder:
+    """`path` is below the drop area."""
+
+    path: str
+    uid: int
+
+
+def look(site: Site, folders: Sequence[Folder]) -> list[Folder]:
+    """Those that are not there yet.
+
+    Raises:
+        Refused: one is somebody else's, or no folder can be where it should be.
+    """
+    faults, missing = [], []
+    for folder, row in zip(folders, _call(site, folders, look_only=True), strict=True):
+        where = f"{site.settings.folder}/{folder.path}"
+        if row["state"] == "foreign":
+            faults.append(
+                f"the folder {where} belongs to uid {row['uid']} and not to {folder.uid}; give --uid {row['uid']}, or "
+                "another --home."
+            )
+        elif row["state"] == "blocked":
+            faults.append(f"{where} cannot be a folder, for a file or a symbolic link is there; give another --home.")
+        elif row["state"] == "made":
+            missing.append(folder)
+    if faults:
+        raise Refused("\n".join(faults))
+    return missing
+
+
+def make(site: Site, folders: Sequence[Folder]) -> None:
+    """Make them, each with its owner.
+
+    Raises:
+        Failed: one could not be made.
+    """
+    for folder, row in zip(folders, _call(site, folders, look_only=False), strict=True):
+        if row["state"] not in ("made", "there"):
+            raise Failed(f"the folder {site.settings.folder}/{folder.path} could not be made; run this again.")
+
+
+def _call(site: Site, folders: Sequence[Folder], *, look_only: bool) -> list[dict[str, Any]]:
+    name = site.opened.parameter("sftp/folders_function_name")
+    client, answers = site.opened.client("lambda", patient=True), []
+    for begin in range(0, len(folders), AT_A_TIME):
+        asked = [
+            {"path": folder.path, "uid": folder.uid, "gid": OMERO_GID} for folder in folders[begin : begin + AT_A_TIME]
+        ]
+        answer = client.invoke(
+            FunctionName=name, Payload=json.dumps({"folders": asked, "look_only": look_only}).encode()
+        )
+        said = json.loads(answer["Payload"].read())
+        if answer.get("FunctionError"):
+            raise Failed(
+                f"the function {name} could not look after the folders: {said.get('errorMessage', 'no message')}; its "
+                f"log group {site.log_group_name}-folders says more."
+            )
+        answers += said["folders"]
+    return answers

@@ -1,1 +1,0 @@
-"""The parts of `scripts.ingest.sftp`: a Transfer Family server onto the OMERO file system, and its users."""

@@ -1,0 +1,1 @@
+"""What keeps the checkout current: lock files and the schema of workspace files."""

@@ -1,0 +1,1 @@
+"""What measures: seconds and memory, and what checkov finds."""

@@ -1,0 +1,160 @@
+"""Measure the ledger of imports: operations a second, and what planning a million filesets takes.
+
+The ledger is in the local AWS, whose DynamoDB is slower than the real one: the figure is for comparing two versions of
+this program on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import boto3
+import typer
+from rich.table import Table
+
+from containers.importer import entries
+from containers.importer.entries import PENDING
+from local_aws.server import LocalAws
+from local_aws.stand_ins.omero.state import Server
+from scripts import console
+from scripts.errors import Failed
+from scripts.ingest.imports.batches import Limits, cut, keys
+from scripts.ingest.imports.ledger import INDEX, THREADS, Entry, Ledger
+from scripts.rehearsal.imports import imports
+from scripts.rehearsal.rehearse import Rehearsal
+from settings.load import ROOT
+
+ENTRIES = 300
+MILLION = 1_000_000
+SLIDES = 1000
+# Aims: planning a million stays on a laptop, and a JVM is worth its start.
+AIM_MB = 300
+AIM_SECONDS = 60
+AIM_JVMS = 10
+PLAN = "import json; from scripts.measure.bench_imports import plan; print(json.dumps(plan({number})))"
+
+app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+
+
+@app.command()
+def bench(
+    number: Annotated[int, typer.Option(min=1000, help="Filesets of the plan.")] = MILLION,
+) -> None:
+    """Print what the ledger and the planning of imports take."""
+    done = subprocess.run(
+        [sys.executable, "-c", PLAN.format(number=number)], cwd=ROOT, stdout=subprocess.PIPE, check=False
+    )
+    if done.returncode:
+        raise Failed(f"planning ended with exit code {done.returncode}; its reason is above.")
+    planned = json.loads(done.stdout)
+    with LocalAws() as aws:
+        rates = _rates(aws)
+    table = Table("measure", "value", "aim")
+    table.add_row(f"plan of {number:,} filesets, seconds", f"{planned['seconds']:.1f}", f"under {AIM_SECONDS}")
+    table.add_row(f"plan of {number:,} filesets, MB", f"{planned['mb']:.0f}", f"under {AIM_MB}")
+    table.add_row("JVM starts per 1,000 files (the original: 1,000)", f"{planned['jvms']:.1f}", f"under {AIM_JVMS}")
+    for name, rate in rates.items():
+        table.add_row(f"ledger, {name}, {THREADS} at once, per second", f"{rate:.0f}", "")
+    console.err.print(table)
+
+
+def plan(number: int) -> dict[str, float]:
+    """Cut `number` entries, as DynamoDB gives them, into batches; in a process of its own, for its memory."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    begun = time.monotonic()
+    batches = sum(1 for _ in cut(map(Entry.of, _items(number)), Limits(), keys("regex:^.*in/(?<Container1>[^/]*).*")))
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "seconds": time.monotonic() - begun,
+        "mb": used * (1024 if sys.platform == "linux" else 1) / 1000**2,
+        "jvms": batches * 1000 / number,
+    }
+
+
+def show_overhead(run: Rehearsal) -> None:
+    """Import some slides where stacks are deployed, and print what that takes beyond OMERO's own importer.
+
+    The importer is a stand-in, the containers are real: what a task takes to start on AWS is not in it.
+    """
+    data = next(stack for stack in run.stacks() if stack.name == "data")
+    run.read_state(data)
+    folder = run.omero / "Bench"
+    folder.mkdir()
+    for number in range(SLIDES):
+        (folder / f"slide {number:05}.svs").write_bytes(b"II*\0%d" % number)
+    with run.step(f"scan {SLIDES} slides"):
+        imports(run.environ, run.folder, "scan", "/OMERO/Bench", "--settle", "0")
+    with run.step(f"import {SLIDES} slides"):
+        took = json.loads(imports(run.environ, run.folder, "run", "--parallel", "1", "--json"))
+    if took["imported"] != SLIDES:
+        raise Failed(f"{took['imported']} of {SLIDES} slides were imported; there is nothing to measure.")
+    jvms = len(Server(run.omero).jvm_starts())
+    own, importer = took["seconds"] - took["importer_seconds"], took["importer_seconds"]
+    table = Table("measure", "value", "aim")
+    table.add_row(f"JVM starts for {SLIDES} files (the original: {SLIDES})", str(jvms), f"under {AIM_JVMS}")
+    table.add_row("OMERO's own importer, ms per file", f"{1000 * importer / SLIDES:.0f}", "")
+    table.add_row("beyond it, ms per file", f"{1000 * own / SLIDES:.0f}", "")
+    table.add_row("beyond it, part of all", f"{own / took['seconds']:.0%}", "")
+    console.err.print(table)
+
+
+def _items(number: int) -> Iterator[dict[str, dict[str, Any]]]:
+    """In folders of 1,000."""
+    for count in range(number):
+        path = f"/OMERO/in/2025-{count // 1000:05}/slide {count:07}.svs".encode()
+        id_ = entries.fileset_id(path)
+        values = {"id": id_, "path": path, "state": PENDING, "queue": entries.queue(PENDING, id_), "size": 500_000_000}
+        yield entries.wire({**values, "found": f"2025-01-01T00:00:00Z#{count:010}", "files": 1, "attempts": 0})
+
+
+def make_ledger(client: Any, name: str) -> None:
+    """The table as the stack `data` makes it."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("found", "id", "queue")],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": INDEX,
+                "KeySchema": [
+                    {"AttributeName": "queue", "KeyType": "HASH"},
+                    {"AttributeName": "found", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+
+
+def _rates(aws: LocalAws) -> dict[str, float]:
+    session = boto3.Session("testing", "testing", region_name=aws.region)
+    client: Any = session.client("dynamodb", endpoint_url=aws.endpoint)
+    make_ledger(client, "ledger")
+    for item in _items(ENTRIES):
+        client.put_item(TableName="ledger", Item=item)
+    ledger = Ledger(client, "ledger")
+    found = list(ledger.entries(PENDING))
+    return {
+        "claims": _rate(lambda: len(ledger.claim("a", found))),
+        "returns": _rate(lambda: ledger.give_back("a", [entry.id for entry in found], "bench", counted=False)),
+        "reads by state": _rate(lambda: len(list(ledger.entries(PENDING)))),
+    }
+
+
+def _rate(action: Any) -> float:
+    begun = time.monotonic()
+    count = action()
+    if count != ENTRIES:
+        raise Failed(f"the ledger did {count} of {ENTRIES} operations; it is not fit to be measured.")
+    return float(count / (time.monotonic() - begun))
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,93 @@
+"""Rehearse many workspaces, several at a time, and print how each went.
+
+A rehearsal waits most of its time (for the provider, which waits for AWS), so that a few of them fit
+on two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from scripts import console
+from scripts.errors import Failed
+from scripts.rehearsal.rehearse import FOLDER
+from settings.load import EXAMPLES, ROOT, available, find, folder_of
+
+STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
+
+app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one rehearsal went: its exit code, its seconds in all, and what it reported if it succeeded."""
+
+    workspace: str
+    code: int
+    seconds: float
+    report: dict[str, Any]
+
+
+@app.command()
+def e2e(
+    workspaces: Annotated[list[str] | None, typer.Argument(help="Workspaces; every example if left out.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
+) -> None:
+    """Deploy, plan again and destroy each workspace on an AWS of its own on this machine."""
+    names = workspaces or list(available(folder_of() / EXAMPLES))
+    # The longest files have the most stacks: begun first, they are not waited for at the end.
+    names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
+    FOLDER.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        outcomes = sorted(pool.map(_rehearse, names), key=lambda outcome: outcome.workspace)
+    _show(outcomes)
+    failed = [outcome.workspace for outcome in outcomes if outcome.code]
+    if failed:
+        logs = ", ".join(str((FOLDER / f"{name}.log").relative_to(ROOT)) for name in failed)
+        raise Failed(f"{len(failed)} of {len(outcomes)} rehearsals failed: {', '.join(failed)}; see {logs}.")
+
+
+def _rehearse(name: str) -> Outcome:
+    console.say(f"{name}: begins")
+    begun = time.monotonic()
+    with (FOLDER / f"{name}.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.rehearsal.rehearse", name, "--json"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            check=False,
+        )
+    seconds = time.monotonic() - begun
+    console.say(f"{name}: {'failed' if done.returncode else 'passed'} after {seconds:.0f} s")
+    return Outcome(name, done.returncode, seconds, {} if done.returncode else json.loads(done.stdout))
+
+
+def _show(outcomes: list[Outcome]) -> None:
+    table = Table("workspace", "outcome", "resources", "deploy", "plan again", "destroy", "all", caption="seconds")
+    table.columns[0].no_wrap = True
+    for outcome in outcomes:
+        seconds = outcome.report.get("seconds", {})
+        table.add_row(
+            outcome.workspace,
+            "failed" if outcome.code else "passed",
+            str(sum(outcome.report.get("resources", {}).values()) or ""),
+            *(f"{seconds[step]:.0f}" if step in seconds else "" for step in STEPS),
+            f"{outcome.seconds:.0f}",
+        )
+    console.err.print(table)
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,342 @@
+"""Rehearse a workspace: deploy it to an AWS on this machine, plan again, look for secrets, destroy it.
+
+It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
+`cdktf deploy '*'`, `terraform plan` of every stack, `cdktf destroy '*'`. It fails unless the second plan
+finds nothing to change, an update of the server keeps one writer, slides below /OMERO are imported, each once, an
+object in DataSync's bucket becomes a file, no generated password can be read in state, plans, logs or
+synthesised files, and everything that should go is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import boto3
+import typer
+import yaml
+from rich.table import Table
+
+from local_aws import stand_ins as programs
+from local_aws.files import VARIABLE as FILES_VARIABLE
+from local_aws.server import LocalAws, NotStarted
+from scripts import console
+from scripts.deploy import toolchain
+from scripts.errors import Failed
+from scripts.process import Progress, read, stream
+from scripts.rehearsal import datasync as arrival
+from scripts.rehearsal import existing as stand_ins
+from scripts.rehearsal import imports as rehearse_imports
+from scripts.rehearsal import inventory, leaks, one_writer
+from scripts.rehearsal import sftp as rehearse_sftp
+from settings import Workspace, load, selected
+from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
+
+FOLDER = ROOT / ".rehearsal"
+
+app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+
+
+@dataclass
+class Rehearsal:
+    """One run. `source` is the workspace's file, or a copy that lets go of the data.
+
+    `runs_programs`: containers of OMERO.server really run, with stand-in programs.
+    `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
+    """
+
+    workspace: Workspace
+    source: Path
+    folder: Path
+    environ: dict[str, str]
+    runs_programs: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+    resources: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> Path:
+        """Where the local AWS has the folders of its file systems."""
+        return self.folder / "files"
+
+    @property
+    def omero(self) -> Path:
+        """What containers see as /OMERO: the folder of its access point."""
+        return self.files / str(self.outputs["data"]["file_system_id"]) / "OMERO"
+
+    @property
+    def out(self) -> Path:
+        """Where this rehearsal's stacks are synthesised, apart from the user's own `cdktf.out`."""
+        return self.folder / "cdktf.out"
+
+    def stacks(self) -> Iterator[Path]:
+        """The folders of the synthesised stacks."""
+        return (path.parent for path in sorted(self.out.glob("stacks/*/cdk.tf.json")))
+
+    def session(self) -> boto3.Session:
+        """boto3 pointed at the local AWS. `AWS_ENDPOINT_URL` is read from this process's environment."""
+        return boto3.Session(
+            aws_access_key_id=self.environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environ["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.workspace.region,
+        )
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Progress]:
+        """Time a step and show that it works."""
+        begun = time.monotonic()
+        with Progress(console.err, name) as progress:
+            yield progress
+        self.seconds[name] = time.monotonic() - begun
+
+    def ensure_state(self) -> None:
+        """Make the state bucket and the lock table, as a person would."""
+        self._run("state ensure", "state", "scripts.deploy.state", "ensure")
+
+    def cdktf(self, command: str) -> None:
+        """Run `cdktf deploy` or `destroy` for every stack, as a person would."""
+        words = (command, "*", "--auto-approve", "--output", str(self.out))
+        self._run(f"cdktf {command} '*'", command, "scripts.deploy.runner", "cdktf", *words)
+
+    def read_state(self, stack: Path) -> None:
+        """Have the `outputs` and the number of `resources` of a stack that is deployed."""
+        _, text = read(["terraform", "state", "pull"], environ=self.environ, folder=stack)
+        state = json.loads(text)
+        self.outputs[stack.name] = {
+            name: output["value"]
+            for name, output in state["outputs"].items()
+            if not name.startswith("cross-stack-output-")
+        }
+        self.resources[stack.name] = sum(
+            len(resource["instances"]) for resource in state["resources"] if resource["mode"] == "managed"
+        )
+
+    def _run(self, step: str, log: str, module: str, *words: str) -> None:
+        with self.step(step) as progress:
+            stream(
+                [sys.executable, "-m", module, *words],
+                environ=self.environ,
+                log=self.folder / f"{log}.log",
+                progress=progress,
+            )
+
+
+@app.command()
+def rehearse(
+    workspace: Annotated[str | None, typer.Argument(help="The workspace; TF_WORKSPACE or demo if left out.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it up and print how to use it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print figures and outputs as JSON on stdout.")] = False,
+) -> None:
+    """Deploy a workspace to an AWS on this machine, prove it, and take it away."""
+    settings = load(workspace or selected())
+    toolchain.require()
+    for tool, version, where in toolchain.describe():
+        console.say(f"{tool} {version}: {where}")
+    folder = FOLDER / settings.name
+    empty(folder)
+    runs_programs = programs.can_run()
+    if not runs_programs:
+        console.say("note: this machine has no user namespaces for containers, so that imports are not rehearsed.")
+    aws = LocalAws(
+        region=settings.region,
+        log=folder / "aws.log",
+        settings={
+            "MOTO_ACCOUNT_ID": settings.account_id,
+            FILES_VARIABLE: str(folder / "files"),
+            **({programs.VARIABLE: str(programs.IMAGES)} if runs_programs else {}),
+            **stand_ins.settings_of(settings),
+        },
+        detached=keep,
+    )
+    try:
+        with aws:
+            environ, source = environ_of(settings, aws), find(settings.name)
+            if settings.retain and not keep:
+                source = _copy(source, folder / "workspaces", {"retain": False}) / source.name
+                environ[FOLDER_VARIABLE] = str(source.parent)
+            run = Rehearsal(settings, source, folder, environ, runs_programs)
+            # This process looks around there too, and nowhere else: no profile of the user's is asked.
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                del os.environ[name]
+            os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
+            _rehearse(run, keep=keep)
+    except NotStarted as error:
+        raise Failed(str(error)) from None
+    if keep:
+        _say_how_to_use(run, aws)
+    if as_json:
+        json.dump({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs}, sys.stdout, indent=2)
+
+
+def _rehearse(run: Rehearsal, *, keep: bool) -> None:
+    stand_ins.make(run.session(), run.workspace)
+    run.ensure_state()
+    before = inventory.take(run.session())
+    run.cdktf("deploy")
+    if run.workspace.sftp:
+        with run.step("deliver by SFTP"):
+            rehearse_sftp.deliver(run.environ, run.folder)
+    with run.step("plan again"):
+        _plan_again(run)
+    with run.step("plan an update"):
+        _plan_an_update(run)
+    if run.workspace.datasync:
+        with run.step("send an object"):
+            arrival.send(run.session(), run.outputs["datasync"], run.files)
+    if run.runs_programs:
+        with run.step("import slides"):
+            rehearse_imports.import_(run.environ, run.folder, run.omero)
+    with run.step("look for secrets"):
+        _look_for_secrets(run)
+    if not keep:
+        if run.workspace.sftp:
+            with run.step("sftp teardown"):
+                rehearse_sftp.tear_down(run.environ, run.folder)
+        run.cdktf("destroy")
+        with run.step("look for what is left"):
+            _look_for_what_is_left(before, inventory.take(run.session()))
+    _show(run, keep=keep)
+
+
+def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
+    """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    if workspace.file_gateway and workspace.file_gateway.activation_cidrs:
+        # Terraform reaches the gateway's private address by the local AWS, which is a proxy to it.
+        own.update({"HTTP_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1,localhost"})
+    # Terraform and the provider collect garbage for a fifth of their time, which a short run can do without.
+    own.update({"GOGC": "400", "GOMEMLIMIT": "1GiB"})
+    # CI makes cdktf print lines instead of redrawing a terminal.
+    return toolchain.environment(ROOT, {**own, **aws.environ(), VARIABLE: workspace.name, "CI": "1"})
+
+
+def _copy(source: Path, folder: Path, changes: dict[str, Any]) -> Path:
+    """`folder` with a copy of a workspace's file in it that has `changes` at its top."""
+    folder.mkdir()
+    values = yaml.safe_load(source.read_text(encoding="utf-8"))
+    (folder / source.name).write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
+    return folder
+
+
+def empty(folder: Path) -> None:
+    """Begin with an empty folder; a rehearsal that was killed leaves its own behind."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _plan_again(run: Rehearsal) -> None:
+    """Plan every stack.
+
+    Raises:
+        Failed: a plan would change something, or did not work; the plan is in the stack's log.
+    """
+    stacks = list(run.stacks())
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for stack, fault in zip(stacks, pool.map(lambda stack: _plan(run, stack), stacks), strict=True):
+            if fault:
+                raise Failed(f"the second plan of the stack {stack.name} {fault}")
+
+
+def _plan(run: Rehearsal, stack: Path) -> str | None:
+    command = ["terraform", "plan", "-detailed-exitcode", "-no-color", "-out=again.tfplan"]
+    log = run.folder / f"plan-{stack.name}.log"
+    code, text = read(command, environ=run.environ, folder=stack)
+    log.write_text(text, encoding="utf-8")
+    if code == 2:
+        return f"finds something to change; see {log.relative_to(ROOT)}."
+    if code:
+        return f"failed with exit code {code}; see {log.relative_to(ROOT)}."
+    run.read_state(stack)
+    return None
+
+
+def _plan_an_update(run: Rehearsal) -> None:
+    """Plan another image for the servers, beside the stacks that are deployed.
+
+    Raises:
+        Failed: it could not be planned, or there could be two writers for a moment.
+    """
+    omero = yaml.safe_load(run.source.read_text(encoding="utf-8")).get("omero", {})
+    server = {**omero.get("server", {}), "image": "openmicroscopy/omero-server:0.0.0-rehearsal"}
+    copies = _copy(run.source, run.folder / "update", {"omero": {**omero, "server": server}})
+    out = copies / "cdktf.out"
+    environ = {**run.environ, FOLDER_VARIABLE: str(copies), "CDKTF_OUTDIR": str(out)}
+    log = run.folder / "plan-update.log"
+    code, text = read([sys.executable, "main.py"], environ=environ, folder=ROOT)
+    folder, deployed = out / "stacks" / "omero", run.out / "stacks" / "omero"
+    if code == 0:
+        for name in (".terraform", ".terraform.lock.hcl"):
+            (folder / name).symlink_to(deployed / name)
+        code, text = read(
+            ["terraform", "plan", "-no-color", "-input=false", "-out=update.tfplan"], environ=environ, folder=folder
+        )
+    log.write_text(text, encoding="utf-8")
+    if code:
+        raise Failed(f"an update of the server's image cannot be planned; see {log.relative_to(ROOT)}.")
+    _, plan = read(["terraform", "show", "-json", "update.tfplan"], environ=environ, folder=folder)
+    (run.folder / "plan-update.json").write_text(plan, encoding="utf-8")
+    if faults := list(one_writer.faults(json.loads(plan))):
+        raise Failed(f"an update of the server's image could have two writers: {'; '.join(faults)}.")
+
+
+def _look_for_secrets(run: Rehearsal) -> None:
+    session = run.session()
+    values = leaks.secret_values(session)
+    if not values:
+        raise Failed("no secret was generated, so the search for leaks proves nothing.")
+    places = [*leaks.in_files(run.folder, values), *leaks.in_bucket(session, run.workspace.state_bucket, values)]
+    if places:
+        raise Failed(f"generated secrets can be read in {', '.join(sorted(places))}.")
+
+
+def _look_for_what_is_left(before: frozenset[tuple[str, str]], after: frozenset[tuple[str, str]]) -> None:
+    left = sorted(after - before)
+    if left:
+        raise Failed(f"destroy left {', '.join(f'{kind} {id_}' for kind, id_ in left)}.")
+
+
+def _show(run: Rehearsal, *, keep: bool) -> None:
+    for stack, outputs in run.outputs.items():
+        table = Table(title=f"{stack}: {run.resources[stack]} resources", title_justify="left")
+        table.add_column("output")
+        table.add_column("value", overflow="fold")
+        for name, value in outputs.items():
+            table.add_row(name, str(value))
+        console.err.print(table)
+    table = Table("step", "seconds")
+    for name, seconds in run.seconds.items():
+        table.add_row(name, f"{seconds:.1f}")
+    table.add_row("all", f"{sum(run.seconds.values()):.1f}")
+    console.err.print(table)
+    console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
+    console.say("An update of the server's image keeps one writer at every moment.")
+    if run.runs_programs:
+        console.say("Slides with awkward names were imported, each once, and verified.")
+    if run.workspace.datasync:
+        console.say("An object that was put into DataSync's bucket became a file of OMERO.server's.")
+    if keep:
+        return
+    console.say("Nothing that should go was left.")
+    if run.workspace.retain:
+        console.say("The workspace says retain: true. It was rehearsed with false, so that it could be destroyed.")
+
+
+def _say_how_to_use(run: Rehearsal, aws: LocalAws) -> None:
+    console.say(f"Left up, with its stacks in {run.out.relative_to(ROOT)}. To use it:")
+    sys.stdout.writelines(
+        f"export {name}={value}\n" for name, value in {**aws.environ(), VARIABLE: run.workspace.name}.items()
+    )
+    console.say(f"To take it away with all that is in it: kill {aws.pid}")
+
+
+if __name__ == "__main__":
+    console.run(app)

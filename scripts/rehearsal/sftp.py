@@ -1,0 +1,63 @@
+"""The part of a rehearsal that delivers by SFTP: endpoint, sender, a file there and back; and all of it away again."""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncssh
+
+from scripts.errors import Failed
+from scripts.process import read
+from settings.load import ROOT
+
+SENDER = "rehearsal"
+
+
+def deliver(environ: Mapping[str, str], folder: Path) -> None:
+    """Make the endpoint and a sender with `sftp`, as a person would, and deliver a file. `folder` is for keys and logs.
+
+    Raises:
+        Failed: a command did, or a second `ensure` found something to change.
+    """
+    key = folder / "sender"
+    made = asyncssh.generate_private_key("ssh-ed25519")
+    made.write_private_key(key)
+    made.write_public_key(key.with_suffix(".pub"))
+    _sftp(environ, folder, "ensure")
+    if changes := json.loads(_sftp(environ, folder, "ensure", "--json"))["changes"]:
+        raise Failed(f"a second `sftp ensure` would have changed something: {'; '.join(changes)}.")
+    _sftp(environ, folder, "user", "add", SENDER, "--key", str(key.with_suffix(".pub")))
+    host, port = _address(environ)
+    _sftp(environ, folder, "test", SENDER, "--key", str(key), "--host", host, "--port", str(port), "--size-mib", "1")
+
+
+def tear_down(environ: Mapping[str, str], folder: Path) -> None:
+    """Take away what `deliver` made.
+
+    Raises:
+        Failed: `sftp teardown` did.
+    """
+    _sftp(environ, folder, "teardown", "--yes", "--everything")
+
+
+def _sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "scripts.ingest.sftp.command", *words]
+    code, text = read(command, environ=environ, folder=ROOT)
+    with (folder / "sftp.log").open("a", encoding="utf-8") as log:
+        log.write(text)
+    if code:
+        last = text.strip().splitlines()[-1:] or [""]
+        raise Failed(f"`sftp {words[0]}` ended with exit code {code}: {last[0]}")
+    return text[text.index("{") :] if "--json" in words else text
+
+
+def _address(environ: Mapping[str, str]) -> tuple[str, int]:
+    """Where the only server listens, on this machine: asked of the local AWS."""
+    with urllib.request.urlopen(f"{environ['AWS_ENDPOINT_URL']}/_local/transfer/servers", timeout=30) as answer:  # noqa: S310
+        servers = json.load(answer)
+    (server,) = servers.values()
+    return str(server["host"]), int(server["port"])

@@ -1,0 +1,249 @@
+"""What `account_checks.look` refuses, each in the AWS that is as the workspace says but for one thing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from local_aws.install import install
+from scripts.deploy import account_checks, backend
+from scripts.deploy.backend import Place
+from scripts.errors import Refused
+from scripts.rehearsal import existing as stand_ins
+from settings import Workspace
+from tests.scripts.deploy.state_help import ACCOUNT, answer, clean_environment
+from tests.scripts.deploy.state_help import place as place_of_demo
+
+install()
+
+REGION = "eu-west-1"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/11111111-2222-3333-4444-555555555555"
+VPC = "vpc-00000000000000001"
+PUBLIC = ["subnet-0000000000000000a", "subnet-0000000000000000b"]
+PRIVATE = ["subnet-0000000000000000c", "subnet-0000000000000000d"]
+VALUES: dict[str, Any] = {
+    "name": "lab",
+    "account_id": ACCOUNT,
+    "region": REGION,
+    "topology": "rw-tls",
+    "access": {"cidrs": ["192.0.2.0/24"]},
+    "tls": {"domain_name": "omero.example.org", "hosted_zone_id": "Z0EXAMPLE", "certificate_arn": CERTIFICATE},
+    "network": {"existing": {"vpc_id": VPC, "public_subnet_ids": PUBLIC, "private_subnet_ids": PRIVATE}},
+    "data": {"key_arn": KEY},
+}
+
+
+def workspace(**changes: Any) -> Workspace:
+    return Workspace.model_validate({**VALUES, **changes})
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """An AWS in which all is as `VALUES` say."""
+    clean_environment(monkeypatch)
+    for name, value in stand_ins.settings_of(workspace()).items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        made = boto3.Session(region_name=REGION)
+        stand_ins.make(made, workspace())
+        backend.create_bucket(place_of_demo())
+        yield made
+
+
+def place(**changes: Any) -> Place:
+    there = place_of_demo()
+    return Place(workspace=workspace(**changes), session=there.session, s3=there.s3, dynamodb=there.dynamodb)
+
+
+def test_lets_what_fits_through(session: boto3.Session) -> None:
+    account_checks.look(place())
+
+
+def test_stand_ins_have_the_ids_that_the_workspace_names(session: boto3.Session) -> None:
+    ec2 = session.client("ec2")
+    assert {subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]} >= {*PUBLIC, *PRIVATE}
+    assert session.client("kms").describe_key(KeyId=KEY)["KeyMetadata"]["Arn"] == KEY
+    assert session.client("acm").describe_certificate(CertificateArn=CERTIFICATE)["Certificate"]["Status"] == "ISSUED"
+
+
+def _turn_dns_off(session: boto3.Session) -> None:
+    session.client("ec2").modify_vpc_attribute(VpcId=VPC, EnableDnsHostnames={"Value": False})
+
+
+def _disable_key(session: boto3.Session) -> None:
+    session.client("kms").disable_key(KeyId=KEY.rpartition("/")[2])
+
+
+def _publish(session: boto3.Session) -> None:
+    session.client("ssm").put_parameter(Name="/omero/lab/data/key_arn", Value="x", Type="String")
+
+
+def _make_role(session: boto3.Session) -> None:
+    session.client("iam").create_role(RoleName="omero-lab-web-task", AssumeRolePolicyDocument="{}")
+
+
+def _make_record(session: boto3.Session) -> None:
+    record = {
+        "Name": "omero.example.org",
+        "Type": "CNAME",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": "other.example.net"}],
+    }
+    session.client("route53").change_resource_record_sets(
+        HostedZoneId="Z0EXAMPLE", ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_turn_dns_off, "the VPC vpc-00000000000000001 has enableDnsHostnames off"),
+        (_disable_key, r"data\.key_arn .* is Disabled; enable it"),
+        (_publish, "has an OMERO named lab already .SSM parameter /omero/lab/data/key_arn., and its state is not in"),
+        (_make_role, "has an OMERO named lab already .IAM role omero-lab-web-task, of another region perhaps."),
+        (_make_record, r"omero\.example\.org has a record in its hosted zone already .other\.example\.net."),
+    ],
+)
+def test_refuses_what_somebody_made_or_turned_off(
+    session: boto3.Session, change: Callable[[boto3.Session], None], said: str
+) -> None:
+    change(session)
+    with pytest.raises(Refused, match=said):
+        account_checks.look(place())
+
+
+@pytest.mark.parametrize("change", [_publish, _make_role, _make_record])
+def test_does_not_mind_what_is_its_own(session: boto3.Session, change: Callable[[boto3.Session], None]) -> None:
+    there = place()
+    for stack in ("network", "data", "omero"):
+        body = json.dumps({"resources": [{}]}).encode()
+        there.s3.put_object(Bucket=there.bucket, Key=f"omero/lab/{stack}.tfstate", Body=body)
+    change(session)
+    account_checks.look(there)
+
+
+def _network(**changes: Any) -> dict[str, Any]:
+    return {"network": {"existing": {**VALUES["network"]["existing"], **changes}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (_network(vpc_id="vpc-00000000000000009"), "vpc-00000000000000009 is no VPC of eu-west-1 in this account"),
+        (_network(public_subnet_ids=[PUBLIC[0], "subnet-00000000000000009"]), "which is no subnet of eu-west-1"),
+        (_network(private_subnet_ids=[PRIVATE[0], PUBLIC[0]]), "private_subnet_ids are both in eu-west-1a; give one"),
+        ({"data": {"key_arn": KEY.replace("1111-2", "1111-9")}}, "is no KMS key"),
+        (
+            {"tls": {**VALUES["tls"], "certificate_arn": CERTIFICATE.replace("1111-2", "1111-9")}},
+            "is no certificate of this account",
+        ),
+        (
+            {"tls": {**VALUES["tls"], "domain_name": "slides.example.org"}},
+            r"certificate_arn is for omero\.example\.org, not for slides\.example\.org",
+        ),
+        (
+            {"network": {"availability_zones": ["eu-west-1a", "eu-west-1z"]}},
+            "has eu-west-1z, which is no zone of eu-west-1 .* allowed: eu-west-1a, eu-west-1b, eu-west-1c",
+        ),
+    ],
+)
+def test_refuses_what_is_not_there(session: boto3.Session, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        account_checks.look(place(**changes))
+
+
+def test_refuses_a_subnet_of_another_vpc(session: boto3.Session) -> None:
+    ec2 = session.client("ec2")
+    other = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    foreign = ec2.create_subnet(VpcId=other, CidrBlock="10.7.0.0/24")["Subnet"]["SubnetId"]
+    with pytest.raises(Refused, match=f"has {foreign}, which is in {other} and not in {VPC}"):
+        account_checks.look(place(**_network(public_subnet_ids=[PUBLIC[0], foreign])))
+
+
+def test_refuses_a_key_that_cannot_encrypt(session: boto3.Session) -> None:
+    arn = session.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["Arn"]
+    with pytest.raises(Refused, match="is a RSA_2048 key for SIGN_VERIFY; give one of SYMMETRIC_DEFAULT"):
+        account_checks.look(place(data={"key_arn": arn}))
+
+
+def test_refuses_too_few_addresses(session: boto3.Session) -> None:
+    ec2 = session.client("ec2")
+    ids = [
+        ec2.create_subnet(VpcId=VPC, CidrBlock=f"10.0.9.{start}/28", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for start, zone in ((0, "eu-west-1a"), (16, "eu-west-1b"))
+    ]
+    scaled = {"web": {"max_count": 10}}
+    with pytest.raises(Refused, match=r"have 22 free addresses, and the containers, .* need 31; give larger subnets"):
+        account_checks.look(place(**_network(private_subnet_ids=ids), omero=scaled))
+
+
+def test_refuses_a_certificate_that_is_not_issued(session: boto3.Session) -> None:
+    arn = session.client("acm").request_certificate(DomainName="omero.example.org", ValidationMethod="DNS")
+    tls = {**VALUES["tls"], "certificate_arn": arn["CertificateArn"]}
+    with pytest.raises(Refused, match="is PENDING_VALIDATION; only an ISSUED certificate can be served"):
+        account_checks.look(place(tls=tls))
+
+
+def _gateway() -> Workspace:
+    """A workspace with a File Gateway for the bucket `lab-slides`, which somebody else has made."""
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    return Workspace.model_validate({**values, "topology": "rw-http-s3fg", "file_gateway": {"bucket": "lab-slides"}})
+
+
+def _look_at_gateway(there: Place) -> None:
+    account_checks.look(Place(workspace=_gateway(), session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+
+
+def test_looks_at_the_file_gateways_bucket(session: boto3.Session) -> None:
+    with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides is not there; make it first, or leave it out"):
+        _look_at_gateway(place())
+    session.client("s3").create_bucket(
+        Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    _look_at_gateway(place())
+
+
+def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:
+    session.client("s3", region_name="us-west-2").create_bucket(
+        Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    with pytest.raises(Refused, match="lab-slides is in the region us-west-2, and the workspace in eu-west-1"):
+        _look_at_gateway(place())
+
+
+def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = session.client("s3")
+    asked: list[str] = []
+    s3.meta.events.register("before-call.s3.HeadBucket", lambda params, **_: asked.append(str(params["headers"])))
+    answer(s3, "HeadBucket", 403)
+    monkeypatch.setattr(session, "client", lambda *_, **__: s3)
+    with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
+        account_checks._look_at_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
+    assert f"'x-amz-expected-bucket-owner': '{ACCOUNT}'" in asked[0]
+
+
+def _look_at_datasync(there: Place, **settings: Any) -> None:
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    values |= {"topology": "rw-http", "datasync": {"bucket": "lab-slides", **settings}}
+    chosen = Workspace.model_validate(values)
+    account_checks.look(Place(workspace=chosen, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+
+
+def test_refuses_a_bucket_that_would_start_nothing(session: boto3.Session) -> None:
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is not there"):
+        _look_at_datasync(place())
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with pytest.raises(Refused, match=r"does not send its events to EventBridge.*or set datasync\.start_on_arrival: f"):
+        _look_at_datasync(place())
+    _look_at_datasync(place(), start_on_arrival=False)
+    s3.put_bucket_notification_configuration(
+        Bucket="lab-slides", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    _look_at_datasync(place())

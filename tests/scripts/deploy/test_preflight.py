@@ -1,0 +1,165 @@
+"""What `preflight.check` lets through, and the sentence for each thing that is not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from local_aws.services import dynamodb as dynamodb_gaps
+from local_aws.services import route53 as route53_gaps
+from local_aws.services import s3 as s3_gaps
+from scripts.deploy import backend, preflight, state
+from scripts.errors import Refused
+from settings import SettingsError, Workspace
+from tests.scripts.deploy.state_help import NAME, answer, clean_environment, place, workspace
+
+dynamodb_gaps.install()
+s3_gaps.install()
+route53_gaps.install()
+
+
+@pytest.fixture(autouse=True)
+def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    clean_environment(monkeypatch)
+    with mock_aws():
+        yield
+
+
+def select(monkeypatch: pytest.MonkeyPatch, chosen: Workspace | SettingsError) -> None:
+    """Let the workspace file give these settings."""
+
+    def load(_: str | None) -> Workspace:
+        if isinstance(chosen, SettingsError):
+            raise chosen
+        return chosen
+
+    monkeypatch.setattr(preflight, "load", load)
+
+
+def test_gives_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace())
+    state.ensure(place())
+    assert preflight.check("demo") == workspace()
+
+
+def test_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace())
+    state.ensure(place())
+    there = place()
+    names: list[str] = []
+    for client in (there.s3, there.dynamodb):
+        client.meta.events.register("before-call", lambda model, **_: names.append(model.name))
+    monkeypatch.setattr(backend, "place", lambda _: there)
+    preflight.check()
+    assert names != []
+    assert [name for name in names if not name.startswith(("Get", "List", "Describe", "Head"))] == []
+
+
+def test_refuses_faulty_settings_with_all_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, SettingsError(["one.", "two."]))
+    with pytest.raises(Refused, match=r"^one\.\ntwo\.$"):
+        preflight.check()
+
+
+def test_refuses_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace())
+    with monkeypatch.context() as bare:  # moto wants its own credentials back
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            bare.delenv(name)
+        bare.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        bare.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
+        bare.setenv("AWS_CONFIG_FILE", "none")
+        with pytest.raises(Refused, match="no AWS credentials were found"):
+            preflight.check()
+
+
+def test_refuses_another_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace().model_copy(update={"account_id": "210987654321"}))
+    with pytest.raises(Refused, match="the AWS credentials belong to account 123456789012"):
+        preflight.check()
+
+
+def test_refuses_without_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace())
+    wanted = f"workspace demo has no state bucket {NAME} and no lock table {NAME} in eu-west-1; run .*state ensure"
+    with pytest.raises(Refused, match=wanted):
+        preflight.check()
+
+
+def test_refuses_without_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(monkeypatch, workspace())
+    backend.create_bucket(place())
+    with pytest.raises(Refused, match=rf"demo has no lock table {NAME} in eu-west-1"):
+        preflight.check()
+
+
+def test_refuses_a_changed_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    state.ensure(place())
+    body = json.dumps({"resources": [{}]}).encode()
+    place().s3.put_object(Bucket=NAME, Key="omero/demo/network.tfstate", Body=body)
+    moved = place(region="us-west-2")
+    backend.create_bucket(moved)
+    backend.create_table(moved)
+    select(monkeypatch, moved.workspace)
+    with pytest.raises(Refused, match="set region back to eu-west-1"):
+        preflight.check()
+
+
+@pytest.mark.parametrize(
+    ("zone", "domain", "said"),
+    [
+        ("example.org", "omero.example.net", "omero.example.net is not in the hosted zone"),
+        ("example.org", "omero-example.org", "omero-example.org is not in the hosted zone"),
+        (None, "omero.example.org", "is no hosted zone of this account"),
+        ("example.org", "omero.example.org", None),
+        ("example.org", "example.org", None),
+    ],
+)
+def test_looks_at_the_hosted_zone(
+    monkeypatch: pytest.MonkeyPatch, zone: str | None, domain: str, said: str | None
+) -> None:
+    there = place()
+    zone_id = "Z0123456789ABCDEFGHIJ"
+    if zone:
+        made = there.session.client("route53").create_hosted_zone(Name=zone, CallerReference="1")
+        zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
+    tls = {"domain_name": domain, "hosted_zone_id": zone_id}
+    chosen = Workspace.model_validate({**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls})
+    select(monkeypatch, chosen)
+    state.ensure(place())
+    if said is None:
+        assert preflight.check() == chosen
+    else:
+        with pytest.raises(Refused, match=said):
+            preflight.check()
+
+
+def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = place()
+    vpc = there.session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = there.session.client("route53").create_hosted_zone(
+        Name="example.org",
+        CallerReference="1",
+        VPC={"VPCRegion": there.region, "VPCId": vpc},
+        HostedZoneConfig={"PrivateZone": True},
+    )
+    tls = {"domain_name": "omero.example.org", "hosted_zone_id": made["HostedZone"]["Id"].rpartition("/")[2]}
+    values = {**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls}
+    select(monkeypatch, Workspace.model_validate(values))
+    state.ensure(place())
+    with pytest.raises(Refused, match="is a private zone"):
+        preflight.check()
+
+
+def test_lets_an_answer_of_aws_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AWS denied is for `console.run`: exit code 1."""
+    select(monkeypatch, workspace())
+    there = place()
+    answer(there.s3, "ListBuckets", 403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+    monkeypatch.setattr(backend, "place", lambda _: there)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        preflight.check()

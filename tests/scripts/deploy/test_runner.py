@@ -1,0 +1,145 @@
+"""What `pipenv run cdktf` and `pipenv run terraform` hand over. Nothing is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts import console
+from scripts.deploy import preflight, runner, toolchain
+from scripts.deploy.toolchain import Provider
+from scripts.errors import Refused
+
+MIRROR = Provider(source="mirror", path=Path("/mirror"))
+
+
+class Handed(Exception):
+    """Stands for the tool that has taken over."""
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was called, in order; the provider comes from a mirror."""
+    seen: list[object] = []
+
+    def execvpe(file: str, argv: list[str], env: dict[str, str]) -> None:
+        seen.append((file, argv, env))
+        raise Handed
+
+    monkeypatch.delenv("TF_INPUT", raising=False)
+    monkeypatch.setattr(toolchain, "require", lambda: None)
+    monkeypatch.setattr(toolchain, "environment", lambda: {"PATH": "/tools", "TF_INPUT": "0"})
+    monkeypatch.setattr(toolchain, "provider", lambda env: MIRROR)
+    monkeypatch.setattr(preflight, "check", lambda: seen.append("preflight"))
+    monkeypatch.setattr(console, "say", seen.append)
+    monkeypatch.setattr("os.execvpe", execvpe)
+    return seen
+
+
+def hand_over(*argv: str) -> None:
+    with pytest.raises(Handed):
+        runner.main(argv)
+
+
+@pytest.mark.parametrize("subcommand", ["deploy", "apply", "destroy", "diff", "plan", "output"])
+def test_cdktf_that_reaches_aws(calls: list[object], subcommand: str) -> None:
+    hand_over("cdktf", subcommand, "*", "--auto-approve")
+    assert calls == [
+        "preflight",
+        "AWS provider 5.100.0: from the mirror /mirror",
+        (
+            "cdktf",
+            ["cdktf", subcommand, "--skip-provider-lock", "*", "--auto-approve"],
+            {"PATH": "/tools", "TF_INPUT": "0"},
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["cdktf"],
+        ["cdktf", "--help"],
+        ["cdktf", "deploy", "--help"],
+        ["cdktf", "synth"],
+        ["cdktf", "list"],
+        ["cdktf", "--version"],
+        ["terraform", "-version"],
+        ["terraform", "fmt", "--", "x"],
+        ["terraform", "-chdir=cdktf.out/stacks/omero", "validate"],
+        ["terraform", "plan", "-help"],
+    ],
+)
+def test_passes_on_what_stays_on_this_machine(calls: list[object], argv: list[str]) -> None:
+    hand_over(*argv)
+    assert calls == [(argv[0], argv, {"PATH": "/tools", "TF_INPUT": "0"})]
+
+
+@pytest.mark.parametrize(
+    ("argv", "reaches", "installs"),
+    [
+        (["terraform", "plan"], True, True),
+        (["terraform", "-chdir=x", "state", "list"], True, False),
+        (["terraform", "init"], True, True),
+        (["terraform", "init", "-backend=false"], False, True),
+        (["terraform", "validate"], False, False),
+        (["cdktf", "watch"], True, True),
+        (["cdktf", "init"], False, False),
+    ],
+)
+def test_knows_what_reaches_aws(argv: list[str], reaches: bool, installs: bool) -> None:
+    assert runner.needs_aws(argv) is reaches
+    assert runner.installs_provider(argv) is installs
+
+
+def test_adds_the_option_only_where_it_is_taken() -> None:
+    assert runner.command(["cdktf", "diff", "x"], from_mirror=False) == ["cdktf", "diff", "x"]
+    assert runner.command(["cdktf", "watch"], from_mirror=True) == ["cdktf", "watch"]
+    assert runner.command(["terraform", "plan"], from_mirror=True) == ["terraform", "plan"]
+    given = ["cdktf", "diff", "--skip-provider-lock"]
+    assert runner.command(given, from_mirror=True) == given
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["cdktf", "deploy", "--migrate-state"], ["terraform", "init", "-migrate-state"]],
+    ids=["cdktf", "terraform"],
+)
+def test_lets_terraform_ask_about_a_migration(calls: list[object], argv: list[str]) -> None:
+    hand_over(*argv)
+    handed = calls[-1]
+    assert isinstance(handed, tuple)
+    assert "TF_INPUT" not in handed[2]
+
+
+@pytest.mark.parametrize(("argv", "named"), [([], "(none)"), (["tofu", "plan"], "tofu")])
+def test_refuses_another_tool(calls: list[object], argv: list[str], named: str) -> None:
+    with pytest.raises(Refused, match=r"is not one of cdktf, terraform") as caught:
+        runner.main(argv)
+    assert f"tool {named} " in str(caught.value)
+    assert calls == []
+
+
+def test_an_unfit_workspace_stops_it(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise Refused("no state bucket.")
+
+    monkeypatch.setattr(preflight, "check", refuse)
+    with pytest.raises(Refused, match="no state bucket"):
+        runner.main(["cdktf", "deploy"])
+    assert calls == []
+
+
+def test_ends_in_a_sentence_and_exit_code_2() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "scripts.deploy.runner", "tofu"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr == "error: tool tofu is not one of cdktf, terraform: name one of them first.\n"

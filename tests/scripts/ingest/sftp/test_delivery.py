@@ -1,0 +1,172 @@
+"""Debian's own OpenSSH client delivers through an endpoint and as users that `sftp` made; and cannot do more."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local_aws import files
+from local_aws.files import Owner
+from tests.local_aws.ecs_help import until
+from tests.local_aws.sftp_help import Sftp, make_key
+from tests.scripts.ingest.sftp.sftp_help import Ran, Stage
+
+Run = Callable[..., Ran]
+pytestmark = pytest.mark.skipif(
+    shutil.which("sftp") is None, reason="there is no sftp on the PATH: install Debian's openssh-client"
+)
+
+GIB = 2**30
+PART = 64 * 2**20
+AWKWARD = ("with space", "ünïcödé-日本語", "quote'single", 'quote"double', "back\\slash", "star*[1]?", "-dash", "#hash")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return make_key(tmp_path, "alice")
+
+
+@pytest.fixture
+def there(stage: Stage, run: Run, key: Path) -> Stage:
+    """An endpoint with the user alice."""
+    assert run("ensure").code == 0
+    assert run("user", "add", "alice", "--key", key.with_suffix(".pub")).code == 0
+    return stage
+
+
+@pytest.fixture
+def sftp(there: Stage, tmp_path: Path) -> Sftp:
+    return there.openssh(tmp_path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def test_delivers_a_large_file_and_five_hundred_small_ones(there: Stage, sftp: Sftp, key: Path) -> None:
+    source = sftp.work / "out"
+    source.mkdir()
+    part = os.urandom(PART)
+    with (source / "slide.ndpi").open("wb") as file:
+        for number in range(GIB // PART):
+            file.write(number.to_bytes(4, "big") + part[4:])
+    assert (source / "slide.ndpi").stat().st_size == GIB
+    for number in range(500):
+        (source / f"{AWKWARD[number % len(AWKWARD)]} {number}").write_bytes(os.urandom(number))
+    done = sftp.run("put -r out\n", user="alice", key=key)
+    assert done.returncode == 0, done.stderr
+    landed = there.drop / "alice" / "out"
+    names = sorted(each.name for each in source.iterdir())
+    assert sorted(each.name for each in landed.iterdir()) == names
+    assert [name for name in names if _digest(landed / name) != _digest(source / name)] == []
+    assert files.owner(landed / "slide.ndpi") == Owner(1000, 1000, 0o644)
+
+
+def test_gets_in_by_its_own_key_as_long_as_it_has_it(
+    there: Stage, run: Run, sftp: Sftp, key: Path, tmp_path: Path
+) -> None:
+    wrong, second = make_key(tmp_path, "wrong"), make_key(tmp_path, "second")
+
+    def gets_in(with_: Path) -> bool:
+        done = sftp.run("pwd\n", user="alice", key=with_)
+        assert done.returncode == 0 or "Permission denied (publickey)" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    assert gets_in(key)
+    assert not gets_in(wrong)
+    run("user", "key", "add", "alice", "--key", second.with_suffix(".pub"))
+    assert gets_in(second)
+    fingerprint = run("user", "show", "alice", "--json").data["keys"][0]["fingerprint"]
+    assert run("user", "key", "remove", "alice", fingerprint).code == 0
+    assert not gets_in(key)
+    assert gets_in(second)
+    assert run("user", "remove", "alice").code == 0
+    assert not gets_in(second)
+    assert sftp.run("pwd\n", user="nobody", key=second).returncode == 255
+
+
+def test_cannot_leave_its_home(there: Stage, run: Run, sftp: Sftp, key: Path, tmp_path: Path) -> None:
+    other = make_key(tmp_path, "other")
+    run("user", "add", "bobby", "--key", other.with_suffix(".pub"))
+    (tmp_path / "mine").write_text("mine")
+    (there.drop / "bobby" / "secret").write_text("bobby's")
+    home = there.drop / "alice"
+    # Somebody with a shell on OMERO's side may have made links.
+    (home / "up").symlink_to("../bobby")
+    (home / "root").symlink_to("/")
+    (home / "host").symlink_to("/etc/passwd")
+    batch = (
+        "get ../bobby/secret",
+        "get /../bobby/secret",
+        "get /bobby/secret",
+        f"get /{there.files.name}/OMERO/SFTP/bobby/secret",
+        "get /OMERO/SFTP/bobby/secret",
+        "get up/secret",
+        "get root/OMERO/SFTP/bobby/secret",
+        "get host",
+        "put mine ../bobby/x",
+        "put mine up/x",
+        "put mine root/x",
+        "mkdir ../new",
+        "rename mine ../bobby/mine",
+        "ln -s ../bobby/secret link",
+        "ln mine hard",
+    )
+    for command in batch:
+        sftp.run(f"put mine\n{command}\n", user="alice", key=key)
+    # A path of `..` is the home itself: what is put there lands inside of it.
+    assert [each.name for each in (there.drop / "bobby").iterdir()] == ["secret"]
+    assert (there.drop / "bobby" / "secret").read_text() == "bobby's"
+    assert sorted(each.name for each in there.drop.iterdir()) == ["alice", "bobby"]
+    assert sorted(each.name for each in there.files.iterdir()) == ["OMERO"]
+    assert not (tmp_path / "secret").exists()
+    assert not (tmp_path / "host").exists()
+    assert not (home / "link").is_symlink()
+    assert not (home / "hard").exists()
+    shown = sftp.run("cd ..\ncd ../..\npwd\n", user="alice", key=key)
+    assert "Remote working directory: /\n" in shown.stdout
+
+
+def test_reader_reads_only(there: Stage, run: Run, sftp: Sftp, tmp_path: Path) -> None:
+    reader = make_key(tmp_path, "reader")
+    run("user", "add", "reader", "--key", reader.with_suffix(".pub"), "--home", "alice", "--read-only")
+    (there.drop / "alice" / "result").write_text("to fetch")
+    files.own(there.drop / "alice" / "result", Owner(1000, 1000, 0o644))
+    assert sftp.run("get result\n", user="reader", key=reader).returncode == 0
+    for command in ("put result x", "rm result", "mkdir d", "rename result x"):
+        assert sftp.run(f"get result\n{command}\n", user="reader", key=reader).returncode == 1
+    assert [each.name for each in (there.drop / "alice").iterdir()] == ["result"]
+
+
+def test_resumes_a_broken_upload(there: Stage, sftp: Sftp, key: Path) -> None:
+    source = sftp.work / "big"
+    source.write_bytes(os.urandom(PART))
+    landed = there.drop / "alice" / "big"
+    address = sftp.address()
+    (sftp.work / "batch").write_text("put big\n")
+    (sftp.work / "known").write_text(
+        "".join(f"[127.0.0.1]:{address['port']} {each}\n" for each in address["host_keys"])
+    )
+    command = ["sftp", "-F", "/dev/null", "-l", "80000", "-b", "batch", "-P", str(address["port"]), "-i", str(key)]
+    slow = subprocess.Popen(
+        [*command, "-o", "UserKnownHostsFile=known", "alice@127.0.0.1"],
+        cwd=sftp.work,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: landed.exists() and landed.stat().st_size > 2**20)
+    slow.send_signal(signal.SIGKILL)
+    slow.wait()
+    part = landed.stat().st_size
+    assert 0 < part < PART
+    done = sftp.run("reput big\n", user="alice", key=key)
+    assert done.returncode == 0, done.stderr
+    assert _digest(landed) == _digest(source)

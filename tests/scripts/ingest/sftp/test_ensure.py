@@ -1,0 +1,352 @@
+"""`sftp ensure` makes the endpoint, mends it, changes nothing twice, and goes on after a kill at any AWS call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import asyncssh
+import pytest
+
+from scripts.changes import changing
+from scripts.errors import Failed, Refused
+from scripts.ingest.sftp import command as sftp
+from scripts.ingest.sftp import context, host_keys, logs, network, server
+from tests.local_aws.sftp_help import TRUST
+from tests.scripts.ingest.sftp.sftp_help import PUBLIC, Killed, Stage, calls, make_stage
+
+READ = ("Get", "List", "Describe")
+
+
+def everything(stage: Stage) -> dict[str, Any]:
+    """All that `ensure` looks after, without ids and times that AWS gives."""
+    ec2, iam, logs_ = stage.client("ec2"), stage.client("iam"), stage.client("logs")
+    shown = stage.server
+    name = stage.site.opened.workspace.name
+    details = shown.get("EndpointDetails") or {}
+    group = network.find_group(stage.site, ec2) or {}
+    kept = host_keys.read(stage.site)
+    (log_group,) = logs_.describe_log_groups(logGroupNamePrefix=f"/omero/{name}/sftp")["logGroups"]
+    (counted,) = logs_.describe_metric_filters(logGroupName=log_group["logGroupName"])["metricFilters"]
+    (alarm,) = stage.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"omero-{name}")["MetricAlarms"]
+    servers = stage.site.transfer.list_servers()["Servers"]
+    assert kept
+    found = {
+        "state": shown["State"],
+        "policy": shown["SecurityPolicyName"],
+        "logs": shown["StructuredLogDestinations"],
+        "type": (shown["Domain"], shown["EndpointType"], shown["Protocols"], shown["IdentityProviderType"]),
+        "tags": sorted((tag["Key"], tag["Value"]) for tag in shown["Tags"]),
+        "subnets": sorted(details.get("SubnetIds", [])),
+        "addresses": (len(details.get("AddressAllocationIds", [])), len(network.addresses(stage.site))),
+        "servers": len([each for each in servers if each["ServerId"] == shown["ServerId"]]),
+        "ways in": sorted(
+            (rule["FromPort"], each["CidrIp"]) for rule in group.get("IpPermissions", []) for each in rule["IpRanges"]
+        ),
+        "ways out": group.get("IpPermissionsEgress"),
+        "host keys": sorted(
+            row["Type"] for row in stage.site.transfer.list_host_keys(ServerId=shown["ServerId"])["HostKeys"]
+        ),
+        "shown host keys": sorted(stage.address["host_keys"]) == sorted(kept.public_lines),
+        "retention": (log_group["retentionInDays"], log_group["kmsKeyId"]),
+        "filter": (counted["filterPattern"], counted["metricTransformations"]),
+        "alarm": {key: alarm[key] for key in ("Threshold", "AlarmActions", "MetricName", "Period", "TreatMissingData")},
+        "roles": [
+            (
+                iam.get_role(RoleName=f"omero-{name}-sftp-{role}")["Role"]["AssumeRolePolicyDocument"],
+                iam.get_role_policy(RoleName=f"omero-{name}-sftp-{role}", PolicyName="files")["PolicyDocument"],
+            )
+            for role in ("sender", "reader")
+        ],
+    }
+    text = json.dumps(found).replace(name, "NAME").replace(stage.files.name, "FILES")
+    found_again: dict[str, Any] = json.loads(text)
+    return found_again
+
+
+def test_makes_the_endpoint_safe_by_default(stage: Stage) -> None:
+    stage.ensure()
+    found = everything(stage)
+    assert found["state"] == "ONLINE"
+    assert found["policy"] == "TransferSecurityPolicy-2025-03"
+    assert found["type"] == ["EFS", "VPC", ["SFTP"], "SERVICE_MANAGED"]
+    assert (found["addresses"], found["servers"]) == ([2, 2], 1)
+    assert (found["ways in"], found["ways out"]) == ([[22, "192.0.2.0/24"]], [])
+    assert (found["host keys"], found["shown host keys"]) == (["ssh-ed25519", "ssh-rsa"], True)
+    assert found["retention"][0] == 365
+    assert found["alarm"]["Threshold"] == 20
+    assert found["alarm"]["AlarmActions"] == [stage.site.opened.parameter("sftp/alarm_topic_arn")]
+    sender, reader = found["roles"]
+    (trust,) = sender[0]["Statement"]
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert sender[1]["Statement"][0]["Action"] == ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
+    assert reader[1]["Statement"][0]["Action"] == ["elasticfilesystem:ClientMount"]
+    assert sender[1]["Statement"][0]["Resource"].endswith(":file-system/FILES")
+
+
+def test_second_run_only_looks(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    stage.ensure()
+    capsys.readouterr()
+    with calls(stage) as names:
+        assert stage.ensure() == []
+    assert [name for name in names if not name.startswith(READ)] == []
+
+
+def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    with calls(stage) as names, changing(dry_run=True) as planned:
+        sftp.ensure(stage.site, planned)
+    assert [name for name in names if not name.startswith(READ)] == []
+    assert any("server: made, endpoint vpc with Elastic IPs" in sentence for sentence in planned.sentences)
+    assert all(line.startswith("would be done: ") for line in capsys.readouterr().err.splitlines())
+    stage.ensure()
+    before = everything(stage)
+    other = stage.with_(cidrs=["203.0.113.0/24"], internal=True, log_retention_days=30)
+    with calls(stage) as names, changing(dry_run=True) as planned:
+        sftp.ensure(other, planned)
+    assert [name for name in names if not name.startswith(READ)] == []
+    assert everything(stage) == before
+    said = "\n".join(planned.sentences)
+    assert said.count("stopped for some minutes, which ends every session") == 1
+    for part in (
+        "kept for 30 days",
+        "lets 203.0.113.0/24 in",
+        "no longer lets 192.0.2.0/24",
+        "rid of its addresses",
+        "started",
+    ):
+        assert part in said
+
+
+def test_host_keys_stay_the_same_when_the_server_is_made_anew(stage: Stage) -> None:
+    stage.ensure()
+    before, first = sorted(stage.address["host_keys"]), stage.server["ServerId"]
+    stage.clear()
+    stage.ensure()
+    assert stage.server["ServerId"] != first
+    assert sorted(stage.address["host_keys"]) == before
+
+
+def test_host_keys_are_taken_back_from_their_deletion(stage: Stage) -> None:
+    stage.ensure()
+    before = sorted(stage.address["host_keys"])
+    stage.client("secretsmanager").delete_secret(SecretId=host_keys.secret_name(stage.site))
+    assert "taken back from its deletion" in stage.ensure()[0]
+    assert sorted(stage.address["host_keys"]) == before
+
+
+def test_a_secret_that_is_no_host_key_is_not_written_over(stage: Stage) -> None:
+    name = host_keys.secret_name(stage.site)
+    stage.client("secretsmanager").create_secret(Name=name, SecretString="mine")
+    with pytest.raises(Refused, match=f"the secret {name} does not hold the host keys") as caught:
+        stage.ensure()
+    assert "mine" not in str(caught.value)
+    assert stage.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"] == "mine"
+
+
+def _foreign_host_key(stage: Stage) -> None:
+    body = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    id_ = stage.server["ServerId"]
+    stage.site.transfer.import_host_key(ServerId=id_, HostKeyBody=body)
+    (ours,) = [
+        row
+        for row in stage.site.transfer.list_host_keys(ServerId=id_)["HostKeys"]
+        if row["Type"] == "ssh-ed25519" and row["Description"] != ""
+    ] or [None]
+    if ours:
+        stage.site.transfer.delete_host_key(ServerId=id_, HostKeyId=ours["HostKeyId"])
+
+
+def _open_the_group(stage: Stage) -> None:
+    group = network.find_group(stage.site, stage.client("ec2"))["GroupId"]
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    other = {"IpProtocol": "tcp", "FromPort": 2222, "ToPort": 2222, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
+    stage.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[rule, other])
+
+
+def _other_group(stage: Stage) -> None:
+    ec2, endpoint = stage.client("ec2"), stage.server["EndpointDetails"]["VpcEndpointId"]
+    vpc = stage.site.opened.parameter("network/vpc_id")
+    foreign = ec2.create_security_group(GroupName=f"foreign-{endpoint}", Description="x", VpcId=vpc)["GroupId"]
+    ours = network.find_group(stage.site, ec2)["GroupId"]
+    ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[foreign], RemoveSecurityGroupIds=[ours])
+
+
+def _without_addresses(stage: Stage) -> None:
+    with changing() as changes:
+        server._take_offline(stage.site, stage.server, changes)
+    stage.site.transfer.update_server(ServerId=stage.server["ServerId"], EndpointDetails={"AddressAllocationIds": []})
+
+
+def _update(**what: Any) -> Callable[[Stage], object]:
+    return lambda stage: stage.site.transfer.update_server(ServerId=stage.server["ServerId"], **what)
+
+
+DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
+    "security policy": ("security policy", _update(SecurityPolicyName="TransferSecurityPolicy-2018-11")),
+    "logs": ("logs to", _update(StructuredLogDestinations=[])),
+    "offline": ("started", lambda stage: stage.site.transfer.stop_server(ServerId=stage.server["ServerId"])),
+    "addresses": ("has its 2 Elastic IPs", _without_addresses),
+    "host key": ("foreign host key", _foreign_host_key),
+    "open group": ("no longer lets 0.0.0.0/0", _open_the_group),
+    "other group": ("guarded by", _other_group),
+    "retention": (
+        "kept for 365 days",
+        lambda stage: stage.client("logs").put_retention_policy(
+            logGroupName=stage.site.log_group_name, retentionInDays=1
+        ),
+    ),
+    "alarm": (
+        "alarm",
+        lambda stage: stage.client("cloudwatch").delete_alarms(AlarmNames=[logs.alarm_name(stage.site)]),
+    ),
+    "filter": (
+        "refused keys are counted",
+        lambda stage: stage.client("logs").delete_metric_filter(
+            logGroupName=stage.site.log_group_name, filterName=logs.alarm_name(stage.site)
+        ),
+    ),
+    "role": (
+        "may read and write",
+        lambda stage: stage.client("iam").delete_role_policy(
+            RoleName=stage.site.role_name(read_only=False), PolicyName="files"
+        ),
+    ),
+    "trust": (
+        "taken by Transfer Family of this account only",
+        lambda stage: stage.client("iam").update_assume_role_policy(
+            RoleName=stage.site.role_name(read_only=True),
+            PolicyDocument=json.dumps(TRUST),
+        ),
+    ),
+    "tag": (
+        "tagged with Name",
+        lambda stage: stage.site.transfer.untag_resource(Arn=stage.server["Arn"], TagKeys=["Name"]),
+    ),
+}
+
+
+def test_mends_what_somebody_changed(stage: Stage) -> None:
+    stage.ensure()
+    wanted = everything(stage)
+    for name, (said, spoil) in DRIFT.items():
+        spoil(stage)
+        changes = stage.ensure()
+        assert any(said in sentence for sentence in changes), (name, changes)
+        assert everything(stage) == wanted, name
+    assert stage.ensure() == []
+
+
+def test_goes_from_one_kind_of_endpoint_to_another(stage: Stage) -> None:
+    stage.ensure(**PUBLIC)
+    server_id = stage.server["ServerId"]
+    found = everything(stage)
+    assert (found["type"][1], found["addresses"], found["ways in"]) == ("PUBLIC", [0, 0], [])
+    stage.ensure()
+    found = everything(stage)
+    assert (found["type"][1], found["addresses"], found["ways in"]) == ("VPC", [2, 2], [[22, "192.0.2.0/24"]])
+    stage.ensure(internal=True)
+    found = everything(stage)
+    assert (found["state"], found["addresses"]) == ("ONLINE", [0, 0])
+    assert found["subnets"] == sorted(stage.site.opened.listed("network/private_subnet_ids"))
+    stage.ensure()
+    assert everything(stage)["subnets"] == sorted(stage.site.opened.listed("network/public_subnet_ids"))
+    stage.ensure(**PUBLIC)
+    found = everything(stage)
+    assert (found["state"], found["type"][1], found["addresses"], found["ways in"]) == ("ONLINE", "PUBLIC", [0, 0], [])
+    assert stage.server["ServerId"] == server_id
+    assert stage.ensure(**PUBLIC) == []
+
+
+def test_stopped_on_purpose_stays_stopped(stage: Stage) -> None:
+    stage.ensure()
+    with changing() as changes:
+        server.stop(stage.site, stage.server, changes)
+    assert stage.server["State"] == "OFFLINE"
+    assert stage.ensure() == []
+    stage.ensure(cidrs=["203.0.113.0/24"], **{"internal": True})
+    assert stage.server["State"] == "OFFLINE"
+    with changing() as changes:
+        server.start(stage.site, stage.server, changes)
+        server.start(stage.site, stage.server, changes)
+    assert stage.server["State"] == "ONLINE"
+    assert len(changes.sentences) == 2
+
+
+def test_a_server_that_does_not_start_is_told_and_tried_again(stage: Stage) -> None:
+    stage.fault(CreateServer=["START_FAILED"], StartServer=["START_FAILED"])
+    with pytest.raises(Failed, match=r"server s-\w+ is START_FAILED; see the AWS console for the reason"):
+        stage.ensure()
+    stage.ensure()
+    assert everything(stage)["state"] == "ONLINE"
+
+
+def test_waits_where_aws_is_busy_and_where_it_limits_the_rate(stage: Stage) -> None:
+    stage.fault(
+        UpdateServer=["ConflictException", "ConflictException", "ThrottlingException"],
+        DescribeServer=["ThrottlingException"] * 3,
+        ListHostKeys=["InternalServiceError"],
+    )
+    stage.ensure()
+    assert everything(stage)["addresses"] == [2, 2]
+
+
+def test_a_server_is_never_asked_for_twice(stage: Stage) -> None:
+    stage.fault(CreateServer=["InternalServiceError"])
+    with pytest.raises(Failed, match=r"transfer CreateServer \(InternalServiceError\).*Changes made before that: \d+"):
+        stage.ensure()
+    stage.ensure()
+    assert everything(stage)["servers"] == 1
+    body = {"Domain": "EFS", "Tags": [{"Key": key, "Value": value} for key, value in stage.site.tags.items()]}
+    second = stage.site.transfer.create_server(**body)["ServerId"]
+    with pytest.raises(Refused, match=r"the servers s-\w+ and s-\w+ are both tagged as that of workspace"):
+        stage.ensure()
+    stage.site.transfer.delete_server(ServerId=second)
+
+
+def test_refuses_a_file_system_policy_that_shuts_it_out(stage: Stage) -> None:
+    deny = {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "*",
+        "Condition": {"Bool": {"elasticfilesystem:AccessedViaMountTarget": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    stage.client("efs").put_file_system_policy(FileSystemId=stage.files.name, Policy=policy)
+    with calls(stage) as names, pytest.raises(Refused, match=r"shuts Transfer Family out; .*cdktf deploy data"):
+        stage.ensure()
+    assert [name for name in names if not name.startswith(READ)] == []
+    assert stage.client("efs").describe_file_system_policy(FileSystemId=stage.files.name)["Policy"] == policy
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_goes_on_after_a_kill_at_every_call(stage: Stage, part: int) -> None:
+    """In eight parts, so that they can run side by side."""
+    with calls(stage) as names:
+        stage.ensure()
+    undisturbed, total = everything(stage), len(names)
+    stage.clear()
+    assert total > 40
+    for number in range(1 + part, total + 1, 8):
+        fresh = make_stage(stage.aws)
+        with calls(fresh, kill_after=number) as names, suppress(Killed):
+            fresh.ensure()
+        if len(names) < number:
+            # How often it has to look while it waits is not the same every time.
+            assert number > 40
+            break
+        fresh.ensure()
+        assert everything(fresh) == undisturbed, f"killed after call {number}, {names[-1]}"
+        fresh.clear()
+
+
+def test_leaves_other_servers_alone(stage: Stage) -> None:
+    other = make_stage(stage.aws)
+    other.ensure()
+    before = everything(other)
+    stage.ensure()
+    stage.clear()
+    assert everything(other) == before
+    other.clear()
+    assert context.find_server(other.site) is None
