@@ -8,12 +8,12 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.arrivals import Arrivals, ArrivalsProps
 from modules.bucket import Bucket, BucketProps
 from modules.datasync import DataSyncTask, DataSyncTaskProps, ReportProps, SourceProps
 from modules.function import Function, FunctionProps, call_at_a_rate
-from modules.policy import Statement
 from settings import Workspace, names
 from settings.datasync import DataSync
 from stacks.base import WorkspaceStack

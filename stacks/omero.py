@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from cdktf import ITerraformDependable
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.audit import skip
 from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.cluster import Cluster, ClusterProps
@@ -31,7 +32,6 @@ from modules.omero import (
     server_container,
     web_container,
 )
-from modules.policy import Statement
 from modules.security_group import connect
 from modules.service import Service, ServiceProps
 from modules.sessions import VALKEY_PORT, Sessions, SessionsProps
