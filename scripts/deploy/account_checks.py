@@ -11,12 +11,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.deploy import backend
 from scripts.errors import Refused
-from settings import Workspace, addresses, names
+from settings import Workspace
 from settings.access import Tls
 from settings.network import ExistingVpc
+from settings.workspace import LARGEST_TAKERS
 
 
 def look(place: backend.Place) -> None:
@@ -40,12 +42,11 @@ def look(place: backend.Place) -> None:
         _look_at_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
     if workspace.data.key_arn:
         _look_at_key(session, workspace.data.key_arn)
-    if workspace.file_gateway and workspace.file_gateway.bucket:
-        _look_at_bucket(session, workspace, "file_gateway.bucket", workspace.file_gateway.bucket)
-    if workspace.datasync and workspace.datasync.bucket:
-        _look_at_bucket(session, workspace, "datasync.bucket", workspace.datasync.bucket)
-        if workspace.datasync.start_on_arrival:
-            _look_at_events(session, workspace.datasync.bucket)
+    for section, part in workspace.sections.items():
+        for key, bucket in part.buckets().items():
+            _look_at_bucket(session, workspace, f"{section}.{key}", bucket.name)
+            if bucket.events:
+                _look_at_events(session, f"{section}.{key}", bucket.name)
     _look_for_namesakes(session, place, deployed)
 
 
@@ -132,11 +133,10 @@ def _look_at_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc,
                 "the loss of one."
             )
     offered = sum(subnets[id_]["AvailableIpAddressCount"] for id_ in vpc.private_subnet_ids)
-    needed = addresses.needed(workspace.omero, internal=workspace.access.internal, nlb=workspace.traits.nlb)
-    if offered < needed and not has_servers:
+    if offered < workspace.addresses and not has_servers:
         raise Refused(
             f"network.existing.private_subnet_ids have {offered} free addresses, and the containers, the database and "
-            f"the rest need {needed}; give larger subnets, or lower omero.read_only.count or omero.web.count."
+            f"the rest need {workspace.addresses}; give larger subnets, or lower {LARGEST_TAKERS}."
         )
 
 
@@ -188,12 +188,12 @@ def _look_at_bucket(session: boto3.Session, workspace: Workspace, key: str, buck
         )
 
 
-def _look_at_events(session: boto3.Session, bucket: str) -> None:
+def _look_at_events(session: boto3.Session, key: str, bucket: str) -> None:
     """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
     if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
         raise Refused(
-            f"datasync.bucket {bucket} does not send its events to EventBridge, so nothing would start when an object "
-            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
+            f"{key} {bucket} does not send its events to EventBridge, so nothing would start when an object arrives; "
+            f"switch that on in the bucket's properties, or set {key.partition('.')[0]}.start_on_arrival: false."
         )
 
 

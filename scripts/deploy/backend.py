@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.errors import Failed, Refused
-from settings import Workspace, names
+from settings import Workspace
 from settings.fields import REGION_PATTERN
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ class Place:
     @property
     def bucket(self) -> str:
         """Name of the bucket."""
-        return self.workspace.state_bucket
+        return names.state_bucket(self.workspace)
 
     @property
     def table(self) -> str:
         """Name of the table."""
-        return self.workspace.state_table
+        return names.state_table(self.workspace)
 
     @property
     def region(self) -> str:
@@ -186,7 +187,7 @@ def _refuse_state_elsewhere(place: Place) -> None:
     workspace = place.workspace
     if workspace.state.bucket:
         return
-    start = names.state(workspace.account_id, "")
+    start = names.state_prefix(workspace.account_id)
     for page in place.s3.get_paginator("list_buckets").paginate(Prefix=start):
         for bucket in (row["Name"] for row in page.get("Buckets", [])):
             region = bucket.removeprefix(start)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from contract import names
 from scripts import aws
 from scripts.deploy.backend import TAGS, Place, wait_until
-from settings import names
 
 POLICY_SID = "OmeroStateTlsOnly"
 LIFECYCLE_ID = "omero-state"

@@ -9,12 +9,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws, console
 from scripts.aws.waiting import wait_for
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import package
 from scripts.ingest.appstream.context import Json, Place
-from settings import names
 
 IMPORT_SECONDS = 4 * 3600
 MOST_GIB = 500

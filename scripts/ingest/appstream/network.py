@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.errors import Refused
 from scripts.ingest.appstream.context import Json, Place
-from settings import names
 
 SERVER_PORT = 4064
 ANYWHERE = "0.0.0.0/0"
