@@ -60,4 +60,4 @@ def test_lists_every_topology(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_refuses_an_unknown_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["--lits"]) == 2
-    assert capsys.readouterr().err == "error: --lits is no option of main.py; allowed: --list, or nothing.\n"
+    assert capsys.readouterr().err == "error: main.py does not know --lits; allowed: --list, or nothing.\n"

@@ -76,8 +76,8 @@ def _statements(stack: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_is_there_only_when_asked_for(synthesise: Callable[..., Stacks], stacks: Stacks) -> None:
-    assert set(stacks) == {"network", "data", "omero", "datasync"}
-    assert set(synthesise()) == {"network", "data", "omero"}
+    assert set(stacks) == {"network", "data", "frontend", "omero", "datasync"}
+    assert set(synthesise()) == {"network", "data", "frontend", "omero"}
 
 
 def test_comes_after_the_server_that_makes_omeros_folder(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_there_are_three_stacks(stacks: Stacks) -> None:
-    assert set(stacks) - {"upload_host"} == {"network", "data", "omero"}
+def test_there_are_four_stacks(stacks: Stacks) -> None:
+    assert set(stacks) - {"upload_host"} == {"network", "data", "frontend", "omero"}
 
 
 def test_refuses_to_plan_in_another_workspace(stacks: Stacks) -> None:
@@ -137,7 +137,8 @@ def test_keys_are_rotated(stacks: Stacks) -> None:
 
 
 def test_stacks_reach_each_other_through_state_only(stacks: Stacks) -> None:
-    needed = {"network": set(), "data": {"network"}, "omero": {"network", "data"}}
+    needed = {"network": set(), "data": {"network"}, "frontend": {"network"}}
+    needed["omero"] = {"network", "data", "frontend"}
     needed["upload_host"] = {"network", "data", "omero"}
     for name, needs in ((name, needed[name]) for name in stacks):
         remote = stacks[name].get("data", {}).get("terraform_remote_state", {})

@@ -59,7 +59,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def test_is_made_only_if_asked_for(synthesise: Synthesise) -> None:
-    assert set(synthesise(**made())) == {"network", "data", "omero", STACK}
+    assert set(synthesise(**made())) == {"network", "data", "frontend", "omero", STACK}
     assert STACK not in synthesise()
 
 
@@ -81,7 +81,7 @@ def test_terraform_finds_it_valid(tmp_path: Path, route: str) -> None:
 
 def test_needs_the_network_only_and_omero_needs_it(synthesise: Synthesise) -> None:
     stacks = synthesise(**made())
-    for name, needs in {STACK: {"network"}, "omero": {"network", "data", STACK}}.items():
+    for name, needs in {STACK: {"network"}, "omero": {"network", "data", "frontend", STACK}}.items():
         remote = stacks[name]["data"]["terraform_remote_state"]
         assert {state.rpartition("-")[2] for state in remote} == needs
 

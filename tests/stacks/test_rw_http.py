@@ -17,6 +17,11 @@ def omero(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
     return synthesise()["omero"]
 
 
+@pytest.fixture
+def frontend(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
+    return synthesise()["frontend"]
+
+
 def _group(reference: str) -> str:
     """The role of a security group, of this stack or another, from a reference to it."""
     for role in ("balancer", "web", "server", "importer", "sessions", "database", "file_system"):
@@ -25,17 +30,17 @@ def _group(reference: str) -> str:
     raise AssertionError(f"{reference} is no security group of ours")
 
 
-def test_balancer_listens_on_http_only(omero: dict[str, Any]) -> None:
-    listener = only(omero, "aws_lb_listener")
+def test_balancer_listens_on_http_only(frontend: dict[str, Any]) -> None:
+    listener = only(frontend, "aws_lb_listener")
     assert (listener["port"], listener["protocol"]) == (80, "HTTP")
     assert [action["type"] for action in listener["default_action"]] == ["forward"]
-    assert only(omero, "aws_lb")["load_balancer_type"] == "application"
+    assert only(frontend, "aws_lb")["load_balancer_type"] == "application"
 
 
-def test_only_the_workspaces_networks_may_connect(omero: dict[str, Any]) -> None:
+def test_only_the_workspaces_networks_may_connect(frontend: dict[str, Any]) -> None:
     from_addresses = {
         (_group(rule["security_group_id"]), rule["cidr_ipv4"], rule["from_port"], rule["to_port"])
-        for rule in of_type(omero, "aws_vpc_security_group_ingress_rule").values()
+        for rule in of_type(frontend, "aws_vpc_security_group_ingress_rule").values()
         if "cidr_ipv4" in rule
     }
     assert from_addresses == {("balancer", "192.0.2.0/24", 80, 80), ("balancer", "198.51.100.0/24", 80, 80)}
@@ -185,20 +190,20 @@ def test_images_are_pinned_and_health_is_checked(omero: dict[str, Any]) -> None:
         assert task["healthCheck"]["command"][0] == "CMD-SHELL"
 
 
-def test_health_and_stickiness_are_the_originals(omero: dict[str, Any]) -> None:
-    group = only(omero, "aws_lb_target_group")
+def test_health_and_stickiness_are_the_originals(frontend: dict[str, Any]) -> None:
+    group = only(frontend, "aws_lb_target_group")
     assert group["port"] == 4080
     assert (group["health_check"]["path"], group["health_check"]["matcher"]) == ("/index/", "200-302")
     assert group["stickiness"] == {"cookie_duration": 86500, "type": "lb_cookie"}
 
 
-def test_balancer_is_kept_and_logged(synthesise: Callable[..., Stacks], omero: dict[str, Any]) -> None:
-    balancer = only(omero, "aws_lb")
+def test_balancer_is_kept_and_logged(synthesise: Callable[..., Stacks], frontend: dict[str, Any]) -> None:
+    balancer = only(frontend, "aws_lb")
     assert balancer["enable_deletion_protection"] is True
     assert balancer["drop_invalid_header_fields"] is True
     assert balancer["access_logs"]["enabled"] is True
-    assert only(omero, "aws_s3_bucket")["force_destroy"] is False
-    assert only(synthesise(retain=False)["omero"], "aws_s3_bucket")["force_destroy"] is True
+    assert only(frontend, "aws_s3_bucket")["force_destroy"] is False
+    assert only(synthesise(retain=False)["frontend"], "aws_s3_bucket")["force_destroy"] is True
 
 
 @pytest.mark.parametrize(
@@ -212,7 +217,7 @@ def test_balancer_is_kept_and_logged(synthesise: Callable[..., Stacks], omero: d
 def test_balancer_may_write_its_logs_in_every_region(
     synthesise: Callable[..., Stacks], region: str, principal: dict[str, str]
 ) -> None:
-    deny, allow = json.loads(only(synthesise(region=region)["omero"], "aws_s3_bucket_policy")["policy"])["Statement"]
+    deny, allow = json.loads(only(synthesise(region=region)["frontend"], "aws_s3_bucket_policy")["policy"])["Statement"]
     assert allow["Principal"] == principal
     assert allow["Action"] == "s3:PutObject"
     assert deny["Effect"] == "Deny"

@@ -20,40 +20,45 @@ def omero(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
     return synthesise(**CHANGES)["omero"]
 
 
-def test_https_is_served_with_tls_1_3_and_the_validated_certificate(omero: dict[str, Any]) -> None:
-    https = of_type(omero, "aws_lb_listener")["balancer_https"]
+@pytest.fixture
+def frontend(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
+    return synthesise(**CHANGES)["frontend"]
+
+
+def test_https_is_served_with_tls_1_3_and_the_validated_certificate(frontend: dict[str, Any]) -> None:
+    https = of_type(frontend, "aws_lb_listener")["balancer_https"]
     assert (https["port"], https["protocol"]) == (443, "HTTPS")
     assert https["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-")
     assert https["certificate_arn"] == "${aws_acm_certificate_validation.certificate_validation.certificate_arn}"
     assert [action["type"] for action in https["default_action"]] == ["forward"]
 
 
-def test_http_is_redirected(omero: dict[str, Any]) -> None:
-    listeners = of_type(omero, "aws_lb_listener")
+def test_http_is_redirected(frontend: dict[str, Any]) -> None:
+    listeners = of_type(frontend, "aws_lb_listener")
     assert set(listeners) == {"balancer_http", "balancer_https"}
     (action,) = listeners["balancer_http"]["default_action"]
     assert action["type"] == "redirect"
     assert action["redirect"] == {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}
 
 
-def test_the_certificates_proof_goes_with_the_stack(omero: dict[str, Any]) -> None:
-    record = of_type(omero, "aws_route53_record")["certificate_proof"]
+def test_the_certificates_proof_goes_with_the_stack(frontend: dict[str, Any]) -> None:
+    record = of_type(frontend, "aws_route53_record")["certificate_proof"]
     assert record["zone_id"] == TLS["hosted_zone_id"]
     assert record["name"].startswith("${tolist(aws_acm_certificate.certificate.domain_validation_options)[0]")
-    validation = only(omero, "aws_acm_certificate_validation")
+    validation = only(frontend, "aws_acm_certificate_validation")
     assert validation["validation_record_fqdns"] == ["${aws_route53_record.certificate_proof.fqdn}"]
-    assert only(omero, "aws_acm_certificate")["lifecycle"]["create_before_destroy"] is True
+    assert only(frontend, "aws_acm_certificate")["lifecycle"]["create_before_destroy"] is True
 
 
-def test_the_name_leads_to_the_balancer(omero: dict[str, Any]) -> None:
-    record = of_type(omero, "aws_route53_record")["web_name"]
+def test_the_name_leads_to_the_balancer(frontend: dict[str, Any], omero: dict[str, Any]) -> None:
+    record = of_type(frontend, "aws_route53_record")["web_name"]
     assert (record["name"], record["type"]) == ("omero.example.org", "A")
     assert record["alias"]["name"] == "${aws_lb.balancer.dns_name}"
     assert omero["output"]["web_url"]["value"] == "https://omero.example.org"
 
 
-def test_both_ports_are_for_the_workspaces_networks_only(omero: dict[str, Any]) -> None:
-    rules = of_type(omero, "aws_vpc_security_group_ingress_rule").values()
+def test_both_ports_are_for_the_workspaces_networks_only(frontend: dict[str, Any]) -> None:
+    rules = of_type(frontend, "aws_vpc_security_group_ingress_rule").values()
     assert {(rule["cidr_ipv4"], rule["from_port"]) for rule in rules if "cidr_ipv4" in rule} == {
         ("192.0.2.0/24", 80),
         ("192.0.2.0/24", 443),
@@ -75,22 +80,22 @@ def test_web_without_tls_sends_its_cookies_over_http(synthesise: Callable[..., S
     assert not [name for name in names if "cookie" in name or "ssl" in name]
 
 
-def test_hsts_is_optional(synthesise: Callable[..., Stacks], omero: dict[str, Any]) -> None:
+def test_hsts_is_optional(synthesise: Callable[..., Stacks], frontend: dict[str, Any]) -> None:
     header = "routing_http_response_strict_transport_security_header_value"
-    assert header not in of_type(omero, "aws_lb_listener")["balancer_https"]
-    strict = synthesise(topology="rw-tls", tls={**TLS, "hsts_days": 365})["omero"]
+    assert header not in of_type(frontend, "aws_lb_listener")["balancer_https"]
+    strict = synthesise(topology="rw-tls", tls={**TLS, "hsts_days": 365})["frontend"]
     assert of_type(strict, "aws_lb_listener")["balancer_https"][header] == "max-age=31536000"
 
 
 def test_an_existing_certificate_is_used(synthesise: Callable[..., Stacks]) -> None:
     arn = "arn:aws:acm:eu-central-1:111122223333:certificate/0f2c"
-    omero = synthesise(topology="rw-tls", tls={**TLS, "certificate_arn": arn})["omero"]
-    assert of_type(omero, "aws_lb_listener")["balancer_https"]["certificate_arn"] == arn
-    assert not of_type(omero, "aws_acm_certificate")
+    frontend = synthesise(topology="rw-tls", tls={**TLS, "certificate_arn": arn})["frontend"]
+    assert of_type(frontend, "aws_lb_listener")["balancer_https"]["certificate_arn"] == arn
+    assert not of_type(frontend, "aws_acm_certificate")
 
 
 def test_an_internal_balancer_has_private_addresses(synthesise: Callable[..., Stacks]) -> None:
-    balancer = only(synthesise(**CHANGES, access={"internal": True})["omero"], "aws_lb")
+    balancer = only(synthesise(**CHANGES, access={"internal": True})["frontend"], "aws_lb")
     assert balancer["internal"] is True
     assert all("private" in subnet for subnet in balancer["subnets"])
 

@@ -47,8 +47,8 @@ def stack(stacks: Stacks) -> dict[str, Any]:
 
 
 def test_is_there_only_when_asked_for(synthesise: Callable[..., Stacks], stacks: Stacks) -> None:
-    assert set(stacks) == {"network", "data", "omero", "sftp"}
-    assert set(synthesise()) == {"network", "data", "omero"}
+    assert set(stacks) == {"network", "data", "frontend", "omero", "sftp"}
+    assert set(synthesise()) == {"network", "data", "frontend", "omero"}
 
 
 def test_comes_after_the_server_that_makes_omeros_folder(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_comes_after_the_server_that_makes_omeros_folder(tmp_path: Path) -> None
 def test_leaves_the_other_stacks_as_they_are(synthesise: Callable[..., Stacks], stacks: Stacks) -> None:
     """The file system's policy lets Transfer Family in as it is: nothing of it is this stack's."""
     without = synthesise()
-    for name in ("network", "data", "omero"):
+    for name in ("network", "data", "frontend", "omero"):
         assert stacks[name]["resource"] == without[name]["resource"]
     policy = json.loads(only(without["data"], "aws_efs_file_system_policy")["policy"])
     assert "AccessedViaMountTarget" not in json.dumps(policy)

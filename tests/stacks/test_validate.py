@@ -29,7 +29,7 @@ def _terraform(folder: Path, *words: str, **environ: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.parametrize("stack", ["network", "data", "omero"])
+@pytest.mark.parametrize("stack", ["network", "data", "frontend", "omero"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_terraform_finds_the_stack_valid(tmp_path: Path, variant: str, stack: str) -> None:
     changes: dict[str, Any] = VARIANTS[variant]
