@@ -17,7 +17,7 @@ from cdktf_cdktf_provider_aws.efs_access_point import (
 from constructs import Construct
 
 from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
-from modules.function import Function, FunctionProps, Mounted, Place
+from modules.function import Function, FunctionProps, Mounted, VpcConfig
 from modules.policy import Statement
 from modules.security_group import connect
 
@@ -34,7 +34,7 @@ class DropAreaProps:
     name: str
     folder: str
     file_system: FileSystem
-    place: Place
+    vpc_config: VpcConfig
     log_group_name: str
     log_retention_days: int
     key_arn: str
@@ -72,11 +72,11 @@ class DropArea(Construct):
                 log_group_name=props.log_group_name,
                 log_retention_days=props.log_retention_days,
                 key_arn=props.key_arn,
-                place=props.place,
+                vpc_config=props.vpc_config,
                 mounted=Mounted(access_point_arn=point.arn, path=MOUNT_PATH),
             ),
         )
-        assert function.security_group is not None  # noqa: S101 - it has a place
+        assert function.security_group is not None  # noqa: S101 - it has a vpc_config
         connect(
             self,
             "nfs",

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.drop_area import DropArea, DropAreaProps
-from modules.function import Place
+from modules.function import VpcConfig
 from settings import Workspace, names
 from settings.sftp import Sftp
 from stacks.base import WorkspaceStack
@@ -47,7 +47,7 @@ class SftpStack(WorkspaceStack):
                 name=names.physical("function", workspace.name, "sftp-folders"),
                 folder=settings.folder,
                 file_system=data.file_system,
-                place=Place(vpc_id=network.vpc.id, subnet_ids=network.vpc.private_subnet_ids),
+                vpc_config=VpcConfig(vpc_id=network.vpc.id, subnet_ids=network.vpc.private_subnet_ids),
                 log_group_name=f"{log_group_name}-folders",
                 log_retention_days=settings.log_retention_days,
                 key_arn=key.arn,

@@ -92,6 +92,11 @@ def code_of(error: boto.ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "Unknown")
 
 
+def denied(error: boto.ClientError) -> bool:
+    """Whether AWS says that these credentials may not."""
+    return code_of(error) in DENIED_CODES
+
+
 def refused(error: Exception) -> bool:
     """Whether the request of `error` cannot have changed anything: it was not sent, or its sender is unknown to AWS."""
     if isinstance(error, boto.ClientError):
@@ -137,7 +142,7 @@ def _answer(error: boto.ClientError) -> str:
             f"AWS does not accept these credentials at {call} ({code}: {said}); check the keys or AWS_PROFILE, and "
             "that the region is enabled for the account."
         )
-    if code in DENIED_CODES:
+    if denied(error):
         return (
             f"AWS denied {call}: {said}; the IAM identity needs the action {_action(service, operation, said)}, "
             "and no policy may forbid it."

@@ -17,7 +17,7 @@ import typer
 from scripts import console
 from scripts.changes import changing
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import open_workspace
+from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import sources
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
@@ -105,24 +105,26 @@ def enable_command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Have DropBox watch a folder; it begins anew."""
-    opened = open_workspace(workspace)
-    folder = sources.path(opened, watch_dir).decode("utf-8", "strict")
+    deployment = deployed_workspace(workspace)
+    folder = sources.path(deployment, watch_dir).decode("utf-8", "strict")
     for user in users or ():
         if not re.fullmatch(USER, user) or user in (".", ".."):
             raise Refused(f"--user {user!r} is no name for a folder; allowed are letters, digits, and _ . @ -")
     args = import_args(target, transfer, tuple(skip or ()))
     with changing(dry_run=dry_run) as changes:
         script = enable_script(folder, tuple(users or ()), args)
-        changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(opened), script))
+        changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(deployment), script))
     console.say(f"note: {NOT_TRIGGERED}.")
 
 
 @app.command("disable")
 def disable_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
     """Stop DropBox, for good; folders and images stay."""
-    opened = open_workspace(workspace)
+    deployment = deployed_workspace(workspace)
     with changing(dry_run=dry_run) as changes:
-        changes.do("DropBox stops, and starts with no server any more", lambda: _run(Channel(opened), disable_script()))
+        changes.do(
+            "DropBox stops, and starts with no server any more", lambda: _run(Channel(deployment), disable_script())
+        )
 
 
 @app.command("status")
@@ -131,7 +133,7 @@ def status_command(
     as_json: JsonOption = False,
 ) -> None:
     """Whether DropBox runs, what it watches, and how it imports."""
-    found = status(_run(Channel(open_workspace(workspace)), status_script()))
+    found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return

@@ -22,14 +22,14 @@ from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
 from scripts import console
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import Opened, open_workspace
-from scripts.ingest.imports import report, scanned, sources
+from scripts.ingest.deployment import DeployedWorkspace, deployed_workspace
+from scripts.ingest.imports import report, scan_report, sources
 from scripts.ingest.imports.ecs_task import TaskTransport, Transport
-from scripts.ingest.imports.importing import Run, Wanted, who
+from scripts.ingest.imports.importing import ImportOptions, Run, who
 from scripts.ingest.imports.ledger import Entry, Ledger, Total, job_key
-from scripts.ingest.imports.one_job import one_job
-from scripts.ingest.imports.progress import Watch
+from scripts.ingest.imports.progress import RunProgress
 from scripts.ingest.imports.run_options import show_plan, wanted
+from scripts.ingest.imports.single_job import run_job
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 
 app = typer.Typer(
@@ -50,10 +50,10 @@ TransportOption = Annotated[
 
 
 @dataclass(frozen=True)
-class Place:
+class ImportContext:
     """A workspace with its ledger, and how containers are started there."""
 
-    opened: Opened
+    deployment: DeployedWorkspace
     ledger: Ledger
 
     def transport(self, kind: str) -> Transport:
@@ -61,15 +61,15 @@ class Place:
         if kind == "exec":
             from scripts.ingest.imports.ecs_exec import ExecTransport  # noqa: PLC0415 - it needs what `task` does not
 
-            return ExecTransport(self.opened)
-        return TaskTransport(self.opened)
+            return ExecTransport(self.deployment)
+        return TaskTransport(self.deployment)
 
 
-def place(workspace: str | None) -> Place:
+def import_context(workspace: str | None) -> ImportContext:
     """Open the workspace and its ledger."""
-    opened = open_workspace(workspace)
-    client = opened.client("dynamodb", patient=True)
-    return Place(opened, Ledger(client, opened.parameter("data/ledger_table_name")))
+    deployment = deployed_workspace(workspace)
+    client = deployment.client("dynamodb", patient=True)
+    return ImportContext(deployment, Ledger(client, deployment.parameter("data/ledger_table_name")))
 
 
 @app.command("scan")
@@ -87,8 +87,8 @@ def scan_command(
     as_json: JsonOption = False,
 ) -> None:
     """Look for filesets that no longer change, and record them in the ledger."""
-    at = place(workspace)
-    root = sources.path(at.opened, path)
+    at = import_context(workspace)
+    root = sources.path(at.deployment, path)
     if dry_run:
         console.say(
             f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
@@ -104,10 +104,10 @@ def scan_command(
         "found": entries.now_text(),
     }
     with _one_line("scan") as event:
-        result = one_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
+        result = run_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
     if as_json:
         _print_json(result)
-    scanned.show(result, root)
+    scan_report.show(result, root)
 
 
 @app.command("run")
@@ -136,14 +136,14 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Import what is pending, and go on with what a killed run has left."""
-    at = place(workspace)
+    at = import_context(workspace)
     asked = wanted(
-        at.opened, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+        at.deployment, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
     )
     if dry_run:
         show_plan(at.ledger, asked)
         return
-    sources.check_server(at.opened)
+    sources.check_server(at.deployment)
     way = at.transport(transport)
     asked = _checked(at, way, asked, create=create_target)
     before = at.ledger.totals(asked.under, PENDING, IMPORTING)
@@ -151,7 +151,7 @@ def run_command(
     if not total:
         console.say("nothing is pending: scan a folder first, or see `status`.")
     begun = time.monotonic()
-    with Watch(total) as watch:
+    with RunProgress(total) as watch:
         run = Run(at.ledger, way, asked, watch, at.transport)
         run.run()
     # Nobody but a program asks for all that was ever imported, which may be millions.
@@ -170,21 +170,21 @@ def run_command(
         )
 
 
-def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wanted:
+def _checked(at: ImportContext, way: Transport, asked: ImportOptions, *, create: bool) -> ImportOptions:
     """With the target by its id: it is looked up, or made, once, and not by each importer."""
     if not asked.user and (not asked.target or asked.target.startswith("regex:")):
         return asked
     work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
     with _one_line("check of user and target") as event:
-        result = one_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
+        result = run_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
     return replace(asked, target=result["target"])
 
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
     """How many filesets are in which state, what runs, and why some are failed."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     totals = at.ledger.totals(below)
     jobs = at.ledger.slots()
     if as_json:
@@ -214,8 +214,8 @@ def retry_command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
     count = 0
     for entry in found:
@@ -231,7 +231,7 @@ def retry_command(
 @app.command("show")
 def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """All that is known of a fileset, by the path of its main file."""
-    entry = _entry(place(workspace), file)
+    entry = _entry(import_context(workspace), file)
     if as_json:
         _print_json(report.row(entry))
         return
@@ -248,14 +248,14 @@ def report_command(
     under: UnderOption = "",
 ) -> None:
     """Everything in the ledger, to stdout."""
-    at = place(workspace)
-    found = at.ledger.entries(under=sources.path(at.opened, under) if under else b"")
+    at = import_context(workspace)
+    found = at.ledger.entries(under=sources.path(at.deployment, under) if under else b"")
     if kind == "csv":
         report.write_csv(found, sys.stdout)
     elif kind == "json":
         report.write_json(found, sys.stdout)
     else:
-        report.write_html(found, sys.stdout, workspace=at.opened.workspace.name, at=entries.now_text())
+        report.write_html(found, sys.stdout, workspace=at.deployment.workspace.name, at=entries.now_text())
 
 
 @app.command("verify")
@@ -266,14 +266,14 @@ def verify_command(
     as_json: JsonOption = False,
 ) -> None:
     """Ask OMERO again about all that is imported, and list what differs."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     way = at.transport(transport)
     counts = {"same": 0, "differs": 0}
     with _one_line("verify") as event:
         for some in _some(at.ledger.entries(IMPORTED, under=below), VERIFIED_AT_ONCE):
             ids = tuple(entry.id for entry in some)
-            result = one_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
+            result = run_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
             counts = {name: counts[name] + result[name] for name in counts}
     differing = (
         [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
@@ -301,7 +301,7 @@ def exec_command(
 
     if shell == bool(command):
         raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
-    channel = Channel(open_workspace(workspace))
+    channel = Channel(deployed_workspace(workspace))
     if shell:
         channel.interactive()
         return
@@ -310,8 +310,8 @@ def exec_command(
     raise SystemExit(answer.code)
 
 
-def _entry(at: Place, file: str) -> Entry:
-    entry = at.ledger.get(sources.path(at.opened, file))
+def _entry(at: ImportContext, file: str) -> Entry:
+    entry = at.ledger.get(sources.path(at.deployment, file))
     if entry is None:
         raise Refused(f"{file!r} is not in the ledger as a main file; scan its folder first, or see `report`.")
     return entry

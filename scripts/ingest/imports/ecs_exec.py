@@ -15,7 +15,7 @@ from containers import BOOTSTRAP, package
 from containers.importer.entries import RUNNING
 from scripts import aws
 from scripts.errors import Failed
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.ecs_task import Ended, NotStarted
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.ingest.imports.ledger import JobItem
@@ -46,11 +46,11 @@ class ExecTransport:
 
     name = "exec"
 
-    def __init__(self, opened: Opened) -> None:
-        self._channel = Channel(opened)
-        self._table = opened.parameter("data/ledger_table_name")
-        self._region = opened.workspace.region
-        self._admin = opened.workspace.omero.importer.admin
+    def __init__(self, deployment: DeployedWorkspace) -> None:
+        self._channel = Channel(deployment)
+        self._table = deployment.parameter("data/ledger_table_name")
+        self._region = deployment.workspace.region
+        self._admin = deployment.workspace.omero.importer.admin
         self._program = base64.b64decode(package("importer"))
         self._path = f"/tmp/importer-{hashlib.sha256(self._program).hexdigest()[:16]}"  # noqa: S108 - in the container
         self.log = f"/tmp/importer-*.log in the server's container, of {DATA_DIR}"  # noqa: S108

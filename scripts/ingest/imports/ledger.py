@@ -160,21 +160,19 @@ class Ledger:
                 yield entry
 
     def _shard(self, state: str, shard: str) -> Iterator[tuple[str, Entry]]:
-        arguments: dict[str, Any] = {
+        for item in aws.rows(self._client, "query", "Items", **self._queue(state, shard)):
+            entry = Entry.of(item)
+            yield entry.found, entry
+
+    def _queue(self, state: str, shard: str) -> dict[str, Any]:
+        """The query of those in a state, in one shard."""
+        return {
             "TableName": self._table,
             "IndexName": INDEX,
             "KeyConditionExpression": "#queue = :queue",
             "ExpressionAttributeNames": {"#queue": "queue"},
             "ExpressionAttributeValues": {":queue": {"S": f"{state}#{shard}"}},
         }
-        while True:
-            answer = self._client.query(**arguments)
-            for item in answer["Items"]:
-                entry = Entry.of(item)
-                yield entry.found, entry
-            if not (last := answer.get("LastEvaluatedKey")):
-                return
-            arguments["ExclusiveStartKey"] = last
 
     def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
         """How many there are in each of these states, by default in all."""
@@ -188,14 +186,7 @@ class Ledger:
         """How many there are in a state, without reading them one by one."""
 
         def of(shard: str) -> int:
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                IndexName=INDEX,
-                Select="COUNT",
-                KeyConditionExpression="#queue = :queue",
-                ExpressionAttributeNames={"#queue": "queue"},
-                ExpressionAttributeValues={":queue": {"S": f"{state}#{shard}"}},
-            )
+            pages = aws.pages(self._client, "query", Select="COUNT", **self._queue(state, shard))
             return sum(page["Count"] for page in pages)
 
         return sum(_at_once(of, SHARDS))
@@ -358,7 +349,7 @@ MOST_SLOTS = 50
 
 
 def slot(number: int) -> str:
-    """The key of a place for a job that imports."""
+    """The key of the slot of that number, which holds one job that imports."""
     return f"slot#{number:02d}"
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from scripts.errors import Refused
 from scripts.ingest.sftp import keys, users
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 from scripts.ingest.sftp.users import OMERO_UID, User
 
 COLUMNS = ("name", "key", "key_file", "home", "uid", "read_only")
 YES, NO = ("yes", "true", "1"), ("", "no", "false", "0")
 
 
-def read(site: Site, path: Path) -> list[User]:
+def read(context: SftpContext, path: Path) -> list[User]:
     """The users of a CSV file with a line of column names; key files are looked for beside it.
 
     Raises:
@@ -42,7 +42,7 @@ def read(site: Site, path: Path) -> list[User]:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             try:
-                user = _user(site, row, path.parent, where)
+                user = _user(context, row, path.parent, where)
             except Refused as error:
                 faults += [
                     line if line.startswith(str(path)) else f"{where}: {line}" for line in str(error).splitlines()
@@ -67,7 +67,7 @@ def read(site: Site, path: Path) -> list[User]:
     return found
 
 
-def _user(site: Site, row: dict[str, Any], folder: Path, where: str) -> User:
+def _user(context: SftpContext, row: dict[str, Any], folder: Path, where: str) -> User:
     if "" in row:
         raise Refused("there are more values than columns; put a value with a comma in quotes.")
     value = {key: (text or "").strip() for key, text in row.items()}
@@ -80,8 +80,8 @@ def _user(site: Site, row: dict[str, Any], folder: Path, where: str) -> User:
         raise Refused(f"the uid {uid!r} is no number.")
     if read_only not in YES + NO:
         raise Refused(f"read_only is {read_only!r}; allowed: yes, no, or nothing.")
-    return users.wanted(
-        site, value["name"], key, home=value.get("home") or None, uid=int(uid), read_only=read_only in YES
+    return users.requested(
+        context, value["name"], key, home=value.get("home") or None, uid=int(uid), read_only=read_only in YES
     )
 
 

@@ -17,7 +17,7 @@ from scripts import console
 from scripts.errors import Failed, Refused
 from scripts.ingest import deployment
 from scripts.ingest.appstream import command as appstream
-from scripts.ingest.appstream import ensure, users
+from scripts.ingest.appstream import lifecycle, users
 from scripts.ingest.appstream.users import Person
 from settings import Workspace
 from tests.conftest import workspace
@@ -84,11 +84,11 @@ def test_from_nothing_to_a_session_and_back(run: Run) -> None:
 
 def test_costs_with_a_price(run: Run, lab: Make) -> None:
     priced: dict[str, Any] = {"fleet": {"hourly_usd": 0.2}}
-    ensure.ensure(lab(**priced))
+    lifecycle.ensure(lab(**priced))
     for user in ("ada", "bob"):
         asked = {"StackName": "omero-lab-insight", "FleetName": "omero-lab-insight", "UserId": user}
         stacks.open_session(backend(), lab().client.create_streaming_url(**asked)["StreamingURL"])
-    assert ensure.status(lab(**priced))["cost"] == {
+    assert lifecycle.status(lab(**priced))["cost"] == {
         "billed_instances": 2,
         "billed_for": "every session",
         "usd_an_hour": 0.4,
@@ -221,12 +221,12 @@ def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
 def test_people_are_added_and_removed_across_kills(run: Run, lab: Make) -> None:
     run("stack", "ensure")
     people = [Person("ada@example.org"), Person("bob@example.org")]
-    with_kills(lambda place: users.add(place, people), lab)
+    with_kills(lambda appstream_context: users.add(appstream_context, people), lab)
     assert users.members(lab()) == ["ada@example.org", "bob@example.org"]
 
-    def remove(place: Any) -> None:
+    def remove(appstream_context: Any) -> None:
         with suppress(Refused):  # "is not in the user pool", as one sees who runs it once more
-            users.remove(place, "ada@example.org")
+            users.remove(appstream_context, "ada@example.org")
 
     with_kills(remove, lab)
     assert users.members(lab()) == ["bob@example.org"]

@@ -9,11 +9,11 @@ from typing import Any
 from containers.importer.entries import DONE, READY, RUNNING
 from scripts.errors import Failed
 from scripts.ingest.imports.ecs_task import Ended, NotStarted, Transport
-from scripts.ingest.imports.importing import ROOM_SECONDS, SILENT_SECONDS, Beats, Event, lease, who
+from scripts.ingest.imports.importing import ROOM_SECONDS, SILENT_SECONDS, Event, Heartbeats, lease, who
 from scripts.ingest.imports.ledger import Ledger
 
 
-def one_job(
+def run_job(
     ledger: Ledger,
     transport: Transport,
     work: Mapping[str, Any],
@@ -92,7 +92,7 @@ def _result(
     ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float
 ) -> dict[str, Any]:
     ended: Ended | None = None
-    beats = Beats()
+    beats = Heartbeats()
     while True:
         job = ledger.job(key)
         if job is None or job.batch != token:
