@@ -11,9 +11,9 @@ from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
+from contract.policy import Statement, document
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.policy import Statement, document
 
 PUBLISHERS = ("events.amazonaws.com", "cloudwatch.amazonaws.com")
 """Services that the key of the topic has to let in."""

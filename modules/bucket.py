@@ -32,9 +32,9 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 )
 from constructs import Construct
 
+from contract.policy import deny_insecure_transport, document
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.policy import deny_insecure_transport, document
 
 # Days that every older version is kept, however many there are.
 NONCURRENT_DAYS = 90

@@ -18,9 +18,9 @@ from cdktf_cdktf_provider_aws.lambda_event_source_mapping import LambdaEventSour
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.event_queue import filled_by, redrive_policy
 from modules.function import Function, FunctionProps
-from modules.policy import Statement
 
 # SQS's own interval is 300 s; the rest is for clocks that differ.
 DELAY_SECONDS = 330

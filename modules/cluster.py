@@ -16,9 +16,9 @@ from cdktf_cdktf_provider_aws.ecs_cluster_capacity_providers import EcsClusterCa
 from cdktf_cdktf_provider_aws.service_discovery_private_dns_namespace import ServiceDiscoveryPrivateDnsNamespace
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.addresses import MAIN
 from modules.log_group import log_group
-from modules.policy import Statement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,12 +13,12 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
+from contract.policy import trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.generated_secret import GeneratedSecret
 from modules.log_group import log_group
-from modules.policy import trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # The newest major version that OMERO's image and OME's own tests use.

@@ -29,12 +29,12 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
 from modules.log_group import log_group
-from modules.policy import Statement, document, trust
 from modules.security_group import SecurityGroup, SecurityGroupProps, connect
 
 SERVICE = "datasync.amazonaws.com"

@@ -16,9 +16,9 @@ from cdktf_cdktf_provider_aws.efs_access_point import (
 )
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
 from modules.function import Function, FunctionProps, Mounted, VpcConfig
-from modules.policy import Statement
 from modules.security_group import connect
 
 MOUNT_PATH = "/mnt/drop"

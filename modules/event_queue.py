@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from cdktf_cdktf_provider_aws.sqs_queue_policy import SqsQueuePolicy
 from constructs import Construct
 
-from modules.policy import Statement, document
+from contract.policy import Statement, document
 
 
 def redrive_policy(dead_letters_arn: str, attempts: int) -> str:

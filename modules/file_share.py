@@ -14,10 +14,10 @@ from cdktf_cdktf_provider_aws.storagegateway_nfs_file_share import (
 )
 from constructs import Construct
 
+from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.file_system import OMERO_UID
-from modules.policy import Statement, document, trust
 
 
 @dataclass(frozen=True, kw_only=True)

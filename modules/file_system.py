@@ -17,9 +17,9 @@ from cdktf_cdktf_provider_aws.efs_file_system_policy import EfsFileSystemPolicy
 from cdktf_cdktf_provider_aws.efs_mount_target import EfsMountTarget
 from constructs import Construct
 
+from contract.policy import Statement, document
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.policy import Statement, document
 from modules.security_group import SecurityGroup, SecurityGroupProps
 from modules.vpc import ZONES
 

@@ -24,11 +24,11 @@ from cdktf_cdktf_provider_aws.lambda_function_event_invoke_config import LambdaF
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from constructs import Construct
 
+from contract.policy import Statement, document, trust
 from functions import FOLDER, archive
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.log_group import log_group
-from modules.policy import Statement, document, trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 RUNTIME = "python3.13"

@@ -22,10 +22,10 @@ from cdktf_cdktf_provider_aws.ecs_capacity_provider import (
 )
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
-from modules.policy import Statement
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest ECS-optimised Amazon Linux 2023 here (ECS Developer Guide, "Linux AMI metadata").

@@ -9,9 +9,9 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from constructs import Construct
 
+from contract.policy import Statement, document
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.policy import Statement, document
 
 
 @dataclass(frozen=True, kw_only=True)

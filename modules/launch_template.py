@@ -21,7 +21,7 @@ from cdktf_cdktf_provider_aws.launch_template import (
 )
 from constructs import Construct
 
-from modules.policy import Statement, document, trust
+from contract.policy import Statement, document, trust
 
 # The Systems Manager User Guide's page on the least permissions of an instance profile.
 SESSION_MANAGER = Statement(

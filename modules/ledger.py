@@ -14,9 +14,9 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 )
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.policy import Statement
 
 # The index that finds entries by their state; what the attributes mean is in scripts/ingest/imports/ledger.py.
 INDEX = "by_state"

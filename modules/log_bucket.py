@@ -30,10 +30,10 @@ from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
 )
 from constructs import Construct
 
+from contract.policy import Statement, deny_insecure_transport, document
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.policy import Statement, deny_insecure_transport, document
 
 # Regions that Elastic Load Balancing writes from with an account of its own, and that account
 # (User Guide for Application Load Balancers, "Enable access logs", regions opened before August 2022).

@@ -15,11 +15,11 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.cluster import Cluster
 from modules.container import Container, Mount, Share
 from modules.log_group import log_group
-from modules.policy import Statement, document, trust
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[^/]*/(?P<name>[^:@]+)")

@@ -27,12 +27,12 @@ from cdktf_cdktf_provider_aws.ssm_document import SsmDocument
 from constructs import Construct
 
 import hosts
+from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.container import Share
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
 from modules.log_group import log_group
-from modules.policy import Statement
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest Amazon Linux 2023 here (Amazon Linux 2023 User Guide, "Launching with the SSM parameter").

@@ -26,11 +26,11 @@ from cdktf_cdktf_provider_aws.vpc import Vpc as AwsVpc
 from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
 from constructs import Construct
 
+from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.log_group import log_group
-from modules.policy import Statement, document, trust
 from modules.security_group import ANYWHERE
 
 ZONES = ("first", "second")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings.fields import DomainName, Email, Settings, Sha256
 from settings.network import SubnetId
+from settings.section import ExistingBucket, Section
 
 # Of an image of AWS's or an image builder's, and of an image that was imported from an AMI (its guide, "Import Image").
 _NATIVE = r"stream\.(standard|compute|memory|graphics)(\.[a-z0-9]+)?\.[a-z0-9]+"
@@ -123,7 +124,7 @@ class Stack(Settings):
     """Domains whose pages may show a session inside of them; left out, none."""
 
 
-class AppStream(Settings):
+class AppStream(Section):
     """OMERO.insight in a browser: application or image, fleet, stack and users, made by `pipenv run appstream`."""
 
     insight: Insight | None = None
@@ -148,3 +149,18 @@ class AppStream(Settings):
             if (first := seen.setdefault(user.casefold(), user)) != user or self.users.count(user) > 1:
                 raise ValueError(f"users has {first} and {user}, which are one person; give the address once")
         return self
+
+    def addresses(self) -> int:
+        return 0 if self.fleet.subnet_ids else self.fleet.sessions
+
+    def arns(self) -> dict[str, str | None]:
+        return {}
+
+    def folders(self) -> dict[str, str]:
+        return {}
+
+    def buckets(self) -> dict[str, ExistingBucket]:
+        return {}
+
+    def share(self) -> str | None:
+        return None

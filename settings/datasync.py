@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.fields import BucketName, Email, OmeroFolder, RetentionDays, Settings
+from settings.fields import BucketName, Email, OmeroFolder, RetentionDays
+from settings.section import ExistingBucket, Section
 
 MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 # What a location's subdirectory may hold (DataSync API reference, CreateLocationS3), without its kinds of space.
@@ -42,7 +43,7 @@ def _prefix(value: str) -> str:
     return value
 
 
-class DataSync(Settings):
+class DataSync(Section):
     """A bucket that images are put into, and the DataSync task that copies them onto OMERO's file system.
 
     The task never deletes anything at the destination, and runs in Basic mode: DataSync offers Enhanced mode for
@@ -90,3 +91,19 @@ class DataSync(Settings):
     def key_prefix(self) -> str:
         """What the keys of the objects that are copied begin with: "" or the prefix and a slash."""
         return f"{self.prefix}/" if self.prefix else ""
+
+    def addresses(self) -> int:
+        # Of a transfer between S3 and EFS without an agent (DataSync user guide, "Network interfaces for transfers").
+        return 2
+
+    def arns(self) -> dict[str, str | None]:
+        return {"key_arn": self.key_arn}
+
+    def folders(self) -> dict[str, str]:
+        return {"folder": self.folder}
+
+    def buckets(self) -> dict[str, ExistingBucket]:
+        return {"bucket": ExistingBucket(name=self.bucket, events=self.start_on_arrival)} if self.bucket else {}
+
+    def share(self) -> str | None:
+        return None

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from settings.paths import DATA_DIR, OWN_FOLDERS
+
 # CloudWatch Logs accepts these and no others (API reference of PutRetentionPolicy).
 LOG_RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
@@ -17,9 +19,7 @@ REGION_PATTERN = r"[a-z]{2,4}(-[a-z]+)+-\d"
 
 # An access point's path has up to 100 characters and four folders (EFS API reference, RootDirectory).
 FOLDER_CHARACTERS = 100
-FOLDER_PATTERN = r"/OMERO(/[A-Za-z0-9_][A-Za-z0-9_.-]*){1,3}"
-# What OMERO.server makes below its data directory, and reads or deletes as its own.
-TAKEN = ("BioFormatsCache", "DropBox", "Files", "FullText", "ManagedRepository", "Pixels", "Thumbnails", "certs")
+FOLDER_PATTERN = rf"{DATA_DIR}(/[A-Za-z0-9_][A-Za-z0-9_.-]*){{1,3}}"
 
 
 class Settings(BaseModel):
@@ -98,7 +98,7 @@ def _omero_folder(value: str) -> str:
             f"{value} is no folder that can be used: one to three folders of letters, digits and _ . - below /OMERO, "
             f"{FOLDER_CHARACTERS} characters in all; one looks like /OMERO/DropZone"
         )
-    if (first := value.split("/")[2]) in TAKEN:
+    if (first := value.split("/")[2]) in OWN_FOLDERS:
         raise ValueError(
             f"{value} is in /OMERO/{first}, where OMERO keeps files of its own; one that is free is /OMERO/DropZone"
         )

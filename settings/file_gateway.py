@@ -7,7 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings.fields import BucketName, Cidr, RetentionDays, Settings, listed
+from settings.fields import BucketName, Cidr, RetentionDays, listed
+from settings.network import SUBNETS
+from settings.section import ExistingBucket, Section
 from settings.share import MountPoint
 
 # AWS asks for 4 vCPUs, 16 GiB of memory and 150 GiB of cache (S3 File Gateway User Guide, "Requirements").
@@ -62,7 +64,7 @@ def _networks(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return value
 
 
-class FileGateway(Settings):
+class FileGateway(Section):
     """A gateway is made. Servers of topologies with a share mount its share read-only, and so do upload hosts."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
@@ -102,3 +104,19 @@ class FileGateway(Settings):
                 f"versions_kept is for a bucket that is made, and {self.bucket} is there already; leave one out"
             )
         return self
+
+    def addresses(self) -> int:
+        # Its own, and one a subnet for the function that activates it.
+        return 1 + SUBNETS
+
+    def arns(self) -> dict[str, str | None]:
+        return {"bucket_key_arn": self.bucket_key_arn}
+
+    def folders(self) -> dict[str, str]:
+        return {}
+
+    def buckets(self) -> dict[str, ExistingBucket]:
+        return {"bucket": ExistingBucket(name=self.bucket, events=False)} if self.bucket else {}
+
+    def share(self) -> str | None:
+        return self.mount_point

@@ -14,6 +14,8 @@ SMALLEST_SUBNET_PREFIX = 28
 LARGEST_VPC_PREFIX = 16
 # Addresses of each subnet that AWS keeps for itself (the same page).
 RESERVED = 5
+SUBNETS = 2
+"""Private subnets, one a zone; and as many public ones."""
 
 
 class FlowLogs(Settings):

@@ -7,10 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from settings.fields import Cidr, Email, OmeroFolder, RetentionDays, Settings
+from settings.fields import Cidr, Email, OmeroFolder, RetentionDays
+from settings.network import SUBNETS
+from settings.section import ExistingBucket, Section
 
 
-class Sftp(Settings):
+class Sftp(Section):
     """An SFTP endpoint of AWS Transfer Family for scanners and collaborators.
 
     The stack `sftp` makes the drop area and what makes folders in it; `pipenv run sftp` makes endpoint and users.
@@ -59,3 +61,19 @@ class Sftp(Settings):
                 "if you mean it"
             )
         return self
+
+    def addresses(self) -> int:
+        # The function that makes senders' folders has one a subnet; an internal endpoint has as many again.
+        return SUBNETS * (2 if self.internal else 1)
+
+    def arns(self) -> dict[str, str | None]:
+        return {}
+
+    def folders(self) -> dict[str, str]:
+        return {"folder": self.folder}
+
+    def buckets(self) -> dict[str, ExistingBucket]:
+        return {}
+
+    def share(self) -> str | None:
+        return None

@@ -8,9 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from settings.fields import BucketName, Settings
+from settings.paths import DATA_DIR
 
 # Where the server's image keeps its own files: a mount over one of these would hide them.
-TAKEN = ("/OMERO", "/opt", "/usr", "/etc", "/tmp", "/startup")  # noqa: S108 - in the container
+TAKEN = (DATA_DIR, "/opt", "/usr", "/etc", "/tmp", "/startup")  # noqa: S108 - in the container
 
 
 def _address(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The table of topologies. A new one is one row here and one test."""
+"""Topologies: the traits that a workspace's sections give it, and the names of some combinations."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Topology:
-    """What sets a topology apart, as traits; the stacks branch on these and on nothing else.
+class Traits:
+    """What sets a deployment apart; stacks branch on these. Each is the presence of a section.
 
-    `tls`: OMERO.web has a name and a certificate. `nlb`: OMERO.server is reached from outside too.
-    `read_only`: read-only servers stand beside the read-write one. `share`: an S3 File Gateway's share is mounted.
+    `tls`: OMERO.web has a name and a certificate. `nlb`: clients outside the VPC reach OMERO.server too.
+    `read_only`: read-only servers run beside the read-write one. `share`: the servers mount a File Gateway's share.
     """
 
-    description: str
     tls: bool = False
     nlb: bool = False
     read_only: bool = False
@@ -26,8 +25,15 @@ class Topology:
 
     @property
     def server_size(self) -> tuple[int, int]:
-        """CPU units and MiB of a server's task if the workspace does not say, as in the original solution."""
+        """Default CPU units and MiB of a server's task, as in the original solution."""
         return (2048, 4096) if self.read_only or self.share else (4096, 10240)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology(Traits):
+    """A combination of traits with a name; `description` is for people."""
+
+    description: str
 
 
 TOPOLOGIES: dict[str, Topology] = {
@@ -44,23 +50,24 @@ TOPOLOGIES: dict[str, Topology] = {
         nlb=True,
     ),
     "rw-ro-tls": Topology(
-        description="As rw-tls, and read-only servers beside the read-write one, which people choose when they log in.",
+        description="As rw-tls, with read-only servers beside the read-write one; users choose one at log-in.",
         tls=True,
         read_only=True,
     ),
     "rw-http-s3fg": Topology(
-        description="As rw-http, and the server sees the share of an S3 File Gateway, to import from.",
+        description="As rw-http, and the server mounts the share of an S3 File Gateway, to import from.",
         share=True,
     ),
     "rw-tls-s3fg": Topology(
-        description="As rw-tls, and the server sees the share of an S3 File Gateway, to import from.",
+        description="As rw-tls, and the server mounts the share of an S3 File Gateway, to import from.",
         tls=True,
         share=True,
     ),
     "rw-tls-nlb-s3fg": Topology(
-        description="As rw-tls-nlb, and the server sees the share of an S3 File Gateway, to import from.",
+        description="As rw-tls-nlb, and the server mounts the share of an S3 File Gateway, to import from.",
         tls=True,
         nlb=True,
         share=True,
     ),
 }
+"""The seven topologies of the original solution. Without a name, the sections of a workspace decide by themselves."""

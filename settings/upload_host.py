@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from settings.fields import BucketName, RetentionDays, Settings, Sha256, listed
+from settings.section import ExistingBucket, Section
 
 # Sizes of AWS's page on EC2 instance types. All are x86: the Ice bindings are made for nothing else here. Fewer GiB
 # than these have would not hold an importer (1 GiB of heap) for each of two people beside Java, Python and EFS's cache.
@@ -65,7 +66,7 @@ class Source(Settings):
     account's policies decide."""
 
 
-class UploadHost(Settings):
+class UploadHost(Section):
     """Hosts with OMERO's command line, the AWS CLI and `/OMERO`, in the private subnets, reached by Session Manager."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.large"
@@ -94,3 +95,18 @@ class UploadHost(Settings):
                 f"sources have {listed(twice)} more than once; give each bucket once, with all of its prefixes"
             )
         return self
+
+    def addresses(self) -> int:
+        return self.count
+
+    def arns(self) -> dict[str, str | None]:
+        return {f"sources.{index}.key_arn": source.key_arn for index, source in enumerate(self.sources)}
+
+    def folders(self) -> dict[str, str]:
+        return {}
+
+    def buckets(self) -> dict[str, ExistingBucket]:
+        return {}
+
+    def share(self) -> str | None:
+        return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings import addresses, names
+from settings import addresses
 from settings.access import Access, Tls
 from settings.appstream import AppStream
 from settings.data import Data
@@ -16,9 +18,10 @@ from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
+from settings.section import Section
 from settings.sftp import Sftp
 from settings.share import Share
-from settings.topology import TOPOLOGIES, Topology
+from settings.topology import TOPOLOGIES, Traits
 from settings.upload_host import UploadHost
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,14}[a-z0-9]"
@@ -26,6 +29,9 @@ NAME_RULE = (
     "2 to 16 lower-case letters, digits and hyphens, beginning with a letter and not ending in a hyphen; "
     "`default` is Terraform's own"
 )
+
+LARGEST_TAKERS = "omero.read_only.count, omero.web.count or appstream.fleet.sessions"
+"""What to lower where addresses are short, for messages."""
 
 # Tags that Terraform sets itself, so that every resource tells whose it is.
 OWN_TAGS = ("Workspace", "Project", "Stack")
@@ -72,24 +78,27 @@ class Workspace(Settings):
     """The AWS account; Terraform refuses to touch any other."""
     region: Region
     """The AWS region, for instance eu-west-1."""
-    topology: Annotated[str, AfterValidator(_topology), Field(json_schema_extra={"enum": list(TOPOLOGIES)})]
-    """Which row of the table of topologies is deployed."""
+    topology: Annotated[str, AfterValidator(_topology), Field(json_schema_extra={"enum": list(TOPOLOGIES)})] | None = (
+        None
+    )
+    """A combination of sections by its name, which refuses every other; left out, the sections decide by themselves."""
     access: Access
-    """Who may reach OMERO."""
+    """Who may reach OMERO. With `server`, a network balancer lets clients such as OMERO.insight reach OMERO.server."""
     tls: Tls | None = None
-    """For topologies with TLS: OMERO.web's name and its certificate."""
+    """OMERO.web's name and its certificate; left out, OMERO.web is on HTTP, by its balancer's DNS name."""
     share: Share | None = None
-    """For topologies with a share: that of an S3 File Gateway which is there already."""
+    """The NFS share of an existing S3 File Gateway, which the servers mount; left out, none."""
     file_gateway: FileGateway | None = None
-    """An S3 File Gateway that is made. The servers of topologies with a share mount it, and upload hosts do in any."""
+    """An S3 File Gateway and its bucket. The servers mount its share, unless the topology is one without a share: then
+    only upload hosts do."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
     """A bucket whose objects become files below /OMERO; left out, there is none."""
     appstream: AppStream | None = None
-    """OMERO.insight in a browser, which `pipenv run appstream ensure` makes; left out, there is none."""
+    """OMERO.insight in a browser, which `omero-aws appstream ensure` makes; left out, there is none."""
     sftp: Sftp | None = None
-    """Senders deliver by SFTP into a folder below /OMERO (`pipenv run sftp`); left out, there is none."""
+    """Senders deliver by SFTP into a folder below /OMERO (`omero-aws sftp`); left out, there is none."""
     retain: bool = True
     """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
@@ -106,12 +115,14 @@ class Workspace(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_the_topology(cls, values: Any) -> Any:
-        """What is left out and depends on the topology."""
-        traits = TOPOLOGIES.get(str(values.get("topology"))) if isinstance(values, dict) else None
-        omero = values.get("omero", {}) if traits else None
-        server = omero.get("server", {}) if isinstance(omero, dict) else None
-        if not traits or not isinstance(omero, dict) or not isinstance(server, dict):
+    def _defaults_of_the_traits(cls, values: Any) -> Any:
+        """What is left out and depends on the topology, or on which sections there are."""
+        if not isinstance(values, dict) or not isinstance(values.get("omero", {}), dict):
+            return values
+        omero = values.get("omero", {})
+        server = omero.get("server", {})
+        traits = _preset(values) or _traits(values)
+        if not isinstance(server, dict):
             return values
         cpu, memory_mib = traits.server_size
         server = {"launch_type": traits.launch_types[0], "cpu": cpu, "memory_mib": memory_mib, **server}
@@ -124,61 +135,52 @@ class Workspace(Settings):
 
     @model_validator(mode="after")
     def _sections_fit_the_topology(self) -> Self:
-        traits, omero = self.traits, self.omero
-        wanted = {
-            "tls": (traits.tls, self.tls),
-            "access.server": (traits.nlb, self.access.server),
-            "omero.read_only": (traits.read_only, omero.read_only),
-        }
-        faults = [
-            f"topology {self.topology} needs the section {key}; give it, or choose another topology"
-            if wants
-            else f"topology {self.topology} has no use for the section {key}; leave it out, or choose another topology"
-            for key, (wants, given) in wanted.items()
-            if wants != (given is not None)
-        ]
-        faults += self._share_faults()
-        launch_type = omero.server.launch_type
-        if launch_type not in traits.launch_types:
+        faults = self._topology_faults() if self.topology else []
+        if self.share and self.file_gateway:
+            faults.append("share names an existing gateway, and file_gateway makes one; leave one of the two out")
+        launch_type = self.omero.server.launch_type
+        if launch_type not in self.traits.launch_types:
             faults.append(
-                f"topology {self.topology} cannot have omero.server.launch_type {launch_type}, for Fargate mounts no "
-                f"NFS share; leave it out, or say {listed(traits.launch_types)}"
+                f"omero.server.launch_type {launch_type} does not go with a share, which the servers mount and Fargate "
+                f"cannot; leave it out, or say {listed(self.traits.launch_types)}"
             )
-        if launch_type != "EC2" and omero.ec2:
-            faults.append("omero.ec2 has no use without omero.server.launch_type: EC2; leave one of the two out")
+        if launch_type != "EC2" and self.omero.ec2:
+            faults.append("omero.ec2 needs omero.server.launch_type: EC2; give that, or leave omero.ec2 out")
         if faults:
             raise ValueError("; ".join(faults))
         return self
 
-    def _share_faults(self) -> list[str]:
-        """One share in a topology with a share; in any other, a gateway that is made is for upload hosts."""
-        if not self.traits.share:
-            if not self.share:
-                return []
-            return [
-                f"topology {self.topology} has no use for the section share, for no server mounts a share; leave it "
-                "out, or choose another topology"
-            ]
-        given = [key for key, section in (("share", self.share), ("file_gateway", self.file_gateway)) if section]
-        if not given:
-            return [
-                f"topology {self.topology} needs the section share (of a gateway that is there already) or "
-                "file_gateway (one is made); give one of them, or choose another topology"
-            ]
-        if len(given) == 2:
-            return ["share is a gateway that is there already, and file_gateway makes one; leave one of the two out"]
-        return []
+    def _topology_faults(self) -> list[str]:
+        """Sections that the named topology lacks, or has no use for."""
+        wanted = self.traits
+        given = _traits({**dict(self), "access": {"server": self.access.server}, "omero": dict(self.omero)})
+        keys = {"tls": "tls", "nlb": "access.server", "read_only": "omero.read_only"}
+        faults = [
+            f"topology {self.topology} needs the section {key}; give it, or choose another topology"
+            if getattr(wanted, trait)
+            else f"topology {self.topology} has no use for the section {key}; leave it out, or choose another topology"
+            for trait, key in keys.items()
+            if getattr(wanted, trait) != getattr(given, trait)
+        ]
+        if self.share and not wanted.share:
+            faults.append(
+                f"topology {self.topology} has no use for the section share, for its servers mount none; leave it out, "
+                "or choose another topology"
+            )
+        if wanted.share and not given.share:
+            faults.append(
+                f"topology {self.topology} needs the section share (an existing gateway) or file_gateway (a new one); "
+                "give one of them, or choose another topology"
+            )
+        return faults
 
     @model_validator(mode="after")
     def _arns_are_of_the_region(self) -> Self:
         arns = {
             "data.key_arn": self.data.key_arn,
-            "datasync.key_arn": self.datasync and self.datasync.key_arn,
             "tls.certificate_arn": self.tls and self.tls.certificate_arn,
-            "file_gateway.bucket_key_arn": self.file_gateway and self.file_gateway.bucket_key_arn,
+            **{f"{key}.{inner}": arn for key, part in self.sections.items() for inner, arn in part.arns().items()},
         }
-        sources = self.upload_host.sources if self.upload_host else ()
-        arns |= {f"upload_host.sources.{index}.key_arn": source.key_arn for index, source in enumerate(sources)}
         for key, arn in arns.items():
             if arn and arn.split(":")[3] != self.region:
                 raise ValueError(
@@ -187,50 +189,79 @@ class Workspace(Settings):
         return self
 
     @model_validator(mode="after")
-    def _ways_in_keep_apart(self) -> Self:
+    def _folders_keep_apart(self) -> Self:
         """What is copied below a sender's folder could be the sender's to delete."""
-        if self.sftp and self.datasync:
-            ours, theirs = f"{self.sftp.folder}/", f"{self.datasync.folder}/"
-            if ours.startswith(theirs) or theirs.startswith(ours):
+        folders = [
+            (f"{key}.{inner}", folder)
+            for key, part in self.sections.items()
+            for inner, folder in part.folders().items()
+        ]
+        for (key, folder), (other_key, other) in itertools.combinations(folders, 2):
+            if f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/"):
                 raise ValueError(
-                    f"sftp.folder {self.sftp.folder} and datasync.folder {self.datasync.folder} are one in the other; "
-                    "give folders apart"
+                    f"{key} {folder} and {other_key} {other} overlap; give folders of which neither lies in the other"
                 )
         return self
 
     @model_validator(mode="after")
     def _addresses_suffice(self) -> Self:
         offered = self.network.private_addresses
-        needed = addresses.needed(self.omero, internal=self.access.internal, nlb=self.traits.nlb)
-        needed += self.upload_host.count if self.upload_host else 0
-        needed += addresses.FILE_GATEWAY if self.file_gateway else 0
-        needed += addresses.DATASYNC if self.datasync else 0
-        needed += addresses.SFTP * (2 if self.sftp.internal else 1) if self.sftp else 0
-        needed += self.appstream.fleet.sessions if self.appstream and not self.appstream.fleet.subnet_ids else 0
-        if offered is not None and needed > offered:
+        if offered is not None and self.addresses > offered:
             raise ValueError(
-                f"the containers, the database and the rest need {needed} addresses, and network.private_subnets have "
-                f"{offered}; give larger subnets, or lower omero.read_only.count, omero.web.count "
-                "or appstream.fleet.sessions"
+                f"the containers, the database and the rest need {self.addresses} addresses, and "
+                f"network.private_subnets have {offered}; give larger subnets, or lower {LARGEST_TAKERS}"
             )
         return self
 
     @property
-    def traits(self) -> Topology:
-        """The topology's row."""
-        return TOPOLOGIES[self.topology]
+    def sections(self) -> dict[str, Section]:
+        """The optional parts that are given, by key."""
+        return {key: part for key, part in self if isinstance(part, Section)}
+
+    @property
+    def traits(self) -> Traits:
+        """Those of the named topology, or what the sections make of it."""
+        if self.topology:
+            return TOPOLOGIES[self.topology]
+        return _traits({**dict(self), "access": {"server": self.access.server}, "omero": dict(self.omero)})
+
+    @property
+    def addresses(self) -> int:
+        """Private addresses that all of it takes at the worst moment."""
+        return addresses.needed(self.omero, self.sections.values(), internal=self.access.internal, nlb=self.traits.nlb)
 
     @property
     def state_region(self) -> str:
         """Region of the state bucket and the lock table."""
         return self.state.region or self.region
 
-    @property
-    def state_bucket(self) -> str:
-        """Name of the state bucket."""
-        return self.state.bucket or names.state(self.account_id, self.state_region)
 
-    @property
-    def state_table(self) -> str:
-        """Name of the lock table."""
-        return self.state.table or names.state(self.account_id, self.state_region)
+def _preset(values: dict[str, Any]) -> Traits | None:
+    return TOPOLOGIES.get(str(values.get("topology")))
+
+
+def _traits(values: Mapping[str, Any]) -> Traits:
+    """The traits that sections have, as they are written or validated: `null` is as good as left out."""
+
+    def given(*path: str) -> bool:
+        at: Any = values
+        for key in path:
+            at = at.get(key) if isinstance(at, Mapping) else None
+        return at is not None
+
+    return Traits(
+        tls=given("tls"),
+        nlb=given("access", "server"),
+        read_only=given("omero", "read_only"),
+        share=given("share") or given("file_gateway"),
+    )
+
+
+def section_models() -> dict[str, type[Section]]:
+    """Every optional part that a workspace may have, by key."""
+    return {
+        key: option
+        for key, field in Workspace.model_fields.items()
+        for option in get_args(field.annotation)
+        if isinstance(option, type) and issubclass(option, Section)
+    }

@@ -7,11 +7,13 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTag
 from cdktf_cdktf_provider_aws.ssm_parameter import SsmParameter
 from constructs import Construct, Node
 
+from contract import names
+from contract.outputs import Output
 from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
 from modules.key import Key, KeyProps
-from settings import Workspace, names
+from settings import Workspace
 
 
 class WorkspaceStack(TerraformStack):
@@ -39,10 +41,10 @@ class WorkspaceStack(TerraformStack):
         )
         S3Backend(
             self,
-            bucket=workspace.state_bucket,
+            bucket=names.state_bucket(workspace),
             key=names.state_key(id_),
             region=workspace.state_region,
-            dynamodb_table=workspace.state_table,
+            dynamodb_table=names.state_table(workspace),
             workspace_key_prefix=names.STATE_KEY_PREFIX,
             encrypt=True,
         )
@@ -94,15 +96,21 @@ class WorkspaceStack(TerraformStack):
             ),
         )
 
-    def publish(self, key: str, value: str, description: str) -> None:
-        """Give a value to people as an output and to scripts as an SSM parameter of the workspace."""
-        TerraformOutput(self, key, value=value, description=description)
+    def publish(self, output: Output, value: str) -> None:
+        """Give a value to people as an output and to scripts as an SSM parameter of the workspace.
+
+        Raises:
+            ValueError: it is an output of another stack.
+        """
+        if output.stack != self.node.id:
+            raise ValueError(f"{output} is an output of the stack {output.stack}, not of {self.node.id}")
+        TerraformOutput(self, output.key, value=value, description=output.description)
         parameter = SsmParameter(
             self._published,
-            key,
-            name=f"{names.parameter_path(self.workspace.name)}/{self.node.id}/{key}",
+            output.key,
+            name=f"{names.parameter_path(self.workspace.name)}/{output.path}",
             type="String",
             value=value,
-            description=description,
+            description=output.description,
         )
         skip(parameter, CKV2_AWS_34="it holds a name or an address, no secret")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from contract import names
+from contract.outputs import Data
 from modules.backup import Backup, BackupProps
 from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser, logs_prefix
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
 from modules.ledger import Ledger, LedgerProps
 from modules.omero import READ_ONLY_USER
-from settings import Workspace, names
+from settings import Workspace
 from stacks.base import WorkspaceStack
 from stacks.network import NetworkStack
 
@@ -149,16 +151,16 @@ class DataStack(WorkspaceStack):
                 retain=self.workspace.retain,
             ),
         )
-        self.publish("backup_vault_name", backup.vault_name, "Where the daily backups are.")
+        self.publish(Data.backup_vault_name, backup.vault_name)
 
     def _publish(self) -> None:
-        self.publish("file_system_id", self.file_system.id, "The EFS file system of /OMERO.")
-        self.publish("access_point_id", self.file_system.access_point_id, "Its access point, as uid 1000.")
-        self.publish("file_system_security_group_id", self.file_system.security_group_id, "Guards its port 2049.")
-        self.publish("database_host", self.database.address, "The database's address.")
-        self.publish("database_name", NAME, "The database's name.")
-        self.publish("database_user", USER, "The database's user.")
-        self.publish("database_password_arn", self.database_password.arn, "The secret with that user's password.")
-        self.publish("root_password_arn", self.root_password.arn, "The secret with OMERO's first root password.")
-        self.publish("ledger_table_name", self.ledger.name, "The table of what was imported.")
-        self.publish("key_arn", self.key_arn, "The key of images, metadata, secrets and backups.")
+        self.publish(Data.file_system_id, self.file_system.id)
+        self.publish(Data.access_point_id, self.file_system.access_point_id)
+        self.publish(Data.file_system_security_group_id, self.file_system.security_group_id)
+        self.publish(Data.database_host, self.database.address)
+        self.publish(Data.database_name, NAME)
+        self.publish(Data.database_user, USER)
+        self.publish(Data.database_password_arn, self.database_password.arn)
+        self.publish(Data.root_password_arn, self.root_password.arn)
+        self.publish(Data.ledger_table_name, self.ledger.name)
+        self.publish(Data.key_arn, self.key_arn)

@@ -8,13 +8,15 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from constructs import Construct
 
+from contract import names
+from contract.policy import Statement
+from contract.sections.datasync import DataSync as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.arrivals import Arrivals, ArrivalsProps
 from modules.bucket import Bucket, BucketProps
 from modules.datasync import DataSyncTask, DataSyncTaskProps, ReportProps, SourceProps
 from modules.function import Function, FunctionProps, call_at_a_rate
-from modules.policy import Statement
-from settings import Workspace, names
+from settings import Workspace
 from settings.datasync import DataSync
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
@@ -183,9 +185,9 @@ class DataSyncStack(WorkspaceStack):
             statistic="Sum",
             periods=3,
         )
-        self.publish("arrivals_queue_url", arrivals.queue_url, "Objects that wait to be copied.")
-        self.publish("starter_function_name", starter.name, "Starts the task for what has arrived, every minute.")
-        self.publish("dead_letters_url", arrivals.dead_letters_url, "Messages that no execution could be started for.")
+        self.publish(Outputs.arrivals_queue_url, arrivals.queue_url)
+        self.publish(Outputs.starter_function_name, starter.name)
+        self.publish(Outputs.dead_letters_url, arrivals.dead_letters_url)
 
     def _starter(self, arrivals: Arrivals) -> Function:
         starter = Function(
@@ -224,9 +226,9 @@ class DataSyncStack(WorkspaceStack):
 
     def _publish(self) -> None:
         settings = self._settings
-        self.publish("task_arn", self.task.arn, "The task that copies the bucket's objects onto the file system.")
-        self.publish("bucket_name", self.bucket_name, "The bucket to put images into.")
-        self.publish("bucket_folder", f"/{settings.key_prefix}", "The folder of the bucket that is copied.")
-        self.publish("folder", settings.folder, "Where OMERO.server sees the files.")
-        self.publish("report_bucket_name", self._reports.name, "Where the report of each execution is.")
-        self.publish("alarm_topic_arn", self.topic.arn, "Says when a transfer fails: subscribe to it.")
+        self.publish(Outputs.task_arn, self.task.arn)
+        self.publish(Outputs.bucket_name, self.bucket_name)
+        self.publish(Outputs.bucket_folder, f"/{settings.key_prefix}")
+        self.publish(Outputs.folder, settings.folder)
+        self.publish(Outputs.report_bucket_name, self._reports.name)
+        self.publish(Outputs.alarm_topic_arn, self.topic.arn)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contract import names
 from modules.certificate import Certificate, CertificateProps
 from modules.dns import alias
 from modules.load_balancer import LoadBalancer, LoadBalancerProps, TlsProps
 from modules.log_bucket import LogBucket, LogBucketProps
 from modules.network_load_balancer import NetworkLoadBalancer, NetworkLoadBalancerProps
 from modules.omero import TRANSPORTS, WEB_HEALTH_CODES, WEB_HEALTH_PATH, WEB_PORT
-from settings import names
 from settings.access import ServerAccess, Tls
 from stacks.base import WorkspaceStack
 from stacks.network import NetworkStack

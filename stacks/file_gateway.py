@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
 from constructs import Construct
 
+from contract import names
+from contract.sections.file_gateway import FileGateway as Outputs
 from modules.bucket import Bucket, BucketProps
 from modules.cache_refresh import CacheRefresh, CacheRefreshProps
 from modules.file_gateway import FileGateway, FileGatewayProps
@@ -14,7 +16,7 @@ from modules.file_share import FileShare, FileShareProps
 from modules.function import VpcConfig
 from modules.log_group import log_group
 from modules.vpc import ZONES
-from settings import Workspace, names
+from settings import Workspace
 from settings.file_gateway import FileGateway as FileGatewaySettings
 from stacks.base import WorkspaceStack
 from stacks.network import NetworkStack
@@ -62,13 +64,13 @@ class FileGatewayStack(WorkspaceStack):
         self.address = gateway.address
         self.bucket_name = bucket_name
         self.security_group_id = gateway.security_group_id
-        self.publish("bucket_name", bucket_name, "The bucket that the share shows.")
-        self.publish("gateway_arn", gateway.arn, "The File Gateway.")
-        self.publish("address", gateway.address, "The gateway's address in the VPC.")
-        self.publish("export", share.export, "What is mounted from there, by NFS 4.1.")
-        self.publish("security_group_id", gateway.security_group_id, "Guards the gateway's port 2049.")
-        self.publish("file_share_arn", share.arn, "The NFS file share.")
-        self.publish("refresh_failures_queue", refresh.dead_letter_queue_name, "Refreshes that AWS kept refusing.")
+        self.publish(Outputs.bucket_name, bucket_name)
+        self.publish(Outputs.gateway_arn, gateway.arn)
+        self.publish(Outputs.address, gateway.address)
+        self.publish(Outputs.export, share.export)
+        self.publish(Outputs.security_group_id, gateway.security_group_id)
+        self.publish(Outputs.file_share_arn, share.arn)
+        self.publish(Outputs.refresh_failures_queue, refresh.dead_letter_queue_name)
 
     def _keys(self) -> tuple[str, str]:
         """The key of images, and that of logs: the same, unless that of images was there already."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from contract import names
+from contract.outputs import Network
 from modules.existing_vpc import ExistingVpc, ExistingVpcProps
 from modules.vpc import FlowLogsProps, Vpc, VpcProps
-from settings import Workspace, names
+from settings import Workspace
 from settings.network import ExistingVpc as ExistingVpcSettings
 from stacks.base import WorkspaceStack
 
@@ -18,9 +20,9 @@ class NetworkStack(WorkspaceStack):
         super().__init__(scope, "network", workspace)
         existing = workspace.network.existing
         self.vpc: Vpc | ExistingVpc = self._existing_vpc(existing) if existing else self._own_vpc()
-        self.publish("vpc_id", self.vpc.id, "The VPC.")
-        self.publish("public_subnet_ids", ",".join(self.vpc.public_subnet_ids), "Public subnets, one a zone.")
-        self.publish("private_subnet_ids", ",".join(self.vpc.private_subnet_ids), "Private subnets, one a zone.")
+        self.publish(Network.vpc_id, self.vpc.id)
+        self.publish(Network.public_subnet_ids, ",".join(self.vpc.public_subnet_ids))
+        self.publish(Network.private_subnet_ids, ",".join(self.vpc.private_subnet_ids))
 
     def _own_vpc(self) -> Vpc:
         settings = self.workspace.network

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from cdktf import ITerraformDependable
 from constructs import Construct
 
+from contract import names
+from contract.outputs import Omero
+from contract.policy import Statement
 from modules.audit import skip
 from modules.autoscaling import Autoscaling, AutoscalingProps
 from modules.cluster import Cluster, ClusterProps
@@ -31,12 +34,11 @@ from modules.omero import (
     server_container,
     web_container,
 )
-from modules.policy import Statement
 from modules.security_group import connect
 from modules.service import Service, ServiceProps
 from modules.sessions import VALKEY_PORT, Sessions, SessionsProps
 from modules.task import Task, TaskProps
-from settings import Workspace, names
+from settings import Workspace
 from settings.omero import Ec2, ReadOnly, system_memory_mib
 from settings.omero import Sessions as SessionsSettings
 from stacks.base import WorkspaceStack
@@ -368,32 +370,29 @@ class OmeroStack(WorkspaceStack):
                 instances=self._instances.autoscaling_group_name if self._instances else None,
             ),
         )
-        self.publish("dashboard_name", dashboard.name, "The CloudWatch dashboard.")
+        self.publish(Omero.dashboard_name, dashboard.name)
 
     def _publish(self) -> None:
         tls = self.workspace.tls
         web_url = f"https://{tls.domain_name}" if tls else f"http://{self.entrance.web.dns_name}"
-        self.publish("web_url", web_url, "Where people open OMERO.web.")
+        self.publish(Omero.web_url, web_url)
         if self.entrance.server:
-            self.publish("server_address", self.entrance.server.dns_name, "Where OMERO.insight finds the server.")
-        self.publish("cluster_name", self.cluster.name, "The ECS cluster.")
-        self.publish("server_service_name", self.server.name, "The read-write server's ECS service.")
-        self.publish("server_host", self.server.host, "The server's name inside the VPC, port 4064.")
-        self.publish("server_security_group_id", self.server.security_group_id, "Guards the server's port 4064.")
-        self.publish("server_log_group_name", self.server.log_group_name, "The server's log.")
+            self.publish(Omero.server_address, self.entrance.server.dns_name)
+        self.publish(Omero.cluster_name, self.cluster.name)
+        self.publish(Omero.server_service_name, self.server.name)
+        self.publish(Omero.server_host, self.server.host)
+        self.publish(Omero.server_security_group_id, self.server.security_group_id)
+        self.publish(Omero.server_log_group_name, self.server.log_group_name)
         if self.read_only:
             hosts = ",".join(server.host for server in self.read_only.values())
-            self.publish("read_only_hosts", hosts, "The read-only servers' names inside the VPC, port 4064.")
+            self.publish(Omero.read_only_hosts, hosts)
         settings = self.workspace.omero.importer
         # Its family: a newer revision is no change of the parameter, and RunTask takes the newest by itself.
-        self.publish("importer_task_family", self.importer.family, "The task definition that imports images.")
-        self.publish("importer_security_group_id", self.importer.security_group.id, "The importing tasks' own.")
-        self.publish("importer_log_group_name", self.importer.log_group_name, "The importing tasks' log.")
-        self.publish("importer_max_tasks", str(settings.max_tasks), "How many of them may run at once.")
-        self.publish(
-            "importer_parallel_filesets", str(settings.parallel_filesets), "Filesets that each imports at once."
-        )
-        self.publish("private_subnet_ids", ",".join(self._network.vpc.private_subnet_ids), "Where they run.")
+        self.publish(Omero.importer_task_family, self.importer.family)
+        self.publish(Omero.importer_security_group_id, self.importer.security_group.id)
+        self.publish(Omero.importer_log_group_name, self.importer.log_group_name)
+        self.publish(Omero.importer_max_tasks, str(settings.max_tasks))
+        self.publish(Omero.importer_parallel_filesets, str(settings.parallel_filesets))
         if self._share and self._instances:
-            self.publish("importer_capacity_provider", self._instances.capacity_provider, "What they run on.")
-        self.publish("web_service_name", self.web.name, "The web application's ECS service.")
+            self.publish(Omero.importer_capacity_provider, self._instances.capacity_provider)
+        self.publish(Omero.web_service_name, self.web.name)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from contract import names
+from contract.sections.sftp import Sftp as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.drop_area import DropArea, DropAreaProps
 from modules.function import VpcConfig
-from settings import Workspace, names
+from settings import Workspace
 from settings.sftp import Sftp
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
@@ -63,8 +65,8 @@ class SftpStack(WorkspaceStack):
                 emails=settings.alarm_emails,
             ),
         )
-        self.publish("folder", settings.folder, "The drop area, as OMERO.server sees it and in the file system.")
-        self.publish("folders_function_name", area.function_name, "Makes senders' folders there.")
-        self.publish("log_group_name", log_group_name, "What the endpoint logs to, once it is made.")
-        self.publish("key_arn", key.arn, "The key of its logs and alarms.")
-        self.publish("alarm_topic_arn", topic.arn, "Says when too many log-ins fail: subscribe to it.")
+        self.publish(Outputs.folder, settings.folder)
+        self.publish(Outputs.folders_function_name, area.function_name)
+        self.publish(Outputs.log_group_name, log_group_name)
+        self.publish(Outputs.key_arn, key.arn)
+        self.publish(Outputs.alarm_topic_arn, topic.arn)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from constructs import Construct
 
+from contract import names
+from contract.sections.upload_host import UploadHost as Outputs
 from modules.file_system import NFS_PORT
 from modules.omero import SERVER_PORT
 from modules.security_group import connect
 from modules.upload_host import Source, UploadHost, UploadHostProps
-from settings import Workspace, names
+from settings import Workspace
 from settings.upload_host import UploadHost as UploadHostSettings
 from stacks.base import WorkspaceStack
 from stacks.data import DataStack
@@ -93,10 +95,8 @@ class UploadHostStack(WorkspaceStack):
             f"{host.group_name} --query 'AutoScalingGroups[0].Instances[0].InstanceId' --output text"
         )
         session = f"aws ssm start-session --region {region} --document-name {host.session_document_name}"
-        self.publish("autoscaling_group_name", host.group_name, "The hosts' autoscaling group.")
-        self.publish("session_document_name", host.session_document_name, "What a session is opened with.")
-        self.publish("log_group_name", host.log_group_name, "The logs of set-ups and sessions.")
-        self.publish("security_group_id", host.security_group.id, "The hosts' security group.")
-        self.publish(
-            "open_session", f'{session} --target "$({instance})"', "Opens a shell on a host; then: omero login."
-        )
+        self.publish(Outputs.autoscaling_group_name, host.group_name)
+        self.publish(Outputs.session_document_name, host.session_document_name)
+        self.publish(Outputs.log_group_name, host.log_group_name)
+        self.publish(Outputs.security_group_id, host.security_group.id)
+        self.publish(Outputs.open_session, f'{session} --target "$({instance})"')

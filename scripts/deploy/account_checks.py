@@ -11,13 +11,15 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.aws import buckets
 from scripts.deploy import backend
 from scripts.errors import Refused
-from settings import Workspace, addresses, names
+from settings import Workspace
 from settings.access import Tls
 from settings.network import ExistingVpc
+from settings.workspace import LARGEST_TAKERS
 
 
 def check(state: backend.StateBackend) -> None:
@@ -41,12 +43,11 @@ def check(state: backend.StateBackend) -> None:
         _check_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
     if workspace.data.key_arn:
         _check_key(session, workspace.data.key_arn)
-    if workspace.file_gateway and workspace.file_gateway.bucket:
-        _check_bucket(session, workspace, "file_gateway.bucket", workspace.file_gateway.bucket)
-    if workspace.datasync and workspace.datasync.bucket:
-        _check_bucket(session, workspace, "datasync.bucket", workspace.datasync.bucket)
-        if workspace.datasync.start_on_arrival:
-            _check_events(session, workspace.datasync.bucket)
+    for section, part in workspace.sections.items():
+        for key, bucket in part.buckets().items():
+            _check_bucket(session, workspace, f"{section}.{key}", bucket.name)
+            if bucket.events:
+                _check_events(session, f"{section}.{key}", bucket.name)
     _check_namesakes(session, state, deployed)
 
 
@@ -133,11 +134,10 @@ def _check_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *
                 "the loss of one."
             )
     offered = sum(subnets[id_]["AvailableIpAddressCount"] for id_ in vpc.private_subnet_ids)
-    needed = addresses.needed(workspace.omero, internal=workspace.access.internal, nlb=workspace.traits.nlb)
-    if offered < needed and not has_servers:
+    if offered < workspace.addresses and not has_servers:
         raise Refused(
             f"network.existing.private_subnet_ids have {offered} free addresses, and the containers, the database and "
-            f"the rest need {needed}; give larger subnets, or lower omero.read_only.count or omero.web.count."
+            f"the rest need {workspace.addresses}; give larger subnets, or lower {LARGEST_TAKERS}."
         )
 
 
@@ -181,12 +181,12 @@ def _check_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket
         )
 
 
-def _check_events(session: boto3.Session, bucket: str) -> None:
+def _check_events(session: boto3.Session, key: str, bucket: str) -> None:
     """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
     if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
         raise Refused(
-            f"datasync.bucket {bucket} does not send its events to EventBridge, so nothing would start when an object "
-            "arrives; switch that on in the bucket's properties, or set datasync.start_on_arrival: false."
+            f"{key} {bucket} does not send its events to EventBridge, so nothing would start when an object arrives; "
+            f"switch that on in the bucket's properties, or set {key.partition('.')[0]}.start_on_arrival: false."
         )
 
 

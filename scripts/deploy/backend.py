@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.aws import buckets
 from scripts.aws.waiting import wait_for
 from scripts.errors import Refused
-from settings import Workspace, names
+from settings import Workspace
 from settings.fields import REGION_PATTERN
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ class StateBackend:
     @property
     def bucket(self) -> str:
         """Name of the bucket."""
-        return self.workspace.state_bucket
+        return names.state_bucket(self.workspace)
 
     @property
     def table(self) -> str:
         """Name of the table."""
-        return self.workspace.state_table
+        return names.state_table(self.workspace)
 
     @property
     def region(self) -> str:
@@ -170,7 +171,7 @@ def _refuse_state_elsewhere(state: StateBackend) -> None:
     workspace = state.workspace
     if workspace.state.bucket:
         return
-    start = names.state(workspace.account_id, "")
+    start = names.state_prefix(workspace.account_id)
     for bucket in [row["Name"] for row in aws.rows(state.s3, "list_buckets", "Buckets", Prefix=start)]:
         region = bucket.removeprefix(start)
         if region == state.region or not re.fullmatch(REGION_PATTERN, region):

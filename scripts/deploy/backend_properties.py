@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract import names
 from scripts import aws
 from scripts.aws import buckets
 from scripts.aws.desired import Property
 from scripts.deploy.backend import TAGS, StateBackend
-from settings import names
 
 POLICY_SID = "OmeroStateTlsOnly"
 LIFECYCLE_ID = "omero-state"

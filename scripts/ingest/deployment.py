@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from contract import names
 from scripts import aws
 from scripts.errors import Refused
-from settings import Workspace, load, names
+from settings import Workspace, load
 
 # With botocore's back-off of up to 20 s, 15 attempts are some minutes.
 RETRIES: dict[str, Any] = {

@@ -26,6 +26,7 @@ import typer
 import yaml
 from rich.table import Table
 
+from contract import names
 from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws, NotStarted
@@ -293,7 +294,7 @@ def _look_for_secrets(run: Rehearsal) -> None:
     values = leaks.secret_values(session)
     if not values:
         raise Failed("no secret was generated, so the search for leaks proves nothing.")
-    places = [*leaks.in_files(run.folder, values), *leaks.in_bucket(session, run.workspace.state_bucket, values)]
+    places = [*leaks.in_files(run.folder, values), *leaks.in_bucket(session, names.state_bucket(run.workspace), values)]
     if places:
         raise Failed(f"generated secrets can be read in {', '.join(sorted(places))}.")
 

@@ -74,7 +74,7 @@ def test_takes_the_ends_of_the_range(seconds: int) -> None:
 
 
 def test_refuses_a_gateway_that_is_there_and_one_that_is_made() -> None:
-    with pytest.raises(ValidationError, match="share is a gateway that is there already, and file_gateway makes one"):
+    with pytest.raises(ValidationError, match="share names an existing gateway, and file_gateway makes one"):
         workspace(**sections("rw-http-s3fg"), file_gateway={})
 
 
@@ -84,7 +84,9 @@ def test_any_topology_may_have_a_gateway_made(topology: str) -> None:
 
 
 def test_a_topology_with_a_share_says_both_ways_to_have_one() -> None:
-    with pytest.raises(ValidationError, match=r"needs the section share \(of a gateway .*\) or file_gateway \(one is"):
+    with pytest.raises(
+        ValidationError, match=r"needs the section share \(an existing gateway\) or file_gateway \(a new one\)"
+    ):
         workspace(topology="rw-http-s3fg")
 
 

@@ -65,7 +65,6 @@ def test_says_every_fault_at_once() -> None:
         (yaml(account_id='"12345"'), "account_id: 12345 is no AWS account id; it has 12 digits"),
         (yaml(region="eu-west"), "region: eu-west is no AWS region; one looks like eu-west-1"),
         (yaml(topology="rw"), "topology: rw is no topology; allowed: rw-http"),
-        (yaml(topology=None), "topology is required: Which row"),
         (yaml(acces="1"), "acces is an unknown key (did you mean access?); allowed: account_id, "),
         (yaml(zebra="1"), "zebra is an unknown key; allowed: account_id, "),
         (yaml(state="{regoin: x}"), "state.regoin is an unknown key (did you mean region?); allowed: bucket, table or"),

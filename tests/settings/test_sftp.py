@@ -48,7 +48,7 @@ def test_takes_the_world_if_the_workspace_says_so() -> None:
 
 @pytest.mark.parametrize("folder", ["/OMERO/SFTP", "/OMERO/SFTP/in"])
 def test_refuses_a_folder_that_datasync_copies_into(folder: str) -> None:
-    with pytest.raises(ValidationError, match=r"sftp\.folder /OMERO/SFTP and datasync\.folder .* are one in the other"):
+    with pytest.raises(ValidationError, match=r"datasync\.folder .* and sftp\.folder /OMERO/SFTP overlap"):
         workspace(sftp={"cidrs": LAB}, datasync={"folder": folder})
     assert workspace(sftp={"cidrs": LAB}, datasync={"folder": "/OMERO/SFTP-2"})
 

@@ -71,12 +71,12 @@ def test_refuses_a_section_that_does_not_fit(topology: str, section: str) -> Non
 
 @pytest.mark.parametrize("topology", [name for name, row in TOPOLOGIES.items() if row.share])
 def test_refuses_a_share_on_fargate(topology: str) -> None:
-    with pytest.raises(ValidationError, match=r"launch_type FARGATE, for Fargate mounts no NFS share; .* or say EC2"):
+    with pytest.raises(ValidationError, match=r"launch_type FARGATE does not go with a share, .* or say EC2"):
         workspace(**sections(topology), omero={"server": {"launch_type": "FARGATE"}})
 
 
 def test_refuses_instances_that_nothing_runs_on() -> None:
-    with pytest.raises(ValidationError, match=r"omero\.ec2 has no use without omero\.server\.launch_type: EC2"):
+    with pytest.raises(ValidationError, match=r"omero\.ec2 needs omero\.server\.launch_type: EC2"):
         workspace(omero={"ec2": {}})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from contract import names
 from settings import Workspace
 from settings.topology import TOPOLOGIES
 
@@ -50,10 +51,14 @@ def test_data_is_kept_and_backed_up_unless_told() -> None:
 def test_state_derives_from_account_and_region() -> None:
     made = workspace()
     assert made.state_region == "eu-west-1"
-    assert made.state_bucket == made.state_table == "omero-state-123456789012-eu-west-1"
+    assert names.state_bucket(made) == names.state_table(made) == "omero-state-123456789012-eu-west-1"
     given = workspace(state={"bucket": "our-state", "table": "Locks_1.x", "region": "us-west-2"})
-    assert (given.state_bucket, given.state_table, given.state_region) == ("our-state", "Locks_1.x", "us-west-2")
-    assert workspace(state={"region": "us-west-2"}).state_bucket == "omero-state-123456789012-us-west-2"
+    assert (names.state_bucket(given), names.state_table(given), given.state_region) == (
+        "our-state",
+        "Locks_1.x",
+        "us-west-2",
+    )
+    assert names.state_bucket(workspace(state={"region": "us-west-2"})) == "omero-state-123456789012-us-west-2"
 
 
 @pytest.mark.parametrize("bucket", ["Our", "a.b.c", "-ab", "ab-", "ab", "a" * 64])

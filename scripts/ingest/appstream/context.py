@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Failed, Refused
 from scripts.ingest.deployment import DeployedWorkspace
-from settings import names
 from settings.appstream import AppStream
 
 Json = dict[str, Any]

@@ -6,6 +6,7 @@ import time
 
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws, console
 from scripts.aws import roles
 from scripts.aws.roles import Role
@@ -13,7 +14,6 @@ from scripts.aws.waiting import wait_for
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import package
 from scripts.ingest.appstream.context import AppStreamContext, Json
-from settings import names
 
 IMPORT_SECONDS = 4 * 3600
 MOST_GIB = 500

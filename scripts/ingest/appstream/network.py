@@ -7,11 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import names
 from scripts import aws
 from scripts.aws import security_groups
 from scripts.errors import Refused
 from scripts.ingest.appstream.context import AppStreamContext, Json
-from settings import names
 
 SERVER_PORT = 4064
 ANYWHERE = "0.0.0.0/0"

@@ -13,11 +13,11 @@ from typing import Any
 
 import asyncssh
 
+from contract import names
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Refused
 from scripts.ingest.sftp.context import SftpContext
-from settings import names
 
 RSA_BITS = 3072
 

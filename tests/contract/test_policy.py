@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from modules.policy import Statement, deny_insecure_transport, document, trust
+from contract.policy import Statement, deny_insecure_transport, document, trust
 
 
 def test_renders_single_values_without_a_list() -> None:

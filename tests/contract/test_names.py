@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from settings import names
+from contract import names
 from settings.workspace import is_workspace_name
+from tests.conftest import workspace
 
 LONGEST = "a-workspace-of-1"
 REGIONS = ("us-gov-west-1", "ap-southeast-4")
@@ -28,7 +29,7 @@ def test_a_role_of_nine_characters_fits_every_service(service: str) -> None:
 @pytest.mark.parametrize("region", REGIONS)
 def test_buckets_fit(region: str) -> None:
     assert len(names.bucket(LONGEST, "access-logs", "123456789012", region)) <= 63
-    assert len(names.state("123456789012", region)) <= 63
+    assert len(names.state_bucket(workspace(account_id="123456789012", region=region))) <= 63
 
 
 @pytest.mark.parametrize("service", ["alb", "target_group"])

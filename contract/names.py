@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from settings import Workspace
+
 # Longest name each service takes, in characters (its API reference, create call).
 LIMITS = {
     "alb": 32,
@@ -57,9 +59,32 @@ def bucket(workspace: str, role: str, account_id: str, region: str) -> str:
     return _within("bucket", f"omero-{workspace}-{role}-{account_id}-{region}")
 
 
-def state(account_id: str, region: str) -> str:
-    """The name of the state bucket and of the lock table, one of each per account and region."""
-    return _within("bucket", f"omero-state-{account_id}-{region}")
+def suffixed(service: str, name: str, suffix: str) -> str:
+    """The name of something beside the thing `name`, for instance `omero-prod-web-task`.
+
+    Raises:
+        ValueError: it is longer than the service takes.
+    """
+    return _within(service, f"{name}{suffix}")
+
+
+def state_prefix(account_id: str) -> str:
+    """What the default names of an account's state buckets begin with, in any region."""
+    return f"omero-state-{account_id}-"
+
+
+def state_bucket(workspace: Workspace) -> str:
+    """The S3 bucket of Terraform's state: the workspace's own, or one for all of an account and region."""
+    return workspace.state.bucket or _state(workspace)
+
+
+def state_table(workspace: Workspace) -> str:
+    """The DynamoDB table of the locks: the workspace's own, or one for all of an account and region."""
+    return workspace.state.table or _state(workspace)
+
+
+def _state(workspace: Workspace) -> str:
+    return _within("bucket", f"{state_prefix(workspace.account_id)}{workspace.state_region}")
 
 
 def state_key(stack: str) -> str:

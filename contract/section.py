@@ -1,0 +1,38 @@
+"""What an optional section registers, once, for all who iterate sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.kinds import Kind
+from contract.outputs import Outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The stack of a section. `class_` is its dotted name: `contract` imports no cdktf.
+
+    `comes`: "before_omero" for what the servers mount; "after_omero" for what builds on a server that has run.
+    """
+
+    class_: str
+    comes: Literal["before_omero", "after_omero"]
+    outputs: type[Outputs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionRecord:
+    """A section: its `key` in the workspace, and its `stack` (None if scripts make all of it).
+
+    `kinds`: what it creates, by name, beyond what every workspace does. `rehearsal`: the dotted name of its
+    `scripts.rehearsal.section.SectionRehearsal`; None if deploying it proves all there is to prove.
+    `command`: the command whose `teardown` takes away what scripts made for it; None if they make nothing.
+    """
+
+    key: str
+    stack: Stack | None
+    kinds: Mapping[str, Kind]
+    rehearsal: str | None
+    command: str | None

@@ -1,0 +1,31 @@
+"""The optional sections of a workspace. A module in this folder is a section: its `RECORD` registers it.
+
+`main` builds their stacks, rehearsals take their steps and the inventory lists their kinds by iterating `SECTIONS`.
+What the workspace itself asks of a section, its settings answer (`settings.section.Section`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+
+from contract.outputs import Data, Frontend, Network, Omero, Outputs
+from contract.section import SectionRecord
+from settings import Workspace
+
+SECTIONS: Mapping[str, SectionRecord] = {
+    module.name: importlib.import_module(f"{__name__}.{module.name}").RECORD
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
+}
+"""Every section, by key."""
+
+
+def of(workspace: Workspace) -> Iterator[SectionRecord]:
+    """The sections that a workspace has."""
+    return (SECTIONS[key] for key in workspace.sections)
+
+
+def outputs() -> tuple[type[Outputs], ...]:
+    """The outputs of every stack, of the core and of all sections."""
+    return (Network, Data, Frontend, Omero, *(each.stack.outputs for each in SECTIONS.values() if each.stack))

@@ -1,0 +1,28 @@
+"""Section `sftp`: senders deliver by SFTP. The stack has the drop area; scripts make endpoint and senders."""
+
+from __future__ import annotations
+
+from contract.kinds import Kind
+from contract.outputs import Output, Outputs
+from contract.section import SectionRecord, Stack
+
+
+class Sftp(Outputs):
+    """Outputs of the stack `sftp`."""
+
+    stack = "sftp"
+
+    folder = Output("The drop area, as OMERO.server sees it and in the file system.")
+    folders_function_name = Output("The function that makes senders' folders there.")
+    log_group_name = Output("The endpoint's log, once there is an endpoint.")
+    key_arn = Output("The key of its logs and alarms.")
+    alarm_topic_arn = Output("Says when too many log-ins fail: subscribe to it.")
+
+
+RECORD = SectionRecord(
+    key="sftp",
+    stack=Stack(class_="stacks.sftp.SftpStack", comes="after_omero", outputs=Sftp),
+    kinds={"SFTP server": Kind(service="transfer", operation="list_servers", ids="Servers[].ServerId")},
+    rehearsal="scripts.rehearsal.sftp.REHEARSAL",
+    command="omero-aws sftp",
+)
