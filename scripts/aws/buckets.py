@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract.policy import Statement
 from scripts import aws
 from scripts.aws.desired import Property
 
@@ -35,14 +37,14 @@ def region_of(s3: Any, bucket: str, *, account_id: str) -> str | None:
     return str(headers.get("x-amz-bucket-region", s3.meta.region_name))
 
 
-def create(s3: Any, bucket: str, region: str, **settings: Any) -> None:
+def create(s3: Any, bucket: str, *, region: str, **settings: Any) -> None:
     """Make a bucket."""
     if region != "us-east-1":  # the one region that S3 does not take by name
         settings["CreateBucketConfiguration"] = {"LocationConstraint": region}
     s3.create_bucket(Bucket=bucket, **settings)
 
 
-def objects(s3: Any, bucket: str, prefix: str) -> list[Any]:
+def objects(s3: Any, bucket: str, *, prefix: str) -> list[Any]:
     """S3's rows (`Key`, `Size` in bytes, `LastModified`) of the objects below a prefix; none if there is no bucket."""
     return (
         aws.read(
@@ -66,14 +68,14 @@ def public_access(s3: Any, bucket: str) -> Property:
     )
 
 
-def policy(s3: Any, bucket: str, statements: list[dict[str, Any]], *, shown: str) -> Property:
+def policy(s3: Any, bucket: str, statements: Sequence[Statement], *, shown: str) -> Property:
     """The policy with these statements in it, told by their `Sid`; the others stay as they are."""
 
     def desired(found: dict[str, Any] | None) -> dict[str, Any]:
         found = found or {"Version": "2012-10-17", "Statement": []}
         rows = found["Statement"] if isinstance(found["Statement"], list) else [found["Statement"]]
         for statement in statements:
-            rows = _with(rows, statement, key="Sid")
+            rows = _with(rows, statement.render(), key="Sid")
         return {**found, "Statement": rows}
 
     return Property(
@@ -83,18 +85,6 @@ def policy(s3: Any, bucket: str, statements: list[dict[str, Any]], *, shown: str
         desired=desired,
         write=lambda document: s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document)),
     )
-
-
-def tls_only(sid: str, bucket_arn: str) -> dict[str, Any]:
-    """The statement that refuses every request that does not come over TLS."""
-    return {
-        "Sid": sid,
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, f"{bucket_arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
 
 
 def lifecycle(s3: Any, bucket: str, rule: dict[str, Any], *, shown: str) -> Property:

@@ -143,10 +143,8 @@ def _answer(error: boto.ClientError) -> str:
             "that the region is enabled for the account."
         )
     if denied(error):
-        return (
-            f"AWS denied {call}: {said}; the IAM identity needs the action {_action(service, operation, said)}, "
-            "and no policy may forbid it."
-        )
+        action = _action(service=service, operation=operation, said=said)
+        return f"AWS denied {call}: {said}; the IAM identity needs the action {action}, and no policy may forbid it."
     if code in THROTTLED_CODES:
         return (
             f"AWS throttled {call} at every attempt ({code}); wait a minute and run this again, or raise "
@@ -210,7 +208,7 @@ def _connection(error: Exception) -> str:
             return f"the AWS region is not usable: {_clean(error)}; correct region in the workspace file."
 
 
-def _action(service: str, operation: str, said: str) -> str:
+def _action(*, service: str, operation: str, said: str) -> str:
     """The IAM action that was missing: as AWS names it, else made of service and operation."""
     if named := re.search(r"perform:? ([a-z0-9-]+:[A-Za-z]+)", said):
         return named[1]

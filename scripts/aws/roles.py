@@ -12,41 +12,41 @@ from scripts.changes import Changes
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """`trust` and `policy` are IAM documents. `allows` says for people what the policy lets the role do."""
+    """`trust` and `policy` are IAM's JSON (`contract.policy`). `allows` says for people what the policy lets it do."""
 
     name: str
-    trust: dict[str, Any]
+    trust: str
     policy_name: str
-    policy: dict[str, Any]
+    policy: str
     allows: str
     tags: dict[str, str]
 
 
 def ensure(iam: Any, role: Role, changes: Changes) -> None:
     """Have the role with these documents."""
-    name, trust, policy = role.name, json.dumps(role.trust), json.dumps(role.policy)
+    name = role.name
     found = aws.read(lambda: iam.get_role(RoleName=name)["Role"], "NoSuchEntity")
     if found is None:
         changes.do(
             f"role {name}: created",
-            lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=aws.tag_list(role.tags)),
+            lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=role.trust, Tags=aws.tag_list(role.tags)),
         )
-    elif found["AssumeRolePolicyDocument"] != role.trust:
+    elif found["AssumeRolePolicyDocument"] != json.loads(role.trust):
         changes.do(
             f"role {name}: its trust policy set",
-            lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust),
+            lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=role.trust),
         )
     there = found and aws.read(
         lambda: iam.get_role_policy(RoleName=name, PolicyName=role.policy_name)["PolicyDocument"], "NoSuchEntity"
     )
-    if there != role.policy:
+    if there != json.loads(role.policy):
         changes.do(
             f"role {name}: {role.allows}",
-            lambda: iam.put_role_policy(RoleName=name, PolicyName=role.policy_name, PolicyDocument=policy),
+            lambda: iam.put_role_policy(RoleName=name, PolicyName=role.policy_name, PolicyDocument=role.policy),
         )
 
 
-def delete(iam: Any, name: str, policy_name: str, changes: Changes) -> None:
+def delete(iam: Any, name: str, changes: Changes, *, policy_name: str) -> None:
     """Have no such role."""
 
     def deleting() -> None:

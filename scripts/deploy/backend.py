@@ -89,7 +89,7 @@ def create_bucket(state: StateBackend) -> None:
         Refused: another account has taken the name.
     """
     try:
-        buckets.create(state.s3, state.bucket, state.region, ObjectOwnership="BucketOwnerEnforced")
+        buckets.create(state.s3, state.bucket, region=state.region, ObjectOwnership="BucketOwnerEnforced")
     except ClientError as error:
         if aws.code_of(error) == "BucketAlreadyExists":
             raise _another_accounts(state) from error
@@ -131,7 +131,7 @@ def wait_for_table(state: StateBackend) -> None:
 
 def state_objects(s3: S3Client, bucket: str, workspace: str) -> Iterator[dict[str, Any]]:
     """S3's rows (`Key`, `Size` in bytes, `LastModified`) of the workspace's state files."""
-    rows = buckets.objects(s3, bucket, names.state_object_prefix(workspace))
+    rows = buckets.objects(s3, bucket, prefix=names.state_object_prefix(workspace))
     return (row for row in rows if row["Key"].endswith(".tfstate"))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from contract import names
+from contract.policy import deny_insecure_transport
 from scripts import aws
 from scripts.aws import buckets
 from scripts.aws.desired import Property
 from scripts.deploy.backend import TAGS, StateBackend
 
-POLICY_SID = "OmeroStateTlsOnly"
 LIFECYCLE_ID = "omero-state"
 # Two numbers make up how far back a state can be taken: the 10 newest old versions for ever, the rest for 90 days.
 NONCURRENT_DAYS = 90
@@ -60,7 +60,7 @@ def bucket_properties(state: StateBackend) -> list[Property]:
                 },
             ),
         ),
-        buckets.policy(s3, bucket, [buckets.tls_only(POLICY_SID, arn)], shown="TLS only"),
+        buckets.policy(s3, bucket, [deny_insecure_transport(arn, f"{arn}/*")], shown="TLS only"),
         buckets.lifecycle(
             s3,
             bucket,

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +20,7 @@ from scripts.deploy.backend import StateBackend
 from scripts.deploy.backend_properties import bucket_properties, table_properties
 from scripts.errors import EXIT_FAILED
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 from settings import load
 
 app = typer.Typer(
@@ -124,10 +123,6 @@ def _age(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
 @app.command("ensure")
 def ensure_command(
     workspace: WorkspaceOption = None,
@@ -138,7 +133,7 @@ def ensure_command(
     state = backend.state_backend(load(workspace))
     changes = ensure(state, dry_run=dry_run)
     if as_json:
-        _print_json(
+        write_json(
             {"bucket": state.bucket, "table": state.table, "region": state.region, "dry_run": dry_run}
             | {"changes": changes}
         )
@@ -149,7 +144,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     """Show bucket, table, state files and locks; exit code 1 where `ensure` would change something."""
     report = status(backend.state_backend(load(workspace)))
     if as_json:
-        _print_json(report)
+        write_json(report)
     else:
         _show(report)
     if not report["ok"]:

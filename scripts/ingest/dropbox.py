@@ -6,10 +6,8 @@ server finds it (containers/server.sh).
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import sys
 from typing import Annotated
 
 import typer
@@ -21,6 +19,7 @@ from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import sources
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
@@ -135,7 +134,7 @@ def status_command(
     """Whether DropBox runs, what it watches, and how it imports."""
     found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        write_json(found)
         return
     console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
     console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")

@@ -89,7 +89,7 @@ def _vpc(session: boto3.Session, vpc: ExistingVpc) -> None:
 def _bucket(session: boto3.Session, workspace: Workspace, name: str) -> None:
     """One that sends its events to EventBridge, as those who use it expect."""
     s3 = session.client("s3")
-    buckets.create(s3, name, workspace.region)
+    buckets.create(s3, name, region=workspace.region)
     s3.put_bucket_notification_configuration(
         Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}, SkipDestinationValidation=True
     )

@@ -56,7 +56,7 @@ def build(
         files = s3_files.ensure(context)  # first, for it looks into archives
         network.ensure_service_role(context)
         group_id = network.ensure_group(context)
-        _ensure_running(context, group_id, base_image, instance_type)
+        _ensure_running(context, group_id=group_id, base_image=base_image, instance_type=instance_type)
         if context.dry_run:
             console.say(f"then somebody opens the builder and pastes a script, and the image {image} is waited for.")
             remove(context)
@@ -72,7 +72,7 @@ def build(
     console.say(f"the image {image} is AVAILABLE; name it in appstream.fleet.image.")
 
 
-def _ensure_running(context: AppStreamContext, group_id: str, base_image: str | None, instance_type: str) -> None:
+def _ensure_running(context: AppStreamContext, *, group_id: str, base_image: str | None, instance_type: str) -> None:
     name, found = name_of(context), find(context)
     if found and found["State"] == "FAILED":
         console.say(f"the image builder {name} is FAILED: {images.reasons(found)}")

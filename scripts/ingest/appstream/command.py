@@ -8,7 +8,6 @@ only what is missing.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from scripts.ingest.appstream.context import AppStreamContext
 from scripts.ingest.appstream.users import Person
 from scripts.ingest.deployment import deployed_workspace
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 from settings.appstream import NAME
 
 app = typer.Typer(
@@ -124,7 +124,7 @@ def image(
         if not re.fullmatch(NAME, wanted):
             raise Refused(f"{wanted} is no name of an image; give up to 100 letters, digits, `_`, `.` and `-`.")
         if from_ami:
-            images.import_ami(place, wanted, from_ami, application_path=application_path)
+            images.import_ami(place, wanted, ami=from_ami, application_path=application_path)
         else:
             builder.build(
                 place, wanted, show=_show, base_image=base_image, instance_type=instance_type, wait=not no_wait
@@ -274,7 +274,7 @@ def user_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
             for each in people.pool(place)
         ]
     if as_json:
-        _data(json.dumps(rows, indent=2))
+        write_json(rows)
         return
     table = Table("e-mail", "name", "sees the stack", "enabled", "status")
     for row in rows:
@@ -319,7 +319,7 @@ def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
         found = lifecycle.status(place)
         preset = dataclasses.asdict(files.preset_of(place))
     if as_json:
-        _data(json.dumps({**found, "preset": preset}, indent=2))
+        write_json({**found, "preset": preset})
         return
     table = Table("what", "is", title=f"AppStream of workspace {found['workspace']} in {found['region']}")
     for what, text in _rows({**found, "preset": preset}):

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from rich.text import Text
 
+from contract.policy import Statement, deny_insecure_transport
 from scripts import aws, console
 from scripts.aws import buckets, desired
 from scripts.errors import Refused
@@ -78,7 +79,7 @@ def ensure(context: AppStreamContext) -> Files:
             )
         else:
             files = replace(files, sha256=sha256)
-    present = {row["Key"] for row in buckets.objects(s3, files.bucket, files.key(""))} if is_there else set()
+    present = {row["Key"] for row in buckets.objects(s3, files.bucket, prefix=files.key(""))} if is_there else set()
     for name, content, kind in ((SCRIPT_NAME, SCRIPT, "text/plain"), (ICON_NAME, ICON.read_bytes(), "image/png")):
         key = files.key(name)
         if key not in present:
@@ -99,9 +100,13 @@ def needed(context: AppStreamContext) -> Insight:
 
 def _pack(context: AppStreamContext, insight: Insight, target: Path) -> str:
     """Its SHA-256."""
-    archive = download.fetch(insight.archive, insight.archive_sha256, target.parent, "appstream.insight.archive")
-    runtime = download.fetch(insight.runtime, insight.runtime_sha256, target.parent, "appstream.insight.runtime")
-    return package.assemble(archive, runtime, preset_of(context), target)
+    archive = download.fetch(
+        insight.archive, sha256=insight.archive_sha256, folder=target.parent, key="appstream.insight.archive"
+    )
+    runtime = download.fetch(
+        insight.runtime, sha256=insight.runtime_sha256, folder=target.parent, key="appstream.insight.runtime"
+    )
+    return package.assemble(insight=archive, runtime=runtime, preset=preset_of(context), target=target)
 
 
 def _upload_archive(s3: Any, files: Files, packed: Path) -> None:
@@ -129,7 +134,7 @@ def _sha256_of(s3: Any, files: Files) -> str | None:
 def remove_old(context: AppStreamContext, keep: Files | None) -> None:
     """Delete the files of other archives than `keep`: software, and no images."""
     s3 = context.deployment.client("s3")
-    for row in buckets.objects(s3, context.bucket, FOLDER):
+    for row in buckets.objects(s3, context.bucket, prefix=FOLDER):
         if keep is None or not row["Key"].startswith(keep.key("")):
             context.changes.do(
                 f"s3://{context.bucket}/{row['Key']}: deleted",
@@ -163,7 +168,7 @@ def _ensure_bucket(context: AppStreamContext, s3: Any, *, exists: bool) -> bool:
     name = context.bucket
     if not exists:
         context.changes.do(
-            f"bucket {name}: created in {context.region}", lambda: buckets.create(s3, name, context.region)
+            f"bucket {name}: created in {context.region}", lambda: buckets.create(s3, name, region=context.region)
         )
     is_there = exists or not context.dry_run
     rule = {"ID": "incomplete-uploads", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS}}
@@ -177,17 +182,21 @@ def _ensure_bucket(context: AppStreamContext, s3: Any, *, exists: bool) -> bool:
     return is_there
 
 
-def _statements(context: AppStreamContext) -> list[Json]:
+def _statements(context: AppStreamContext) -> list[Statement]:
     """AppStream reads archives and scripts on behalf of this account alone; icons it reads without saying for whom.
 
     https://docs.aws.amazon.com/appstream2/latest/developerguide/example-s3-bucket.html
     """
-    root = context.deployment.arn("s3", context.bucket)
-    reads = {"Effect": "Allow", "Principal": {"Service": _PRINCIPAL}, "Action": "s3:GetObject"}
-    account = {"StringEquals": {"aws:SourceAccount": context.deployment.workspace.account_id}}
-    software = [f"{root}/{FOLDER}*/{name}" for name in (ARCHIVE_NAME, SCRIPT_NAME)]
+    root, reads = context.deployment.arn("s3", context.bucket), ("s3:GetObject",)
+    appstream = {"Service": (_PRINCIPAL,)}
     return [
-        {"Sid": "Software", **reads, "Resource": software, "Condition": account},
-        {"Sid": "Icons", **reads, "Resource": f"{root}/{FOLDER}*/{ICON_NAME}"},
-        buckets.tls_only("OnlyOverTls", root),
+        Statement(
+            sid="Software",
+            actions=reads,
+            resources=tuple(f"{root}/{FOLDER}*/{name}" for name in (ARCHIVE_NAME, SCRIPT_NAME)),
+            principals=appstream,
+            conditions={"StringEquals": {"aws:SourceAccount": context.deployment.workspace.account_id}},
+        ),
+        Statement(sid="Icons", actions=reads, resources=(f"{root}/{FOLDER}*/{ICON_NAME}",), principals=appstream),
+        deny_insecure_transport(root, f"{root}/*"),
     ]

@@ -7,6 +7,7 @@ import time
 from botocore.exceptions import ClientError
 
 from contract import names
+from contract.policy import Statement, document, trust
 from scripts import aws, console
 from scripts.aws import roles
 from scripts.aws.roles import Role
@@ -18,7 +19,6 @@ from scripts.ingest.appstream.context import AppStreamContext, Json
 IMPORT_SECONDS = 4 * 3600
 MOST_GIB = 500
 POLICY_NAME = "import"
-_ACTIONS = ["ec2:DescribeImages", "ec2:ModifyImageAttribute"]
 
 
 def find(context: AppStreamContext, name: str) -> Json | None:
@@ -93,7 +93,7 @@ def replace_failed(context: AppStreamContext, name: str) -> Json | None:
     return found
 
 
-def import_ami(context: AppStreamContext, name: str, ami: str, *, application_path: str) -> None:
+def import_ami(context: AppStreamContext, name: str, *, ami: str, application_path: str) -> None:
     """Have the image, imported from an AMI on which OMERO.insight is at `application_path`.
 
     Raises:
@@ -104,7 +104,7 @@ def import_ami(context: AppStreamContext, name: str, ami: str, *, application_pa
     if found is None:
         check_ami(context, ami)
         role = _ensure_role(context)
-        asked = _import_request(context, name, ami, role, application_path)
+        asked = _import_request(context, name=name, ami=ami, role=role, application_path=application_path)
         if not context.dry_run:
             _ask_aws(context, asked)
         context.changes.do(
@@ -116,7 +116,7 @@ def import_ami(context: AppStreamContext, name: str, ami: str, *, application_pa
         console.say(f"the image {name} is AVAILABLE.")
 
 
-def _import_request(context: AppStreamContext, name: str, ami: str, role: str, application_path: str) -> Json:
+def _import_request(context: AppStreamContext, *, name: str, ami: str, role: str, application_path: str) -> Json:
     catalog: Json = {"Name": "OMERO.insight", "DisplayName": "OMERO.insight", "AbsoluteAppPath": application_path}
     if application_path == package.JAVA:
         catalog |= {"WorkingDirectory": package.WORKING_DIRECTORY, "LaunchParameters": package.PARAMETERS}
@@ -200,22 +200,23 @@ def role_name(context: AppStreamContext) -> str:
 def _ensure_role(context: AppStreamContext) -> str:
     """Its ARN."""
     name, workspace = role_name(context), context.deployment.workspace
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "appstream.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": workspace.account_id}},
-    }
-    owner = {"StringEquals": {"ec2:Owner": workspace.account_id}}
-    images = f"arn:{names.partition(context.region)}:ec2:{context.region}::image/*"
     role = Role(
         name=name,
-        trust=_document(trust),
+        trust=trust("appstream.amazonaws.com", account_id=workspace.account_id),
         policy_name=POLICY_NAME,
-        policy=_document(
-            # DescribeImages knows no resources.
-            {"Effect": "Allow", "Action": _ACTIONS[0], "Resource": "*"},
-            {"Effect": "Allow", "Action": _ACTIONS[1], "Resource": images, "Condition": owner},
+        policy=document(
+            Statement(
+                sid="Find",
+                actions=("ec2:DescribeImages",),
+                resources=("*",),
+                any_resource_because="DescribeImages knows no resources",
+            ),
+            Statement(
+                sid="Share",
+                actions=("ec2:ModifyImageAttribute",),
+                resources=(f"arn:{names.partition(context.region)}:ec2:{context.region}::image/*",),
+                conditions={"StringEquals": {"ec2:Owner": workspace.account_id}},
+            ),
         ),
         allows="may share this account's AMIs",
         tags=context.tags,
@@ -224,13 +225,9 @@ def _ensure_role(context: AppStreamContext) -> str:
     return context.deployment.arn("iam", f"role/{name}")
 
 
-def _document(*statements: Json) -> Json:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 def remove_role(context: AppStreamContext) -> None:
     """Delete the role of imports."""
-    roles.delete(context.deployment.client("iam"), role_name(context), POLICY_NAME, context.changes)
+    roles.delete(context.deployment.client("iam"), role_name(context), context.changes, policy_name=POLICY_NAME)
 
 
 def base_image(context: AppStreamContext, name: str | None) -> str:

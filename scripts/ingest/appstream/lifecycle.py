@@ -63,7 +63,7 @@ def status(context: AppStreamContext) -> Json:
     way = bool(
         group
         and server_group
-        and network.ingress_rule_id(context.deployment.client("ec2"), server_group, group["GroupId"])
+        and network.ingress_rule_id(context.deployment.client("ec2"), of=server_group, source=group["GroupId"])
     )
     open_sessions = fleet.sessions(context)
     people = users.members(context)
@@ -204,7 +204,7 @@ def teardown(
 
 def _delete_home(context: AppStreamContext, user: str) -> None:
     s3, bucket = context.deployment.client("s3"), _home_bucket(context)
-    keys = [row["Key"] for prefix in home_folders(context, user) for row in buckets.objects(s3, bucket, prefix)]
+    keys = [row["Key"] for prefix in home_folders(context, user) for row in buckets.objects(s3, bucket, prefix=prefix)]
     if not keys:
         console.say(
             f"{user} has no home folder in {bucket}; upper and lower case are as `appstream user list` shows them."

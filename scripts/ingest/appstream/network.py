@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from contract import names
+from contract.policy import trust
 from scripts import aws
 from scripts.aws import security_groups
 from scripts.errors import Refused
@@ -59,7 +59,7 @@ def check(context: AppStreamContext) -> None:
                 f"`aws ec2 modify-vpc-attribute --vpc-id {vpc_id} --{_dashed(attribute)} Value=true`."
             )
     for id_ in ids:
-        if not _reaches_s3(ec2, vpc_id, id_, context.region):
+        if not _reaches_s3(ec2, vpc_id=vpc_id, subnet_id=id_, region=context.region):
             raise Refused(
                 f"subnet {id_} has no way to S3, where sessions find OMERO.insight and home folders: its routes lead "
                 "to no NAT gateway, transit gateway or firewall, and no S3 endpoint is among them; add a gateway "
@@ -71,7 +71,7 @@ def _dashed(attribute: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in attribute)
 
 
-def _reaches_s3(ec2: Any, vpc_id: str, subnet_id: str, region: str) -> bool:
+def _reaches_s3(ec2: Any, *, vpc_id: str, subnet_id: str, region: str) -> bool:
     """An instance of AppStream has no public address: an internet gateway does not help it."""
     tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"]
 
@@ -104,7 +104,7 @@ def group_name(context: AppStreamContext) -> str:
 def find_group(context: AppStreamContext) -> Json | None:
     """The security group of sessions. Raises Refused if one of that name is not this workspace's."""
     found = security_groups.find(
-        context.deployment.client("ec2"), group_name(context), context.deployment.parameter("network/vpc_id")
+        context.deployment.client("ec2"), group_name(context), vpc_id=context.deployment.parameter("network/vpc_id")
     )
     if found is None:
         return None
@@ -129,7 +129,7 @@ def ensure_group(context: AppStreamContext) -> str:
             lambda: security_groups.create(
                 ec2,
                 name,
-                context.deployment.parameter("network/vpc_id"),
+                vpc_id=context.deployment.parameter("network/vpc_id"),
                 description=f"Sessions of AppStream in workspace {context.workspace}",
                 tags={**context.tags, "Name": name},
             ),
@@ -187,7 +187,7 @@ def _permission(rule: _Rule, description: str = "") -> Json:
 
 def _ensure_ingress(context: AppStreamContext, ec2: Any, group_id: str) -> None:
     server = context.deployment.parameter("omero/server_security_group_id")
-    if ingress_rule_id(ec2, server, group_id):
+    if ingress_rule_id(ec2, of=server, source=group_id):
         return
     permission = {
         "IpProtocol": "tcp",
@@ -201,12 +201,12 @@ def _ensure_ingress(context: AppStreamContext, ec2: Any, group_id: str) -> None:
     )
 
 
-def ingress_rule_id(ec2: Any, server_group: str, group_id: str) -> str | None:
-    """The id of the rule by which OMERO.server lets sessions in; None if it does not, or if the server is gone."""
-    filters = [{"Name": "group-id", "Values": [server_group]}]
+def ingress_rule_id(ec2: Any, *, of: str, source: str) -> str | None:
+    """The id of the rule by which OMERO.server's group (`of`) lets the sessions' (`source`) in; None if it does not."""
+    filters = [{"Name": "group-id", "Values": [of]}]
     for rule in aws.rows(ec2, "describe_security_group_rules", "SecurityGroupRules", Filters=filters):
-        source = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-        if not rule["IsEgress"] and source == group_id and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
+        group_id = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+        if not rule["IsEgress"] and group_id == source and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
             return str(rule["SecurityGroupRuleId"])
     return None
 
@@ -218,7 +218,7 @@ def remove_group(context: AppStreamContext) -> None:
         return
     id_ = group["GroupId"]
     server = context.deployment.parameters.get("omero/server_security_group_id", "")
-    rule = ingress_rule_id(ec2, server, id_) if server else None
+    rule = ingress_rule_id(ec2, of=server, source=id_) if server else None
     if rule:
         context.changes.do(
             f"security group {server} of OMERO.server: sessions no longer let in",
@@ -239,15 +239,15 @@ def ensure_service_role(context: AppStreamContext) -> None:
     iam = context.deployment.client("iam")
     partition = names.partition(context.region)
     policy_arn = f"arn:{partition}:iam::aws:policy/service-role/{SERVICE_ROLE}"
-    trust = {"Effect": "Allow", "Principal": {"Service": "appstream.amazonaws.com"}, "Action": "sts:AssumeRole"}
     attached = aws.read(
         lambda: iam.list_attached_role_policies(RoleName=SERVICE_ROLE)["AttachedPolicies"], "NoSuchEntity"
     )
     if attached is None:
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         context.changes.do(
             f"role {SERVICE_ROLE}: created, for all of the account's fleets",
-            lambda: iam.create_role(RoleName=SERVICE_ROLE, Path="/service-role/", AssumeRolePolicyDocument=document),
+            lambda: iam.create_role(
+                RoleName=SERVICE_ROLE, Path="/service-role/", AssumeRolePolicyDocument=trust("appstream.amazonaws.com")
+            ),
         )
     if not any(each["PolicyArn"] == policy_arn for each in attached or ()):
         context.changes.do(

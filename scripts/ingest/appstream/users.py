@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scripts import aws, console
+from scripts import aws, console, csv_files
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import stack
 from scripts.ingest.appstream.context import AppStreamContext, Json
@@ -52,29 +51,14 @@ def read(path: Path) -> list[Person]:
     Raises:
         Refused: the file cannot be used; all of its faults at once, one a line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read ({error}); give a CSV file in UTF-8.") from None
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    columns = [name.strip() for name in rows.fieldnames or []]
-    if "email" not in columns or set(columns) - set(COLUMNS):
-        raise Refused(
-            f"{path} begins with the columns {', '.join(columns) or '(none)'}; they shall be email, first_name and "
-            "last_name, of which the last two may be left out."
-        )
-    rows.fieldnames = columns
-    people = [
-        (number, Person(*(str(row.get(name) or "").strip() for name in COLUMNS)))
-        for number, row in enumerate(rows, start=2)
-    ]
-    faults = [f"{path}, line {number}: {fault}" for number, person in people for fault in person.faults()]
-    faults += [f"{path}: {fault}" for fault in _twice([person for _, person in people])]
-    if not people:
-        faults.append(f"{path} has no line below its columns; give one for each person")
+    rows = csv_files.read(path, columns=COLUMNS, needed=("email",))
+    people = [Person(*(row.values.get(name, "") for name in COLUMNS)) for row in rows]
+    faults = [f"{row.where}: {fault}" for row, person in zip(rows, people, strict=True) for fault in person.faults()]
+    faults += [f"{path}: {fault}" for fault in _twice(people)]
+    faults += [f"{row.where}: {csv_files.MORE}" for row in rows if row.has_more]
     if faults:
         raise Refused("\n".join(f"{fault}." for fault in faults))
-    return [person for _, person in people]
+    return people
 
 
 def _twice(people: Sequence[Person]) -> list[str]:

@@ -6,13 +6,12 @@ and record both; this program gives them work and looks after them. It may be ki
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -22,15 +21,17 @@ from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
 from scripts import console
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import DeployedWorkspace, deployed_workspace
+from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import report, scan_report, sources
-from scripts.ingest.imports.ecs_task import TaskTransport, Transport
+from scripts.ingest.imports.context import ImportContext, import_context
+from scripts.ingest.imports.ecs_task import Transport
 from scripts.ingest.imports.importing import ImportOptions, Run, who
-from scripts.ingest.imports.ledger import Entry, Ledger, Total, job_key
+from scripts.ingest.imports.ledger import Entry, Total, job_key
 from scripts.ingest.imports.progress import RunProgress
 from scripts.ingest.imports.run_options import show_plan, wanted
 from scripts.ingest.imports.single_job import run_job
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="Import images that lie on OMERO's file system, each exactly once.",
@@ -47,29 +48,6 @@ TransportOption = Annotated[
     Literal["task", "exec"],
     typer.Option(help="`task`: tasks of their own. `exec`: the server's own container, by ECS Exec."),
 ]
-
-
-@dataclass(frozen=True)
-class ImportContext:
-    """A workspace with its ledger, and how containers are started there."""
-
-    deployment: DeployedWorkspace
-    ledger: Ledger
-
-    def transport(self, kind: str) -> Transport:
-        """The way to a container; `exec` looks first whether it can be gone."""
-        if kind == "exec":
-            from scripts.ingest.imports.ecs_exec import ExecTransport  # noqa: PLC0415 - it needs what `task` does not
-
-            return ExecTransport(self.deployment)
-        return TaskTransport(self.deployment)
-
-
-def import_context(workspace: str | None) -> ImportContext:
-    """Open the workspace and its ledger."""
-    deployment = deployed_workspace(workspace)
-    client = deployment.client("dynamodb", patient=True)
-    return ImportContext(deployment, Ledger(client, deployment.parameter("data/ledger_table_name")))
 
 
 @app.command("scan")
@@ -106,7 +84,7 @@ def scan_command(
     with _one_line("scan") as event:
         result = run_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
     if as_json:
-        _print_json(result)
+        write_json(result)
     scan_report.show(result, root)
 
 
@@ -158,7 +136,7 @@ def run_command(
     after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
     if as_json:
         seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
-        _print_json({**seconds, **run.counts, "states": _totals(after)})
+        write_json({**seconds, **run.counts, "states": _totals(after)})
     console.say(
         f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
         f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"
@@ -189,7 +167,7 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
     jobs = at.ledger.slots()
     if as_json:
         running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
-        _print_json({"states": _totals(totals), "running": running})
+        write_json({"states": _totals(totals), "running": running})
         return
     table = Table("state", "filesets", "files", "size", "images", box=None, pad_edge=False)
     for state, total in totals.items():
@@ -233,7 +211,7 @@ def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOpti
     """All that is known of a fileset, by the path of its main file."""
     entry = _entry(import_context(workspace), file)
     if as_json:
-        _print_json(report.row(entry))
+        write_json(report.row(entry))
         return
     for line in report.lines(entry):
         console.say(line)
@@ -279,7 +257,7 @@ def verify_command(
         [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
     )
     if as_json:
-        _print_json({**counts, "differing": [report.row(entry) for entry in differing]})
+        write_json({**counts, "differing": [report.row(entry) for entry in differing]})
     for entry in differing:
         console.say(f"{entries.shown(entry.path)}: {entry.differs}")
     console.say(f"{counts['same']} are in OMERO as the ledger says, {counts['differs']} differ")
@@ -348,10 +326,6 @@ def _one_line(what: str) -> Iterator[Any]:
                 console.say(text)
 
         yield event
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
 if __name__ == "__main__":

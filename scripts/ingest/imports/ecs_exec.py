@@ -70,7 +70,7 @@ class ExecTransport:
             if self._put_in != arn:
                 self._channel.put(self._path, self._program)
                 self._put_in = arn
-            answer = self._channel.run(self._script(key, batch, arn))
+            answer = self._channel.run(self._script(key=key, batch=batch, task=arn))
         except Failed as fault:
             raise NotStarted(str(fault), passing=True) from fault
         except aws.ERRORS as error:
@@ -83,7 +83,7 @@ class ExecTransport:
             )
         return arn
 
-    def _script(self, key: str, batch: str, task: str) -> str:
+    def _script(self, *, key: str, batch: str, task: str) -> str:
         """The end of a session hangs up on every process that does not ignore it; `setsid` leaves its terminal."""
         environment = {
             "LEDGER_BATCH": batch,

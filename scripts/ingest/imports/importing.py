@@ -297,7 +297,7 @@ class Run:
                 return 0
             task = ""
         else:
-            self._ledger.note_task(key, token, task)
+            self._ledger.note_task(key, token, task=task)
         self._no_room_since = None
         self._open_keys[token] = batch.key
         size = sum(entry.size for entry in claimed)

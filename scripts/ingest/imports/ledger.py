@@ -280,7 +280,7 @@ class Ledger:
         when, given = "#batch = :batch and #state = :claimed", {"batch": batch, "claimed": CLAIMED}
         return self._update(key, values, when=when, given=given)
 
-    def note_task(self, key: str, batch: str, task: str) -> None:
+    def note_task(self, key: str, batch: str, *, task: str) -> None:
         """Keep which task does the job."""
         self._update(key, {"task": task}, when="#batch = :batch", given={"batch": batch})
 

@@ -79,7 +79,7 @@ def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Ev
     begun = time.monotonic()
     while True:
         try:
-            ledger.note_task(key, token, transport.start(key, token))
+            ledger.note_task(key, token, task=transport.start(key, token))
             return
         except NotStarted as fault:
             if not fault.passing or time.monotonic() - begun > ROOM_SECONDS:

@@ -5,7 +5,6 @@ What it makes is found again by names and tags, so that every command may be kil
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
 from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="Deliveries by SFTP: the endpoint (ensure, status, stop, start, teardown), its users, and a test.",
@@ -38,13 +38,9 @@ PublicKeyOption = Annotated[
 MOST_MIB = 256
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
 def _done(changes: Changes, as_json: bool, **more: Any) -> None:
     if as_json:
-        _print_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
+        write_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
 
 
 def ensure(site: SftpContext, changes: Changes) -> None:
@@ -85,7 +81,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     site = sftp_context(workspace)
     found = report.collect(site)
     if as_json:
-        _print_json(found)
+        write_json(found)
     else:
         _show(found)
     there = found["server"]
@@ -235,7 +231,7 @@ def user_show(name: NameArgument, workspace: WorkspaceOption = None, as_json: Js
     site = sftp_context(workspace)
     found = users.shown(site, users.known(site, server_of(site)["ServerId"], name))
     if as_json:
-        _print_json(found)
+        write_json(found)
         return
     access = "read only" if found["read_only"] else "may write"
     console.say(f"user {name}: home {found['home']}, uid {found['uid']}, gid {found['gid']}, {access}")
@@ -268,7 +264,7 @@ def user_list(
         for row in listed
     ]
     if as_json:
-        _print_json(rows)
+        write_json(rows)
         return
     table = Table("user", "access", "keys", box=None, pad_edge=False)
     for row in rows:
@@ -362,7 +358,7 @@ def try_command(
     else:
         console.say("The user may only read: nothing was delivered.")
     if as_json:
-        _print_json(result.data())
+        write_json(result.data())
 
 
 if __name__ == "__main__":

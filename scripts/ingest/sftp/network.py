@@ -40,7 +40,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
             lambda: security_groups.create(
                 ec2,
                 group_name(context),
-                context.deployment.parameter("network/vpc_id"),
+                vpc_id=context.deployment.parameter("network/vpc_id"),
                 description="Senders to the SFTP endpoint",
                 tags=context.tags,
             ),
@@ -59,7 +59,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
 
 def find_group(context: SftpContext, ec2: Any) -> Any:
     """The group as AWS describes it; None if there is none."""
-    return security_groups.find(ec2, group_name(context), context.deployment.parameter("network/vpc_id"))
+    return security_groups.find(ec2, group_name(context), vpc_id=context.deployment.parameter("network/vpc_id"))
 
 
 def _ensure_ingress(context: SftpContext, ec2: Any, group_id: str | None, rules: list[Any], changes: Changes) -> None:

@@ -5,8 +5,7 @@ Where on the file system a user is kept is the user's logical home: EFS takes no
 
 from __future__ import annotations
 
-from typing import Any
-
+from contract.policy import Statement, document, trust
 from scripts import aws
 from scripts.aws import roles
 from scripts.aws.roles import Role
@@ -26,11 +25,18 @@ def ensure(context: SftpContext, changes: Changes) -> None:
 
 def _role(context: SftpContext, *, read_only: bool) -> Role:
     what = "may read" if read_only else "may read and write"
+    actions = ("elasticfilesystem:ClientMount", *(() if read_only else ("elasticfilesystem:ClientWrite",)))
+    file_system = context.deployment.arn("elasticfilesystem", f"file-system/{context.file_system_id}")
     return Role(
         name=context.role_name(read_only=read_only),
-        trust=_trust(context),
+        # Transfer Family takes the role "in the context of a Transfer Family user ARN" (its user guide).
+        trust=trust(
+            "transfer.amazonaws.com",
+            account_id=context.deployment.workspace.account_id,
+            source_arn=context.deployment.arn("transfer", "user/*"),
+        ),
         policy_name=POLICY,
-        policy=_policy(context, read_only=read_only),
+        policy=document(Statement(sid="Files", actions=actions, resources=(file_system,))),
         allows=f"{what} on {context.file_system_id}",
         tags=context.tags,
     )
@@ -39,39 +45,9 @@ def _role(context: SftpContext, *, read_only: bool) -> Role:
 def remove(context: SftpContext, changes: Changes) -> None:
     """Take both away."""
     for read_only in (False, True):
-        roles.delete(context.deployment.client("iam"), context.role_name(read_only=read_only), POLICY, changes)
-
-
-def _trust(context: SftpContext) -> dict[str, Any]:
-    """Transfer Family takes the role "in the context of a Transfer Family user ARN" (its user guide)."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "transfer.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {
-                    "StringEquals": {"aws:SourceAccount": context.deployment.workspace.account_id},
-                    "ArnLike": {"aws:SourceArn": context.deployment.arn("transfer", "user/*")},
-                },
-            }
-        ],
-    }
-
-
-def _policy(context: SftpContext, *, read_only: bool) -> dict[str, Any]:
-    actions = ["elasticfilesystem:ClientMount", *([] if read_only else ["elasticfilesystem:ClientWrite"])]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": actions,
-                "Resource": context.deployment.arn("elasticfilesystem", f"file-system/{context.file_system_id}"),
-            }
-        ],
-    }
+        roles.delete(
+            context.deployment.client("iam"), context.role_name(read_only=read_only), changes, policy_name=POLICY
+        )
 
 
 def check_file_system(context: SftpContext) -> None:

@@ -278,7 +278,7 @@ def test_keeps_what_others_put_there() -> None:
     state.ensure(there)
     found = all_properties(there)
     sids = [row["Sid"] for row in json.loads(found["get_bucket_policy"]["Policy"])["Statement"]]
-    assert sids == ["Audit", "OmeroStateTlsOnly"]
+    assert sids == ["Audit", "DenyInsecureTransport"]
     assert [row["ID"] for row in found["get_bucket_lifecycle_configuration"]["Rules"]] == ["old", "omero-state"]
     assert {"Key": "Cost", "Value": "1"} in found["get_bucket_tagging"]["TagSet"]
     rules = found["get_bucket_encryption"]["ServerSideEncryptionConfiguration"]["Rules"]

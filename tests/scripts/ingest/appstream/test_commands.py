@@ -175,7 +175,7 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     ):
         assert part in err
     file.write_text("mail\nada@example.org\n")
-    assert "begins with the columns mail" in run("user", "import", str(file))[2]
+    assert "has the column 'mail'; allowed: email, first_name, last_name" in run("user", "import", str(file))[2]
     file.write_text("email\n")
     assert "has no line below its columns" in run("user", "import", str(file))[2]
     assert "cannot be read" in run("user", "import", str(tmp_path / "none.csv"))[2]

@@ -92,7 +92,7 @@ def ami(lab: Make, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_an_imported_life_killed_after_every_change(lab: Make, ami: str) -> None:
     def make_image(there: AppStreamContext) -> None:
-        image_scripts.import_ami(there, "insight-1", ami, application_path=package.JAVA)
+        image_scripts.import_ami(there, "insight-1", ami=ami, application_path=package.JAVA)
 
     made = with_kills(make_image, lab)
     assert "appstream:CreateImportedImage" in made
@@ -113,21 +113,21 @@ def test_an_import_that_fails_says_why_and_is_made_anew(lab: Make, ami: str) -> 
     run = {"application_path": package.JAVA}
     # The first call is AppStream's own check, which has no image to fail.
     with pytest.raises(Failed, match="the image insight-1 is FAILED: IMAGE_IMPORT_FAILURE: The AMI could not be"):
-        image_scripts.import_ami(lab(), "insight-1", ami, **run)
-    image_scripts.import_ami(lab(), "insight-1", ami, **run)
+        image_scripts.import_ami(lab(), "insight-1", ami=ami, **run)
+    image_scripts.import_ami(lab(), "insight-1", ami=ami, **run)
     (found,) = lab().client.describe_images(Names=["insight-1"])["Images"]
     assert found["State"] == "AVAILABLE"
     done = lab()
-    image_scripts.import_ami(done, "insight-1", ami, **run)
+    image_scripts.import_ami(done, "insight-1", ami=ami, **run)
     assert done.changes.sentences == []
 
 
 def test_an_ami_is_looked_at_before_anything_is_made(lab: Make) -> None:
     with pytest.raises(Refused, match=f"the AMI {AMI} is not in {REGION}"):
-        image_scripts.import_ami(lab(), "insight-1", AMI, application_path=package.JAVA)
+        image_scripts.import_ami(lab(), "insight-1", ami=AMI, application_path=package.JAVA)
     bad = good_ami()
     with pytest.raises(Refused, match=rf"does not import {bad.id}: .*TpmSupport is not set and not v2"):
-        image_scripts.import_ami(lab(), "insight-1", bad.id, application_path=package.JAVA)
+        image_scripts.import_ami(lab(), "insight-1", ami=bad.id, application_path=package.JAVA)
     assert inventory(lab()) == NOTHING
 
 

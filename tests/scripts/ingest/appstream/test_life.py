@@ -305,7 +305,7 @@ def test_the_bucket_lets_appstream_read_icons_without_a_condition(lab: Make) -> 
     assert "Condition" not in by_sid["Icons"]
     assert by_sid["Icons"]["Resource"].endswith("/icon.png")
     assert by_sid["Software"]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    assert by_sid["OnlyOverTls"]["Effect"] == "Deny"
+    assert by_sid["DenyInsecureTransport"]["Effect"] == "Deny"
 
 
 def test_gives_up_after_a_while(lab: Make, monkeypatch: pytest.MonkeyPatch) -> None:

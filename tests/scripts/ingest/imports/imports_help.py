@@ -17,7 +17,7 @@ from containers import BOOTSTRAP, package
 from containers.importer import entries
 from local_aws.stand_ins.omero.state import Server
 from scripts.ingest.deployment import DeployedWorkspace
-from scripts.ingest.imports.command import ImportContext
+from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ecs_task import TaskTransport
 from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger

@@ -18,6 +18,7 @@ from scripts.errors import Failed, Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import command as imports
 from scripts.ingest.imports import report, run_options, scan_report, sources
+from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ledger import Entry, Total
 from tests.conftest import workspace
 from tests.settings.test_topology import sections
@@ -75,7 +76,7 @@ def deployment(**changes: Any) -> DeployedWorkspace:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     def invoke(*words: str, found: tuple[Entry, ...] = tuple(HOSTILE)) -> Result:
-        at = imports.ImportContext(deployment(), Kept(*found))  # type: ignore[arg-type]
+        at = ImportContext(deployment(), Kept(*found))  # type: ignore[arg-type]
         monkeypatch.setattr(imports, "import_context", lambda _name: at)
         return CliRunner().invoke(imports.app, list(words))
 

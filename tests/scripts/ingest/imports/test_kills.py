@@ -26,7 +26,7 @@ from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
 from scripts.ingest.imports import ledger as ledger_module
 from scripts.ingest.imports.batches import Limits
-from scripts.ingest.imports.command import ImportContext
+from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
 from tests.local_aws.ecs_help import until

@@ -103,7 +103,7 @@ def test_a_scan_whose_runner_was_killed_is_waited_for_by_the_next(importing: Imp
     token = ledger.take(key, scan_of(importing), (), "killed")
     assert token
     ledger.ready(key, token, ())
-    ledger.note_task(key, token, transport.start(key, token))
+    ledger.note_task(key, token, task=transport.start(key, token))
     result = run_job(ledger, transport, scan_of(importing), key=key, event=lambda *_: None, poll_seconds=0.1)
     assert result["new"] == 1
     assert ledger.job(key) is None

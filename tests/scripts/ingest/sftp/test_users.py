@@ -229,8 +229,8 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
     assert run("user", "list", "--json").data == []
     for text, said in (
         ("name,kee\n", "has the column 'kee'; allowed: name, key"),
-        ("name\nalice\n", "needs the columns name and key"),
-        ("name,key\n", "has no user"),
+        ("name\nalice\n", "needs the column key or key_file"),
+        ("name,key\n", "has no line below its columns"),
         ("name,key\nalice,x,y\n", "there are more values than columns"),
         (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is that of alice too"),
     ):
