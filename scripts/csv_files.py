@@ -56,7 +56,7 @@ def read(path: Path, *, columns: Sequence[str], needed: Sequence[str]) -> list[R
             for row in reader
         ]
     except csv.Error as error:
-        raise Refused(f"{path}, line {reader.line_num}: not valid CSV: {error}; mend it there.") from None
+        raise Refused(f"{path}, line {reader.line_num + 1}: not valid CSV: {error}; mend it there.") from None
     if not found:
         raise Refused(f"{path} has no line below its columns; give one for each.")
     return found

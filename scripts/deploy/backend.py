@@ -100,8 +100,8 @@ def create_bucket(state: StateBackend) -> None:
 
 def create_table(state: StateBackend) -> None:
     """Start making the table, with all that can be said at once; `wait_for_table` waits for it."""
-    try:
-        state.dynamodb.create_table(
+    aws.read(
+        lambda: state.dynamodb.create_table(
             TableName=state.table,
             AttributeDefinitions=cast(Any, LOCK_KEY_TYPE),
             KeySchema=cast(Any, LOCK_KEY),
@@ -109,10 +109,9 @@ def create_table(state: StateBackend) -> None:
             SSESpecification={"Enabled": True},
             DeletionProtectionEnabled=True,
             Tags=aws.tag_list(TAGS),
-        )
-    except ClientError as error:
-        if aws.code_of(error) != "ResourceInUseException":  # a second run was faster
-            raise
+        ),
+        "ResourceInUseException",  # a second run was faster
+    )
 
 
 def wait_for_table(state: StateBackend) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from botocore.exceptions import ClientError
-
 from contract import names
 from contract.policy import Statement, document, trust
 from scripts import aws, console
@@ -19,6 +17,7 @@ from scripts.ingest.appstream.context import AppStreamContext, Json
 IMPORT_SECONDS = 4 * 3600
 MOST_GIB = 500
 POLICY_NAME = "import"
+NO_AMI = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
 
 def find(context: AppStreamContext, name: str) -> Json | None:
@@ -133,11 +132,10 @@ def _import_request(context: AppStreamContext, *, name: str, ami: str, role: str
 
 def _ask_aws(context: AppStreamContext, asked: Json) -> None:
     """AppStream's own check, which changes nothing."""
-    try:
-        context.retry(context.client.create_imported_image, "InvalidRoleException", **asked, DryRun=True)
-    except ClientError as error:
-        if aws.code_of(error) != "DryRunOperationException":
-            raise
+    aws.read(
+        lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked, DryRun=True),
+        "DryRunOperationException",
+    )
 
 
 def check_ami(context: AppStreamContext, ami: str) -> None:
@@ -146,12 +144,7 @@ def check_ami(context: AppStreamContext, ami: str) -> None:
     https://docs.aws.amazon.com/appstream2/latest/developerguide/import-image.html
     """
     ec2 = context.deployment.client("ec2")
-    try:
-        found = ec2.describe_images(ImageIds=[ami])["Images"]
-    except ClientError as error:
-        if not aws.code_of(error).startswith("InvalidAMIID"):
-            raise
-        found = []
+    found = aws.read(lambda: ec2.describe_images(ImageIds=[ami])["Images"], *NO_AMI)
     if not found:
         raise Refused(f"the AMI {ami} is not in {context.region}, or is not shared with this account; give another.")
     faults = ami_faults(found[0], context.deployment.workspace.account_id)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from contract import names
 from contract.policy import trust
 from scripts import aws
@@ -31,14 +29,11 @@ def check(context: AppStreamContext) -> None:
     """
     ec2, ids = context.deployment.client("ec2"), subnet_ids(context)
     vpc_id = context.deployment.parameter("network/vpc_id")
-    try:
-        subnets = ec2.describe_subnets(SubnetIds=ids)["Subnets"]
-    except ClientError as error:
-        if aws.code_of(error) != "InvalidSubnetID.NotFound":
-            raise
+    subnets = aws.read(lambda: ec2.describe_subnets(SubnetIds=ids)["Subnets"], "InvalidSubnetID.NotFound")
+    if subnets is None:
         raise Refused(
             f"one of the subnets {', '.join(ids)} is not in {context.region}; correct appstream.fleet.subnet_ids."
-        ) from error
+        )
     for subnet in subnets:
         if subnet["VpcId"] != vpc_id:
             raise Refused(

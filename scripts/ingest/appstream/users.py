@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from scripts import aws, console, csv_files
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import stack
@@ -108,12 +106,8 @@ def _create(context: AppStreamContext, person: Person, *, send_email: bool) -> N
         asked["MessageAction"] = "SUPPRESS"
 
     def creating() -> None:
-        try:
-            context.retry(context.client.create_user, **asked)
-        except ClientError as error:
-            # A call that was carried out and not answered is made again by boto3.
-            if aws.code_of(error) != "ResourceAlreadyExistsException":
-                raise
+        # A call that was carried out and not answered is made again by boto3.
+        aws.read(lambda: context.retry(context.client.create_user, **asked), "ResourceAlreadyExistsException")
 
     mail = ", and AWS writes to them" if send_email else ""
     context.changes.do(f"user {person.email}: added to the pool{mail}", creating)

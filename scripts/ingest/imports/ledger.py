@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
 from containers.importer import entries
 from containers.importer.batch import ATTEMPTS
 from containers.importer.entries import CLAIMED, FAILED, IMPORTING, PENDING, READY, SHARDS
@@ -25,6 +23,8 @@ from scripts import aws
 
 T = TypeVar("T")
 INDEX = "by_state"
+# DynamoDB's code for a condition that is not met: somebody was faster.
+NOT_MET = "ConditionalCheckFailedException"
 # Requests at a time. DynamoDB takes thousands; this machine's connections are the limit (botocore: 10 a client).
 THREADS = 10
 KEYS = 100
@@ -293,17 +293,16 @@ class Ledger:
 
     def drop(self, key: str, batch: str) -> None:
         """Remove a job whose filesets are all settled."""
-        try:
-            self._client.delete_item(
+        aws.read(
+            lambda: self._client.delete_item(
                 TableName=self._table,
                 Key={"id": {"S": key}},
                 ConditionExpression="#batch = :batch",
                 ExpressionAttributeNames={"#batch": "batch"},
                 ExpressionAttributeValues={":batch": {"S": batch}},
-            )
-        except ClientError as error:
-            if aws.code_of(error) != "ConditionalCheckFailedException":
-                raise
+            ),
+            NOT_MET,
+        )
 
     # DynamoDB
 
@@ -335,13 +334,7 @@ class Ledger:
     ) -> bool:
         """Change an item; False if the condition is not met, for somebody was faster."""
         arguments = entries.update(key, dict(values), remove=tuple(remove), when=when, given=dict(given or {}))
-        try:
-            self._client.update_item(TableName=self._table, **arguments)
-        except ClientError as error:
-            if aws.code_of(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return aws.read(lambda: self._client.update_item(TableName=self._table, **arguments), NOT_MET) is not None
 
 
 MOST_SLOTS = 50

@@ -17,7 +17,7 @@ from scripts.errors import Refused
 from scripts.rehearsal import existing as stand_ins
 from settings import Workspace
 from tests.scripts.deploy.state_help import ACCOUNT, answer, clean_environment
-from tests.scripts.deploy.state_help import state_backend as place_of_demo
+from tests.scripts.deploy.state_help import state_backend as state_of_demo
 
 install()
 
@@ -52,12 +52,12 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     with mock_aws():
         made = boto3.Session(region_name=REGION)
         stand_ins.make(made, workspace())
-        backend.create_bucket(place_of_demo())
+        backend.create_bucket(state_of_demo())
         yield made
 
 
 def state_backend(**changes: Any) -> StateBackend:
-    there = place_of_demo()
+    there = state_of_demo()
     return StateBackend(workspace=workspace(**changes), session=there.session, s3=there.s3, dynamodb=there.dynamodb)
 
 

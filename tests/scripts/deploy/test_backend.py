@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts.deploy import state
 from scripts.deploy.backend import StateBackend
 from scripts.errors import Refused
-from tests.scripts.deploy.state_help import NAME, all_properties, answer, clean_environment, s3_error, state_backend
+from tests.scripts.deploy.state_help import NAME, all_properties, answer, s3_error, state_backend
 
-dynamodb_gaps.install()
-s3_gaps.install()
-
-
-@pytest.fixture(autouse=True)
-def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clean_environment(monkeypatch)
-    with mock_aws():
-        yield
+pytestmark = pytest.mark.usefixtures("mocked_aws")
 
 
 def test_refuses_a_bucket_of_another_account() -> None:

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
 from local_aws.services import route53 as route53_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts.deploy import backend, preflight, state
 from scripts.errors import Refused
 from settings import SettingsError, Workspace
-from tests.scripts.deploy.state_help import NAME, answer, clean_environment, state_backend, workspace
+from tests.scripts.deploy.state_help import NAME, answer, state_backend, workspace
 
-dynamodb_gaps.install()
-s3_gaps.install()
 route53_gaps.install()
 
 
-@pytest.fixture(autouse=True)
-def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clean_environment(monkeypatch)
-    with mock_aws():
-        yield
+pytestmark = pytest.mark.usefixtures("mocked_aws")
 
 
 def select(monkeypatch: pytest.MonkeyPatch, chosen: Workspace | SettingsError) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts.deploy import backend, state
 from scripts.deploy.backend import StateBackend
 from scripts.errors import Failed
@@ -19,22 +16,15 @@ from tests.scripts.deploy.state_help import (
     NAME,
     all_properties,
     answer,
-    clean_environment,
     dynamodb_error,
     s3_error,
     state_backend,
 )
 
 ARN = f"arn:aws:s3:::{NAME}"
-dynamodb_gaps.install()
-s3_gaps.install()
 
 
-@pytest.fixture(autouse=True)
-def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    clean_environment(monkeypatch)
-    with mock_aws() as mock:
-        yield mock
+pytestmark = pytest.mark.usefixtures("mocked_aws")
 
 
 class Killed(BaseException):
@@ -146,7 +136,7 @@ def test_policy_uses_the_partition_of_the_region() -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_goes_on_after_a_kill_at_every_call(mocked: Any, after: bool) -> None:
+def test_goes_on_after_a_kill_at_every_call(mocked_aws: Any, after: bool) -> None:
     there = state_backend()
     calls = Calls(there)
     state.ensure(there)
@@ -155,8 +145,8 @@ def test_goes_on_after_a_kill_at_every_call(mocked: Any, after: bool) -> None:
     undisturbed = all_properties(there)
     assert total > 20
     for number in range(1, total + 1):
-        mocked.stop()
-        mocked.start()  # with an empty AWS
+        mocked_aws.stop()
+        mocked_aws.start()  # with an empty AWS
         calls.start(number, after=after)
         with pytest.raises(Killed):
             state.ensure(there)

@@ -7,32 +7,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts import console
 from scripts.deploy import state
 from scripts.deploy.backend import StateBackend
 from settings.load import ROOT
-from tests.scripts.deploy.state_help import NAME, clean_environment, state_backend
-
-dynamodb_gaps.install()
-s3_gaps.install()
+from tests.scripts.deploy.state_help import NAME, state_backend
 
 
 @pytest.fixture(autouse=True)
-def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clean_environment(monkeypatch)
+def _demo(monkeypatch: pytest.MonkeyPatch, mocked_aws: object) -> None:
     # The folder of workspaces is the project's: what its demo says is not the matter here.
     monkeypatch.setattr(state, "load", lambda name: state_backend().workspace)
-    with mock_aws():
-        yield
 
 
 @pytest.fixture

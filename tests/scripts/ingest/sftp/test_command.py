@@ -28,19 +28,6 @@ from tests.scripts.ingest.sftp.sftp_help import Killed, Ran, Stage, calls
 Run = Callable[..., Ran]
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path, "alice")
-
-
-@pytest.fixture
-def there(stage: Stage, run: Run, key: Path) -> Stage:
-    """An endpoint with the user alice."""
-    assert run("ensure").code == 0
-    assert run("user", "add", "alice", "--key", key.with_suffix(".pub")).code == 0
-    return stage
-
-
 def _test(there: Stage, run: Run, key: Path, *more: object, name: str = "alice") -> Ran:
     address = there.address
     where = ("--host", address["host"] or "127.0.0.1", "--port", address["port"] or 1)

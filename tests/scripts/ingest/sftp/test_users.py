@@ -27,13 +27,8 @@ READ = ("Get", "List", "Describe")
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path, "alice")
-
-
-@pytest.fixture
 def there(stage: Stage) -> Stage:
-    """With an endpoint."""
+    """An endpoint without users."""
     stage.ensure(**PUBLIC)
     return stage
 
