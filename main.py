@@ -22,25 +22,21 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     # cdktf takes seconds to import: a workspace that is refused should not wait for it.
     from cdktf import App  # noqa: PLC0415
 
+    from stacks.built import Built  # noqa: PLC0415
     from stacks.data import DataStack  # noqa: PLC0415
-    from stacks.datasync import DataSyncStack  # noqa: PLC0415
-    from stacks.file_gateway import FileGatewayStack  # noqa: PLC0415
+    from stacks.frontend import FrontendStack  # noqa: PLC0415
     from stacks.network import NetworkStack  # noqa: PLC0415
     from stacks.omero import OmeroStack  # noqa: PLC0415
-    from stacks.sftp import SftpStack  # noqa: PLC0415
-    from stacks.upload_host import UploadHostStack  # noqa: PLC0415
+    from stacks.sections import build_sections  # noqa: PLC0415
 
     app = App(outdir=outdir)
     network = NetworkStack(app, workspace)
-    data = DataStack(app, workspace, network)
-    gateway = FileGatewayStack(app, workspace, network, workspace.file_gateway) if workspace.file_gateway else None
-    omero = OmeroStack(app, workspace, network, data, gateway)
-    if workspace.upload_host:
-        UploadHostStack(app, workspace, workspace.upload_host, network, data, omero, gateway)
-    if workspace.datasync:
-        DataSyncStack(app, workspace, workspace.datasync, network, data, omero)
-    if workspace.sftp:
-        SftpStack(app, workspace, workspace.sftp, network, data, omero)
+    built = Built(
+        network=network, data=DataStack(app, workspace, network), frontend=FrontendStack(app, workspace, network)
+    )
+    build_sections(app, workspace, built, comes="before_omero")
+    built.omero = OmeroStack(app, workspace, built)
+    build_sections(app, workspace, built, comes="after_omero")
     app.synth()
 
 
@@ -60,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{table()}\n")
         return 0
     if arguments:
-        sys.stderr.write(f"error: {' '.join(arguments)} is no option of main.py; allowed: --list, or nothing.\n")
+        sys.stderr.write(f"error: main.py does not know {' '.join(arguments)}; allowed: --list, or nothing.\n")
         return 2
     try:
         workspace = load()

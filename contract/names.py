@@ -21,6 +21,7 @@ LIMITS = {
     "namespace": 1024,
     "vault": 50,
     "plan": 50,
+    "policy": 256,
     "db_group": 255,
     "cache": 40,
     "launch_template": 128,
@@ -47,11 +48,15 @@ def physical(service: str, workspace: str, role: str) -> str:
     Raises:
         ValueError: it is longer than the service takes.
     """
-    separator = "/" if service in ("secret", "log_group") else "-"
-    name = separator.join(("omero", workspace, role))
     if service == "log_group":
-        name = f"/{name}"
-    return _within(service, name)
+        return _within(service, f"{log_prefix(workspace)}/{role}")
+    separator = "/" if service == "secret" else "-"
+    return _within(service, separator.join(("omero", workspace, role)))
+
+
+def log_prefix(workspace: str) -> str:
+    """What the names of all log groups of a workspace begin with, before a slash."""
+    return f"/omero/{workspace}"
 
 
 def bucket(workspace: str, role: str, account_id: str, region: str) -> str:

@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from constructs import Construct
 
+from contract import names
 from modules.addresses import MAIN
 from modules.event_queue import filled_by, redrive_policy
 
@@ -43,7 +44,7 @@ class Arrivals(Construct):
         dead_letters = SqsQueue(
             self,
             "dead_letters",
-            name=f"{props.name}-dead-letters",
+            name=names.suffixed("queue", props.name, "-dead-letters"),
             message_retention_seconds=RETENTION_SECONDS,
             sqs_managed_sse_enabled=True,
         )

@@ -12,6 +12,8 @@ from cdktf_cdktf_provider_aws.appautoscaling_policy import (
 from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
 from constructs import Construct
 
+from contract import names
+
 # Percent of the tasks' CPU: room for a burst while a new task starts.
 CPU_PERCENT = 60
 SCALE_OUT_SECONDS = 60
@@ -54,7 +56,7 @@ class Autoscaling(Construct):
         AppautoscalingPolicy(
             self,
             "cpu",
-            name=f"{props.service_name}-cpu",
+            name=names.suffixed("policy", props.service_name, "-cpu"),
             policy_type="TargetTrackingScaling",
             service_namespace=target.service_namespace,
             scalable_dimension=target.scalable_dimension,

@@ -18,6 +18,7 @@ from cdktf_cdktf_provider_aws.lambda_event_source_mapping import LambdaEventSour
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 from constructs import Construct
 
+from contract import names
 from contract.policy import Statement
 from modules.event_queue import filled_by, redrive_policy
 from modules.function import Function, FunctionProps
@@ -51,7 +52,7 @@ class CacheRefresh(Construct):
         dead = SqsQueue(
             self,
             "dead_letters",
-            name=f"{props.name}-failed.fifo",
+            name=names.suffixed("queue", props.name, "-failed.fifo"),
             fifo_queue=True,
             message_retention_seconds=FOURTEEN_DAYS,
             sqs_managed_sse_enabled=True,
@@ -59,7 +60,7 @@ class CacheRefresh(Construct):
         queue = SqsQueue(
             self,
             "queue",
-            name=f"{props.name}.fifo",
+            name=names.suffixed("queue", props.name, ".fifo"),
             fifo_queue=True,
             content_based_deduplication=True,
             delay_seconds=DELAY_SECONDS,

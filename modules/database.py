@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 from constructs import Construct
 
+from contract import names
 from contract.policy import trust
 from modules.account import Account
 from modules.addresses import MAIN
@@ -71,7 +72,11 @@ class Database(Construct):
         group = SecurityGroup(
             self,
             "security_group",
-            SecurityGroupProps(name=f"{props.name}-postgres", description="OMERO database", vpc_id=props.vpc_id),
+            SecurityGroupProps(
+                name=names.suffixed("security_group", props.name, "-postgres"),
+                description="OMERO database",
+                vpc_id=props.vpc_id,
+            ),
         )
         subnets = DbSubnetGroup(
             self, "subnets", name=props.name, description="OMERO database", subnet_ids=list(props.subnet_ids)
@@ -79,7 +84,7 @@ class Database(Construct):
         parameters = DbParameterGroup(
             self,
             "parameters",
-            name=f"{props.name}-postgres{POSTGRES_MAJOR}",
+            name=names.suffixed("db_group", props.name, f"-postgres{POSTGRES_MAJOR}"),
             family=f"postgres{POSTGRES_MAJOR}",
             description="OMERO database: TLS forced, schema changes and slow statements logged",
             parameter=[
@@ -92,7 +97,7 @@ class Database(Construct):
         monitoring = IamRole(
             self,
             "monitoring_role",
-            name=f"{props.name}-monitoring",
+            name=names.suffixed("role", props.name, "-monitoring"),
             assume_role_policy=trust("monitoring.rds.amazonaws.com", account_id=props.account.id),
         )
         monitoring_policy = IamRolePolicyAttachment(
@@ -142,7 +147,7 @@ class Database(Construct):
             copy_tags_to_snapshot=True,
             deletion_protection=props.retain,
             skip_final_snapshot=not props.retain,
-            final_snapshot_identifier=f"{props.name}-final" if props.retain else None,
+            final_snapshot_identifier=names.suffixed("db_instance", props.name, "-final") if props.retain else None,
             enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=60,
             monitoring_role_arn=monitoring.arn,

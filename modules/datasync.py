@@ -29,11 +29,13 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from contract import names
+from contract.omero import GID, UID
 from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
+from modules.file_system import NFS_PORT, FileSystem
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps, connect
 
@@ -129,7 +131,7 @@ class DataSyncTask(Construct):
         role = IamRole(
             self,
             f"{purpose}_role",
-            name=f"{self._props.name}-{purpose.replace('_', '-')}",
+            name=names.suffixed("role", self._props.name, f"-{purpose.replace('_', '-')}"),
             assume_role_policy=trust(SERVICE, account_id=account.id, source_arn=account.arn("datasync", "*")),
         )
         return role.arn, IamRolePolicy(
@@ -154,12 +156,10 @@ class DataSyncTask(Construct):
             self,
             "access_point",
             file_system_id=file_system.id,
-            posix_user=EfsAccessPointPosixUser(uid=OMERO_UID, gid=OMERO_UID),
+            posix_user=EfsAccessPointPosixUser(uid=UID, gid=GID),
             root_directory=EfsAccessPointRootDirectory(
                 path=props.folder,
-                creation_info=EfsAccessPointRootDirectoryCreationInfo(
-                    owner_uid=OMERO_UID, owner_gid=OMERO_UID, permissions="0755"
-                ),
+                creation_info=EfsAccessPointRootDirectoryCreationInfo(owner_uid=UID, owner_gid=GID, permissions="0755"),
             ),
             tags={"Name": props.name},
         )

@@ -16,8 +16,9 @@ from cdktf_cdktf_provider_aws.efs_access_point import (
 )
 from constructs import Construct
 
+from contract.omero import GID, UID
 from contract.policy import Statement
-from modules.file_system import NFS_PORT, OMERO_UID, FileSystem
+from modules.file_system import NFS_PORT, FileSystem
 from modules.function import Function, FunctionProps, Mounted, VpcConfig
 from modules.security_group import connect
 
@@ -53,9 +54,7 @@ class DropArea(Construct):
             posix_user=EfsAccessPointPosixUser(uid=ROOT, gid=ROOT),
             root_directory=EfsAccessPointRootDirectory(
                 path=props.folder,
-                creation_info=EfsAccessPointRootDirectoryCreationInfo(
-                    owner_uid=OMERO_UID, owner_gid=OMERO_UID, permissions="0755"
-                ),
+                creation_info=EfsAccessPointRootDirectoryCreationInfo(owner_uid=UID, owner_gid=GID, permissions="0755"),
             ),
             tags={"Name": props.name},
         )

@@ -19,6 +19,7 @@ from cdktf_cdktf_provider_aws.storagegateway_gateway import StoragegatewayGatewa
 from cdktf_cdktf_provider_aws.volume_attachment import VolumeAttachment
 from constructs import Construct
 
+from contract import names
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
@@ -154,7 +155,7 @@ class FileGateway(Construct):
             self,
             "activation",
             GatewayActivationProps(
-                name=f"{props.name}-activation",
+                name=names.suffixed("function", props.name, "-activation"),
                 account=props.account,
                 address=instance.private_ip,
                 instance_id=instance.id,

@@ -14,10 +14,10 @@ from cdktf_cdktf_provider_aws.storagegateway_nfs_file_share import (
 )
 from constructs import Construct
 
+from contract.omero import GID, UID
 from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
-from modules.file_system import OMERO_UID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class FileShare(Construct):
             squash="RootSquash",
             # They hold for objects without an owner of their own, which all are that no gateway wrote.
             nfs_file_share_defaults=StoragegatewayNfsFileShareNfsFileShareDefaults(
-                owner_id=str(OMERO_UID), group_id=str(OMERO_UID), file_mode="0644", directory_mode="0755"
+                owner_id=str(UID), group_id=str(GID), file_mode="0644", directory_mode="0755"
             ),
             cache_attributes=StoragegatewayNfsFileShareCacheAttributes(
                 cache_stale_timeout_in_seconds=props.stale_timeout_seconds

@@ -17,6 +17,8 @@ from cdktf_cdktf_provider_aws.efs_file_system_policy import EfsFileSystemPolicy
 from cdktf_cdktf_provider_aws.efs_mount_target import EfsMountTarget
 from constructs import Construct
 
+from contract import names
+from contract.omero import DATA_DIR, UID
 from contract.policy import Statement, document
 from modules.account import Account
 from modules.addresses import MAIN
@@ -25,7 +27,6 @@ from modules.vpc import ZONES
 
 NFS_PORT = 2049
 # The user that OMERO's images run as (omero-server in openmicroscopy/omero-server).
-OMERO_UID = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,11 @@ class FileSystem(Construct):
         group = SecurityGroup(
             self,
             "security_group",
-            SecurityGroupProps(name=f"{props.name}-nfs", description="OMERO file system", vpc_id=props.vpc_id),
+            SecurityGroupProps(
+                name=names.suffixed("security_group", props.name, "-nfs"),
+                description="OMERO file system",
+                vpc_id=props.vpc_id,
+            ),
         )
         for zone, subnet_id in zip(ZONES, props.subnet_ids, strict=True):
             EfsMountTarget(
@@ -77,12 +82,10 @@ class FileSystem(Construct):
             self,
             "omero",
             file_system_id=file_system.id,
-            posix_user=EfsAccessPointPosixUser(uid=OMERO_UID, gid=OMERO_UID),
+            posix_user=EfsAccessPointPosixUser(uid=UID, gid=UID),
             root_directory=EfsAccessPointRootDirectory(
-                path="/OMERO",
-                creation_info=EfsAccessPointRootDirectoryCreationInfo(
-                    owner_uid=OMERO_UID, owner_gid=OMERO_UID, permissions="0755"
-                ),
+                path=DATA_DIR,
+                creation_info=EfsAccessPointRootDirectoryCreationInfo(owner_uid=UID, owner_gid=UID, permissions="0755"),
             ),
             tags={"Name": f"{props.name}-omero"},
         )

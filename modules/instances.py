@@ -22,6 +22,7 @@ from cdktf_cdktf_provider_aws.ecs_capacity_provider import (
 )
 from constructs import Construct
 
+from contract import names
 from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
@@ -59,11 +60,15 @@ class Instances(Construct):
             self,
             "security_group",
             SecurityGroupProps(
-                name=f"{props.name}-instances", description="Instances of OMERO.server", vpc_id=props.vpc_id
+                name=names.suffixed("security_group", props.name, "-instances"),
+                description="Instances of OMERO.server",
+                vpc_id=props.vpc_id,
             ),
         )
         self.security_group.allow_out_to_anywhere("https", port=443, description="ECS, images, Session Manager")
-        profile, policy = instance_profile(self, name=f"{props.name}-instance", statements=_statements(props))
+        profile, policy = instance_profile(
+            self, name=names.suffixed("role", props.name, "-instance"), statements=_statements(props)
+        )
         template = launch_template(
             self,
             LaunchTemplateProps(

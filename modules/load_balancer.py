@@ -18,6 +18,7 @@ from cdktf_cdktf_provider_aws.lb_target_group import (
 )
 from constructs import Construct
 
+from contract import names
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.container import Target
@@ -72,7 +73,9 @@ class LoadBalancer(Construct):
             self,
             "security_group",
             SecurityGroupProps(
-                name=f"{props.name}-balancer", description="OMERO.web load balancer", vpc_id=props.vpc_id
+                name=names.suffixed("security_group", props.name, "-balancer"),
+                description="OMERO.web load balancer",
+                vpc_id=props.vpc_id,
             ),
         )
         group.allow_in_from_cidrs("http", cidrs=props.cidrs, port=HTTP_PORT, description="OMERO.web over HTTP")

@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAc
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
 from constructs import Construct
 
+from contract import names
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.container import Target
@@ -40,7 +41,9 @@ class NetworkLoadBalancer(Construct):
             self,
             "security_group",
             SecurityGroupProps(
-                name=f"{props.name}-balancer", description="OMERO.server load balancer", vpc_id=props.vpc_id
+                name=names.suffixed("security_group", props.name, "-balancer"),
+                description="OMERO.server load balancer",
+                vpc_id=props.vpc_id,
             ),
         )
         balancer = Lb(
@@ -71,7 +74,7 @@ class NetworkLoadBalancer(Construct):
         target_group = LbTargetGroup(
             self,
             f"{role}_target_group",
-            name=f"{props.target_group_prefix}-{role}",
+            name=names.suffixed("target_group", props.target_group_prefix, f"-{role}"),
             vpc_id=props.vpc_id,
             port=port,
             protocol="TCP",

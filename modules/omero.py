@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from containers import BOOTSTRAP, package, script
+from contract.omero import DATA_DIR, SERVER_PORT, TRANSPORTS, WEB_PORT
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
 
-DATA_DIR = "/OMERO"
-SERVER_PORT = 4064
-# What a client may speak to the server, by the name of its transport in omero.client.icetransports.
-TRANSPORTS = {"ssl": SERVER_PORT, "tcp": 4063, "wss": 4066, "ws": 4065}
-WEB_PORT = 4080
 # Answers without asking the server, so that a server's restart does not take the web tasks down.
 WEB_HEALTH_PATH = "/index/"
 WEB_HEALTH_CODES = "200-302"

@@ -15,6 +15,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from contract import names
 from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.cluster import Cluster
@@ -112,7 +113,7 @@ def _role(
     role = IamRole(
         scope,
         f"{kind}_role",
-        name=f"{props.name}-{kind}",
+        name=names.suffixed("role", props.name, f"-{kind}"),
         assume_role_policy=trust(
             "ecs-tasks.amazonaws.com", account_id=props.account.id, source_arn=props.account.arn("ecs", "*")
         ),

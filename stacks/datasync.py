@@ -18,35 +18,25 @@ from modules.datasync import DataSyncTask, DataSyncTaskProps, ReportProps, Sourc
 from modules.function import Function, FunctionProps, call_at_a_rate
 from settings import Workspace
 from settings.datasync import DataSync
-from stacks.base import WorkspaceStack
-from stacks.data import DataStack
-from stacks.network import NetworkStack
-from stacks.omero import OmeroStack
+from stacks.built import Built
+from stacks.sections import SectionStack
 
 STARTER_SECONDS = 55
 
 
-class DataSyncStack(WorkspaceStack):
+class DataSyncStack(SectionStack):
     """Bucket, task, and what starts it when an object arrives; files that were copied stay when it goes.
 
     It comes after the stack `omero`, whose server is the first to mount /OMERO and has EFS make it as its own: what
     makes a folder below it first might leave /OMERO itself to root.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        workspace: Workspace,
-        settings: DataSync,
-        network: NetworkStack,
-        data: DataStack,
-        omero: OmeroStack,
-    ) -> None:
+    def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: DataSync) -> None:
         super().__init__(scope, "datasync", workspace)
-        self.add_dependency(omero)
+        self.add_dependency(built.omero)
         self._settings = settings
-        self._network = network
-        self._data = data
+        self._network = built.network
+        self._data = built.data
         self._name = names.physical("datasync_task", workspace.name, "datasync")
         self._log_group_name = names.physical("log_group", workspace.name, "datasync")
         # It encrypts no image; logs and reports name them.

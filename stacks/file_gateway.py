@@ -18,19 +18,17 @@ from modules.log_group import log_group
 from modules.vpc import ZONES
 from settings import Workspace
 from settings.file_gateway import FileGateway as FileGatewaySettings
-from stacks.base import WorkspaceStack
-from stacks.network import NetworkStack
+from stacks.built import Built
+from stacks.sections import SectionStack
 
 
-class FileGatewayStack(WorkspaceStack):
+class FileGatewayStack(SectionStack):
     """`address` and `bucket_name` are what servers mount; `security_group_id` guards the gateway's port 2049."""
 
-    def __init__(
-        self, scope: Construct, workspace: Workspace, network: NetworkStack, settings: FileGatewaySettings
-    ) -> None:
+    def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: FileGatewaySettings) -> None:
         super().__init__(scope, "file_gateway", workspace)
         self._settings = settings
-        self._network = network
+        self._network = built.network
         self._key_arn, self._log_key_arn = self._keys()
         bucket_name, bucket_arn = self._bucket()
         gateway = self._gateway()
@@ -74,7 +72,7 @@ class FileGatewayStack(WorkspaceStack):
 
     def _keys(self) -> tuple[str, str]:
         """The key of images, and that of logs: the same, unless that of images was there already."""
-        workspace, logs = self.workspace, f"/omero/{self.workspace.name}/"
+        workspace, logs = self.workspace, f"{names.log_prefix(self.workspace.name)}/"
         if existing := workspace.data.key_arn:
             return existing, self.key("the File Gateway's logs", retain=False, logs_prefix=logs).arn
         own = self.key("images in the File Gateway's bucket", retain=workspace.retain, logs_prefix=logs).arn

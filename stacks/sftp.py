@@ -15,30 +15,21 @@ from modules.drop_area import DropArea, DropAreaProps
 from modules.function import VpcConfig
 from settings import Workspace
 from settings.sftp import Sftp
-from stacks.base import WorkspaceStack
-from stacks.data import DataStack
-from stacks.network import NetworkStack
-from stacks.omero import OmeroStack
+from stacks.built import Built
+from stacks.sections import SectionStack
 
 
-class SftpStack(WorkspaceStack):
+class SftpStack(SectionStack):
     """Of a workspace with the section `sftp`; files that were delivered stay when it goes.
 
     It comes after the stack `omero`, whose server is the first to mount /OMERO and has EFS make it as its own: what
     makes a folder below it first might leave /OMERO itself to root.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        workspace: Workspace,
-        settings: Sftp,
-        network: NetworkStack,
-        data: DataStack,
-        omero: OmeroStack,
-    ) -> None:
+    def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: Sftp) -> None:
         super().__init__(scope, "sftp", workspace)
-        self.add_dependency(omero)
+        self.add_dependency(built.omero)
+        vpc = built.network.vpc
         log_group_name = names.physical("log_group", workspace.name, "sftp")
         # It encrypts no image; logs name them.
         key = self.key("logs and alarms of SFTP", retain=False, logs_prefix=log_group_name, services=PUBLISHERS)
@@ -48,8 +39,8 @@ class SftpStack(WorkspaceStack):
             DropAreaProps(
                 name=names.physical("function", workspace.name, "sftp-folders"),
                 folder=settings.folder,
-                file_system=data.file_system,
-                vpc_config=VpcConfig(vpc_id=network.vpc.id, subnet_ids=network.vpc.private_subnet_ids),
+                file_system=built.data.file_system,
+                vpc_config=VpcConfig(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
                 log_group_name=f"{log_group_name}-folders",
                 log_retention_days=settings.log_retention_days,
                 key_arn=key.arn,

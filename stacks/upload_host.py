@@ -5,35 +5,24 @@ from __future__ import annotations
 from constructs import Construct
 
 from contract import names
+from contract.omero import SERVER_PORT
 from contract.sections.upload_host import UploadHost as Outputs
 from modules.file_system import NFS_PORT
-from modules.omero import SERVER_PORT
 from modules.security_group import connect
 from modules.upload_host import Source, UploadHost, UploadHostProps
 from settings import Workspace
 from settings.upload_host import UploadHost as UploadHostSettings
-from stacks.base import WorkspaceStack
-from stacks.data import DataStack
-from stacks.file_gateway import FileGatewayStack
-from stacks.network import NetworkStack
-from stacks.omero import OmeroStack
+from stacks.built import Built
+from stacks.sections import SectionStack
 from stacks.shares import share_of
 
 
-class UploadHostStack(WorkspaceStack):
+class UploadHostStack(SectionStack):
     """Of a workspace with the section `upload_host`."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        workspace: Workspace,
-        settings: UploadHostSettings,
-        network: NetworkStack,
-        data: DataStack,
-        omero: OmeroStack,
-        file_gateway: FileGatewayStack | None = None,
-    ) -> None:
+    def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: UploadHostSettings) -> None:
         super().__init__(scope, "upload_host", workspace)
+        data, vpc = built.data, built.network.vpc
         log_group_name = names.physical("log_group", workspace.name, "upload-host")
         name = names.physical("launch_template", workspace.name, "upload-host")
         # It encrypts no image and no metadata.
@@ -44,8 +33,8 @@ class UploadHostStack(WorkspaceStack):
             UploadHostProps(
                 name=name,
                 account=self.account,
-                vpc_id=network.vpc.id,
-                subnet_ids=network.vpc.private_subnet_ids,
+                vpc_id=vpc.id,
+                subnet_ids=vpc.private_subnet_ids,
                 instance_type=settings.instance_type,
                 count=settings.count,
                 volume_gib=settings.volume_gib,
@@ -57,8 +46,8 @@ class UploadHostStack(WorkspaceStack):
                 file_system_arn=data.file_system.arn,
                 access_point_id=data.file_system.access_point_id,
                 access_point_arn=data.file_system.access_point_arn,
-                share=share_of(workspace, file_gateway),
-                server_host=omero.server.host,
+                share=share_of(workspace, "upload_hosts", built.file_gateway),
+                server_host=built.omero.server.host,
                 importer_version=settings.importer_version,
                 importer_sha256=settings.importer_sha256 or "",
                 ice_wheel_sha256=settings.ice_wheel_sha256 or "",
@@ -68,18 +57,18 @@ class UploadHostStack(WorkspaceStack):
                 tags=self.tags,
             ),
         )
-        self._connect(data, omero, file_gateway)
+        self._connect(built)
         self._publish()
 
-    def _connect(self, data: DataStack, omero: OmeroStack, file_gateway: FileGatewayStack | None) -> None:
+    def _connect(self, built: Built) -> None:
         """The ways go with this stack; the other stacks' groups stay as they are."""
         hosts = self.host.security_group.id
         ways = [
-            ("host_to_file_system", data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
-            ("host_to_server", omero.server.security_group_id, SERVER_PORT, "OMERO over TLS"),
+            ("host_to_file_system", built.data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
+            ("host_to_server", built.omero.server.security_group_id, SERVER_PORT, "OMERO over TLS"),
         ]
-        if file_gateway:
-            ways.append(("host_to_share", file_gateway.security_group_id, NFS_PORT, "NFS"))
+        if built.file_gateway:
+            ways.append(("host_to_share", built.file_gateway.security_group_id, NFS_PORT, "NFS"))
         for id_, target, port, description in ways:
             connect(self, id_, source_id=hosts, target_id=target, port=port, description=description)
         if share := self.workspace.share:

@@ -1,0 +1,111 @@
+"""What the services of OMERO have in common: where they run, and how a task or a service is made there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf import ITerraformDependable
+
+from contract import names
+from contract.policy import Statement
+from modules.cluster import Cluster
+from modules.container import Container, Deployment, Target
+from modules.instances import Instances
+from modules.ledger import use_statements
+from modules.service import Service, ServiceProps
+from modules.task import TaskProps
+from settings import Workspace
+from stacks.base import WorkspaceStack
+from stacks.data import DataStack
+from stacks.frontend import FrontendStack
+from stacks.network import NetworkStack
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSize:
+    """CPU units (1,024 are one vCPU) and MiB of memory of a task."""
+
+    cpu: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceContext:
+    """The stack `omero` as its services see it. `instances` are None where everything runs on Fargate.
+
+    `log_key_arn` encrypts logs.
+    """
+
+    stack: WorkspaceStack
+    network: NetworkStack
+    data: DataStack
+    frontend: FrontendStack
+    cluster: Cluster
+    instances: Instances | None
+    log_key_arn: str
+
+    @property
+    def workspace(self) -> Workspace:
+        """The stack's settings."""
+        return self.stack.workspace
+
+    @property
+    def importer_password_arn(self) -> str:
+        """The secret with the password of the OMERO user that imports."""
+        return self.workspace.omero.importer.password_arn or self.data.root_password.arn
+
+    def ledger_statements(self) -> Sequence[Statement]:
+        """Importers record what they did themselves, in tasks of their own and in the server's container."""
+        return use_statements(arn=self.data.ledger.arn, key_arn=self.data.key_arn, account=self.stack.account)
+
+    def task(
+        self,
+        role: str,
+        container: Container,
+        size: TaskSize,
+        *,
+        first: Sequence[Container] = (),
+        on_instances: bool = False,
+        statements: Sequence[Statement] = (),
+    ) -> TaskProps:
+        """A task that plays `role`, on the instances if there are any and it asks for them."""
+        workspace = self.workspace
+        return TaskProps(
+            name=names.physical("service", workspace.name, role),
+            account=self.stack.account,
+            cluster=self.cluster,
+            container=container,
+            first=first,
+            capacity_provider=self.instances.capacity_provider if on_instances and self.instances else None,
+            cpu=size.cpu,
+            memory_mib=size.memory_mib,
+            vpc_id=self.network.vpc.id,
+            secrets_key_arn=self.data.key_arn,
+            log_group_name=names.physical("log_group", workspace.name, role),
+            log_retention_days=workspace.omero.log_retention_days,
+            log_key_arn=self.log_key_arn,
+            statements=statements,
+        )
+
+    def service(
+        self,
+        task: TaskProps,
+        role: str,
+        deployment: Deployment,
+        *,
+        targets: Sequence[Target] = (),
+        wait_for: Sequence[ITerraformDependable] = (),
+    ) -> Service:
+        """A service of such tasks, behind the balancer of `targets`."""
+        return Service(
+            self.stack,
+            role.replace("-", "_"),
+            ServiceProps(
+                task=task,
+                deployment=deployment,
+                subnet_ids=self.network.vpc.private_subnet_ids,
+                targets=targets,
+                wait_for=wait_for,
+            ),
+        )

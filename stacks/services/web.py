@@ -1,0 +1,44 @@
+"""OMERO.web: equal tasks behind the balancer of the stack `frontend`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from modules.autoscaling import Autoscaling, AutoscalingProps
+from modules.container import Deployment
+from modules.omero import web_container
+from modules.service import Service
+from stacks.services.context import ServiceContext, TaskSize
+
+
+def web_service(context: ServiceContext, hosts: Mapping[str, str]) -> Service:
+    """The web service. `hosts` are the servers that people may log in to, by the name that they see."""
+    workspace, frontend = context.workspace, context.frontend
+    settings = workspace.omero.web
+    container = web_container(
+        image=settings.image,
+        servers=hosts,
+        secret_key_arn=context.data.web_secret_key.arn,
+        sessions_url=frontend.sessions.url if frontend.sessions else None,
+        domain_name=workspace.tls.domain_name if workspace.tls else None,
+    )
+    rolling = Deployment(
+        count=settings.count,
+        minimum_percent=100,
+        maximum_percent=200,
+        scaled=settings.max_count is not None,
+    )
+    size = TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib)
+    web = context.service(context.task("web", container, size), "web", rolling, targets=frontend.web.targets)
+    if settings.max_count is not None:
+        Autoscaling(
+            context.stack,
+            "web_scaling",
+            AutoscalingProps(
+                cluster_name=context.cluster.name,
+                service_name=web.name,
+                minimum=settings.count,
+                maximum=settings.max_count,
+            ),
+        )
+    return web
