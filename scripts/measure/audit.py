@@ -34,7 +34,7 @@ COMMENT_KEY = "checkov_skips"
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, kw_only=True)
 class Finding:
     """A check that a block of a stack does not pass; `block` is its name in Terraform, without the type."""
 
@@ -46,7 +46,7 @@ class Finding:
         return f"{self.check} {self.stack}/{self.block}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What checkov found in a workspace. `title` maps a check to what it asks for."""
 

@@ -210,7 +210,7 @@ def user_add(
     """Add somebody to the user pool, and let them see the stack. AWS writes to them how to log in."""
     with _place(workspace, dry_run=dry_run) as place:
         _check_stack(place)
-        people.add(place, [Person(email, first_name, last_name)], send_email=not no_email)
+        people.add(place, [Person(email=email, first_name=first_name, last_name=last_name)], send_email=not no_email)
         place.changes.say_if_none(f"{email} is in the pool and sees the stack {place.name}")
 
 

@@ -39,7 +39,7 @@ def ensure(context: AppStreamContext, *, restart: bool = False, start: bool = Tr
     if packed:
         application.remove_old(context, packed)
     if context.settings.users:
-        users.add(context, [Person(email) for email in context.settings.users], send_email=send_email)
+        users.add(context, [Person(email=email) for email in context.settings.users], send_email=send_email)
     context.changes.say_if_none(f"AppStream of workspace {context.workspace} is as it shall be")
 
 

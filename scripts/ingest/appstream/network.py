@@ -119,7 +119,7 @@ def ensure_group(context: AppStreamContext) -> str:
     ec2, name = context.deployment.client("ec2"), group_name(context)
     group = find_group(context)
     if group is None:
-        context.changes.do(
+        group = context.changes.do(
             f"security group {name}: created",
             lambda: security_groups.create(
                 ec2,
@@ -129,8 +129,7 @@ def ensure_group(context: AppStreamContext) -> str:
                 tags={**context.tags, "Name": name},
             ),
         )
-        group = find_group(context)
-        if group is None:
+        if group is None:  # a dry run
             context.changes.do(f"security group {name}: its ways out, and OMERO's way in", lambda: None)
             return "sg-(planned)"
     _ensure_egress(context, ec2, group)

@@ -21,7 +21,7 @@ _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _NAME = r"[A-Za-z0-9_\-\s]*"  # AppStream's own rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """Someone who shall see the stack. First and last name may be empty."""
 
@@ -50,7 +50,7 @@ def read(path: Path) -> list[Person]:
         Refused: the file cannot be used; all of its faults at once, one a line.
     """
     rows = csv_files.read(path, columns=COLUMNS, needed=("email",))
-    people = [Person(*(row.values.get(name, "") for name in COLUMNS)) for row in rows]
+    people = [Person(**row.values) for row in rows]
     faults = [f"{row.where}: {fault}" for row, person in zip(rows, people, strict=True) for fault in person.faults()]
     faults += [f"{path}: {fault}" for fault in _twice(people)]
     faults += [f"{row.where}: {csv_files.MORE}" for row in rows if row.has_more]

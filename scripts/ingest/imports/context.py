@@ -9,7 +9,7 @@ from scripts.ingest.imports.ecs_task import TaskTransport, Transport
 from scripts.ingest.imports.ledger import Ledger
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportContext:
     """A workspace with its ledger, and how containers are started there."""
 
@@ -29,4 +29,4 @@ def import_context(workspace: str | None) -> ImportContext:
     """The deployed workspace of that name, by default the selected one, with its ledger."""
     deployment = deployed_workspace(workspace)
     client = deployment.client("dynamodb", patient=True)
-    return ImportContext(deployment, Ledger(client, deployment.parameter("data/ledger_table_name")))
+    return ImportContext(deployment=deployment, ledger=Ledger(client, deployment.parameter("data/ledger_table_name")))

@@ -33,8 +33,8 @@ def run_job(
         if own := _taken(ledger, work, key=key, ids=ids):
             try:
                 ledger.ready(key, own, ids)
-                _start(ledger, transport, key, own, event, poll_seconds)
-                result = _result(ledger, transport, key, own, event, poll_seconds)
+                _start(ledger, transport, key=key, token=own, event=event, poll_seconds=poll_seconds)
+                result = _result(ledger, transport, key=key, token=own, event=event, poll_seconds=poll_seconds)
             finally:
                 ledger.drop(key, own)
         else:
@@ -75,7 +75,7 @@ def _of_another(
     return None
 
 
-def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float) -> None:
+def _start(ledger: Ledger, transport: Transport, *, key: str, token: str, event: Event, poll_seconds: float) -> None:
     begun = time.monotonic()
     while True:
         try:
@@ -89,7 +89,7 @@ def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Ev
 
 
 def _result(
-    ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float
+    ledger: Ledger, transport: Transport, *, key: str, token: str, event: Event, poll_seconds: float
 ) -> dict[str, Any]:
     ended: Ended | None = None
     beats = Heartbeats()

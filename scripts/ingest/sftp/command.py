@@ -311,7 +311,7 @@ def key_remove(
     """Take a key away from a sender."""
     site = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
-        users.remove_key(site, server_of(site)["ServerId"], name, key, changes)
+        users.remove_key(site, server_of(site)["ServerId"], name, changes, key=key)
     _done(changes, as_json)
 
 

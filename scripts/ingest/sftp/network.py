@@ -35,7 +35,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
     ec2 = context.deployment.client("ec2")
     group = find_group(context, ec2)
     if group is None:
-        changes.do(
+        group = changes.do(
             f"security group {group_name(context)}: made",
             lambda: security_groups.create(
                 ec2,
@@ -45,7 +45,6 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
                 tags=context.tags,
             ),
         )
-        group = None if changes.dry_run else find_group(context, ec2)
     rules = group["IpPermissions"] if group else []
     id_ = group["GroupId"] if group else None
     _ensure_ingress(context, ec2, id_, rules, changes)

@@ -87,7 +87,10 @@ def _cost(context: SftpContext, server_id: str, addresses: int, now: datetime) -
     made = min((row["DateImported"] for row in rows), default=month)
     since = max(month, made)
     hours = max(0.0, (now - since).total_seconds() / 3600)
-    bytes_ = {metric: _bytes(context, server_id, metric, month, now) for metric in ("BytesIn", "BytesOut")}
+    bytes_ = {
+        metric: _bytes(context, server_id=server_id, metric=metric, since=month, until=now)
+        for metric in ("BytesIn", "BytesOut")
+    }
     gigabytes = sum(bytes_.values()) / GB
     total = hours * (PER_HOUR + addresses * PER_ADDRESS_HOUR) + gigabytes * PER_GB
     return {
@@ -100,7 +103,7 @@ def _cost(context: SftpContext, server_id: str, addresses: int, now: datetime) -
     }
 
 
-def _bytes(context: SftpContext, server_id: str, metric: str, since: datetime, until: datetime) -> float:
+def _bytes(context: SftpContext, *, server_id: str, metric: str, since: datetime, until: datetime) -> float:
     answer = context.deployment.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Transfer",
         MetricName=metric,

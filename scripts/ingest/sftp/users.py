@@ -240,7 +240,7 @@ def add_key(context: SftpContext, server_id: str, name: str, key: PublicKey, cha
     )
 
 
-def remove_key(context: SftpContext, server_id: str, name: str, key: str, changes: Changes) -> None:
+def remove_key(context: SftpContext, server_id: str, name: str, changes: Changes, *, key: str) -> None:
     """Take a key away, by its id or fingerprint.
 
     Raises:

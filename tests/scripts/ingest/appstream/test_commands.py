@@ -210,7 +210,7 @@ def test_somebody_of_another_stack_stays_in_the_pool(run: Run, lab: Make) -> Non
 def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
     run("stack", "ensure")
     FAULTS.add("BatchAssociateUserStack", "DIRECTORY_NOT_FOUND")
-    people = [Person("ada@example.org"), Person("bob@example.org")]
+    people = [Person(email="ada@example.org"), Person(email="bob@example.org")]
     with pytest.raises(Failed, match=r"did not take 1 of 2 users: ada@example\.org \(DIRECTORY_NOT_FOUND"):
         users.add(lab(), people)
     assert users.members(lab()) == ["bob@example.org"]
@@ -220,7 +220,7 @@ def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
 
 def test_people_are_added_and_removed_across_kills(run: Run, lab: Make) -> None:
     run("stack", "ensure")
-    people = [Person("ada@example.org"), Person("bob@example.org")]
+    people = [Person(email="ada@example.org"), Person(email="bob@example.org")]
     with_kills(lambda appstream_context: users.add(appstream_context, people), lab)
     assert users.members(lab()) == ["ada@example.org", "bob@example.org"]
 

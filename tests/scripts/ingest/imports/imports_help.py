@@ -47,7 +47,7 @@ class Importing:
 
     @property
     def import_context(self) -> ImportContext:
-        return ImportContext(self.deployment, self.ledger)
+        return ImportContext(deployment=self.deployment, ledger=self.ledger)
 
     def transport(self) -> TaskTransport:
         return TaskTransport(self.deployment)

@@ -76,7 +76,7 @@ def deployment(**changes: Any) -> DeployedWorkspace:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     def invoke(*words: str, found: tuple[Entry, ...] = tuple(HOSTILE)) -> Result:
-        at = ImportContext(deployment(), Kept(*found))  # type: ignore[arg-type]
+        at = ImportContext(deployment=deployment(), ledger=Kept(*found))  # type: ignore[arg-type]
         monkeypatch.setattr(imports, "import_context", lambda _name: at)
         return CliRunner().invoke(imports.app, list(words))
 

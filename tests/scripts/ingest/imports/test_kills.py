@@ -65,7 +65,8 @@ def _run(importing: Importing, way: str, parallel: int, filesets: int) -> None:
         parameters=importing.deployment.parameters,
     )
     import_context = ImportContext(
-        deployment, Ledger(deployment.client("dynamodb"), deployment.parameter("data/ledger_table_name"))
+        deployment=deployment,
+        ledger=Ledger(deployment.client("dynamodb"), deployment.parameter("data/ledger_table_name")),
     )
     wanted = ImportOptions(**{**QUICK, **CALM, "parallel": parallel, "limits": Limits(filesets=filesets)})
     try:
