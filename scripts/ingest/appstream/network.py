@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from contract import names
+from contract.omero import SERVER_PORT
 from contract.policy import trust
 from scripts import aws
 from scripts.aws import security_groups
 from scripts.errors import Refused
 from scripts.ingest.appstream.context import AppStreamContext, Json
 
-SERVER_PORT = 4064
 ANYWHERE = "0.0.0.0/0"
 SERVICE_ROLE = "AmazonAppStreamServiceAccess"
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
+from contract.omero import DATA_DIR
 from scripts import console
 from scripts.errors import Failed, Refused
 from scripts.ingest.deployment import deployed_workspace
@@ -75,7 +76,7 @@ def scan_command(
     work = {
         "do": "scan",
         "path": root.hex(),
-        "data_dir": sources.DATA_DIR,
+        "data_dir": DATA_DIR,
         "settle_seconds": settle,
         "checksum": checksum,
         "who": who(),

@@ -13,13 +13,13 @@ import time
 
 from containers import BOOTSTRAP, package
 from containers.importer.entries import RUNNING
+from contract.omero import DATA_DIR
 from scripts import aws
 from scripts.errors import Failed
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.ecs_task import Ended, NotStarted
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.ingest.imports.ledger import JobItem
-from scripts.ingest.imports.sources import DATA_DIR
 
 # What may go wrong with a session: nothing can be told of the program then.
 FAULTS: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)

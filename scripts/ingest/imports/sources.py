@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from contract.omero import DATA_DIR
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 
-DATA_DIR = "/OMERO"
 TRANSFERS = ("ln_s", "ln", "cp", "upload")
 LINKS = ("ln_s", "ln")
 REMOVING = ("upload_rm", "ln_rm", "cp_rm")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contract import omero
 from scripts.errors import Failed, Refused
 from scripts.ingest.sftp.context import SftpContext
 
-OMERO_GID = 1000
 # A call answers well within the 60 s that a client waits, also where it has to mount the file system first.
 AT_A_TIME = 250
 
@@ -62,7 +62,7 @@ def _call(context: SftpContext, folders: Sequence[Folder], *, look_only: bool) -
     client, answers = context.deployment.client("lambda", patient=True), []
     for begin in range(0, len(folders), AT_A_TIME):
         asked = [
-            {"path": folder.path, "uid": folder.uid, "gid": OMERO_GID} for folder in folders[begin : begin + AT_A_TIME]
+            {"path": folder.path, "uid": folder.uid, "gid": omero.GID} for folder in folders[begin : begin + AT_A_TIME]
         ]
         answer = client.invoke(
             FunctionName=name, Payload=json.dumps({"folders": asked, "look_only": look_only}).encode()

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from contract import omero
 from scripts import csv_files
 from scripts.csv_files import Row
 from scripts.errors import Refused
 from scripts.ingest.sftp import keys, users
 from scripts.ingest.sftp.context import SftpContext
-from scripts.ingest.sftp.users import OMERO_UID, User
+from scripts.ingest.sftp.users import User
 
 COLUMNS = ("name", "key", "key_file", "home", "uid", "read_only")
 YES, NO = ("yes", "true", "1"), ("", "no", "false", "0")
@@ -61,7 +62,7 @@ def _user(context: SftpContext, row: Row, folder: Path) -> User:
     if bool(text) == bool(file):
         raise Refused("give either key or key_file.")
     key = keys.parse(text, row.where) if text else keys.read(folder / file)
-    uid, read_only = value.get("uid") or str(OMERO_UID), value.get("read_only", "").lower()
+    uid, read_only = value.get("uid") or str(omero.UID), value.get("read_only", "").lower()
     if not uid.isascii() or not uid.isdigit():
         raise Refused(f"the uid {uid!r} is no number.")
     if read_only not in YES + NO:

@@ -9,19 +9,18 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import omero
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Refused
 from scripts.ingest.sftp import folders, keys
 from scripts.ingest.sftp.context import SftpContext, missing_is_none
-from scripts.ingest.sftp.folders import OMERO_GID, Folder
+from scripts.ingest.sftp.folders import Folder
 from scripts.ingest.sftp.keys import PublicKey
 
 # As in the API's model of CreateUser.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{2,99}")
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
-OMERO_UID = 1000
-"""OMERO.server's own: it may then import by every kind of transfer, hard links among them."""
 MOST_UID = 2**32 - 2
 MOST_HOME = 500
 MOST_KEYS = 10
@@ -29,11 +28,14 @@ MOST_KEYS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """As somebody wants it. `home` is below the drop area."""
+    """As somebody wants it. `home` is below the drop area.
+
+    The default uid is OMERO.server's own: it may then import by every kind of transfer, hard links among them.
+    """
 
     name: str
     home: str
-    uid: int = OMERO_UID
+    uid: int = omero.UID
     read_only: bool = False
     keys: tuple[PublicKey, ...] = field(default=())
 
@@ -49,7 +51,7 @@ def requested(
     key: PublicKey,
     *,
     home: str | None = None,
-    uid: int = OMERO_UID,
+    uid: int = omero.UID,
     read_only: bool = False,
 ) -> User:
     """A user as asked for.
@@ -64,7 +66,7 @@ def requested(
         )
     if not 1 <= uid <= MOST_UID:
         raise Refused(
-            f"the uid {uid} is not allowed: give 1 to {MOST_UID} (0 is root), or leave it out for {OMERO_UID}."
+            f"the uid {uid} is not allowed: give 1 to {MOST_UID} (0 is root), or leave it out for {omero.UID}."
         )
     return User(
         name=name, home=_home(context, name if home is None else home), uid=uid, read_only=read_only, keys=(key,)
@@ -195,7 +197,7 @@ def _as_asked(context: SftpContext, user: User) -> dict[str, Any]:
         "Role": context.role_arn(read_only=user.read_only),
         "HomeDirectoryType": "LOGICAL",
         "HomeDirectoryMappings": [{"Entry": "/", "Target": target}],
-        "PosixProfile": {"Uid": user.uid, "Gid": OMERO_GID},
+        "PosixProfile": {"Uid": user.uid, "Gid": omero.GID},
     }
 
 
