@@ -19,7 +19,7 @@ from constructs import Construct
 from contract.omero import GID, UID
 from contract.policy import Statement
 from modules.file_system import NFS_PORT, FileSystem
-from modules.function import Function, FunctionProps, Mounted, Place
+from modules.function import Function, FunctionProps, Mounted, VpcConfig
 from modules.security_group import connect
 
 MOUNT_PATH = "/mnt/drop"
@@ -35,7 +35,7 @@ class DropAreaProps:
     name: str
     folder: str
     file_system: FileSystem
-    place: Place
+    vpc_config: VpcConfig
     log_group_name: str
     log_retention_days: int
     key_arn: str
@@ -71,11 +71,11 @@ class DropArea(Construct):
                 log_group_name=props.log_group_name,
                 log_retention_days=props.log_retention_days,
                 key_arn=props.key_arn,
-                place=props.place,
+                vpc_config=props.vpc_config,
                 mounted=Mounted(access_point_arn=point.arn, path=MOUNT_PATH),
             ),
         )
-        assert function.security_group is not None  # noqa: S101 - it has a place
+        assert function.security_group is not None  # noqa: S101 - it has a vpc_config
         connect(
             self,
             "nfs",

@@ -23,7 +23,7 @@ from contract import names
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.function import Place
+from modules.function import VpcConfig
 from modules.gateway_activation import HTTP_PORT, GatewayActivation, GatewayActivationProps
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
@@ -37,15 +37,15 @@ CACHE_DEVICE = "/dev/sdb"
 
 @dataclass(frozen=True, kw_only=True)
 class FileGatewayProps:
-    """The gateway lives in the first of `place.subnet_ids`. `log_group_arn` gets what it has to say of its health.
+    """The gateway lives in the first of `vpc_config.subnet_ids`. `log_group_arn` gets what it has to say of its health.
 
-    `activation_cidrs` are networks from which Terraform reaches it to activate it; empty, a function in `place` fetches
-    the key, and writes to the log `function_log_group_name`.
+    `activation_cidrs` are networks from which Terraform reaches it to activate it; empty, a function in `vpc_config`
+    fetches the key, and writes to the log `function_log_group_name`.
     """
 
     name: str
     account: Account
-    place: Place
+    vpc_config: VpcConfig
     instance_type: str
     cache_gib: int
     activation_cidrs: Sequence[str]
@@ -70,7 +70,7 @@ class FileGateway(Construct):
         group = SecurityGroup(
             self,
             "security_group",
-            SecurityGroupProps(name=props.name, description="File Gateway", vpc_id=props.place.vpc_id),
+            SecurityGroupProps(name=props.name, description="File Gateway", vpc_id=props.vpc_config.vpc_id),
         )
         group.allow_out_to_anywhere("https", port=443, description="Storage Gateway, S3")
         group.allow_in_from_cidrs(
@@ -115,7 +115,7 @@ class FileGateway(Construct):
             "machine",
             ami=image.insecure_value,
             instance_type=props.instance_type,
-            subnet_id=props.place.subnet_ids[0],
+            subnet_id=props.vpc_config.subnet_ids[0],
             vpc_security_group_ids=[security_group_id],
             ebs_optimized=True,
             monitoring=True,
@@ -160,7 +160,7 @@ class FileGateway(Construct):
                 address=instance.private_ip,
                 instance_id=instance.id,
                 security_group_id=security_group_id,
-                place=props.place,
+                vpc_config=props.vpc_config,
                 log_group_name=props.function_log_group_name,
                 log_retention_days=props.log_retention_days,
                 key_arn=props.log_key_arn,

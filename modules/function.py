@@ -35,8 +35,8 @@ RUNTIME = "python3.13"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A VPC for functions that reach what is in it."""
+class VpcConfig:
+    """The subnets of a function that reaches what is in their VPC (Lambda API reference, VpcConfig)."""
 
     vpc_id: str
     subnet_ids: Sequence[str]
@@ -54,8 +54,8 @@ class Mounted:
 class FunctionProps:
     """`code` is a file of `functions/`, without `.py`; its `handler` is called. `statements` are what it may do.
 
-    `timeout_seconds` is 900 at most (Lambda quotas). Outside a `place` it reaches AWS and the internet only. What it
-    has `mounted` it reaches from a place with a way to the file system, which the caller opens.
+    `timeout_seconds` is 900 at most (Lambda quotas). Without a `vpc_config` it reaches AWS and the internet only. What
+    it has `mounted` it reaches from subnets with a way to the file system, which the caller opens.
     """
 
     name: str
@@ -67,7 +67,7 @@ class FunctionProps:
     key_arn: str
     statements: tuple[Statement, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    place: Place | None = None
+    vpc_config: VpcConfig | None = None
     mounted: Mounted | None = None
 
     def __post_init__(self) -> None:
@@ -75,8 +75,8 @@ class FunctionProps:
             raise ValueError(f"there is no functions/{self.code}.py; name a file of that folder, without .py")
         if not 1 <= self.timeout_seconds <= 900:
             raise ValueError(f"timeout_seconds {self.timeout_seconds} is not offered by Lambda; allowed: 1 to 900")
-        if self.mounted and not self.place:
-            raise ValueError("mounted needs a place: Lambda mounts a file system in a VPC only")
+        if self.mounted and not self.vpc_config:
+            raise ValueError("mounted needs a vpc_config: Lambda mounts a file system in a VPC only")
 
 
 class Function(Construct):
@@ -84,7 +84,7 @@ class Function(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: FunctionProps) -> None:
         super().__init__(scope, id_)
-        self.security_group = self._security_group(props) if props.place else None
+        self.security_group = self._security_group(props) if props.vpc_config else None
         group = log_group(
             self,
             "log_group",
@@ -98,7 +98,7 @@ class Function(Construct):
             "policy",
             name="function",
             role=role.id,
-            policy=document(*_own_statements(group.arn, in_vpc=props.place is not None), *props.statements),
+            policy=document(*_own_statements(group.arn, in_vpc=props.vpc_config is not None), *props.statements),
         )
         packed = archive(props.code)
         function = LambdaFunction(
@@ -117,9 +117,9 @@ class Function(Construct):
             environment=LambdaFunctionEnvironment(variables=dict(props.environment)) if props.environment else None,
             logging_config=LambdaFunctionLoggingConfig(log_format="JSON", log_group=group.name),
             vpc_config=LambdaFunctionVpcConfig(
-                subnet_ids=list(props.place.subnet_ids), security_group_ids=[self.security_group.id]
+                subnet_ids=list(props.vpc_config.subnet_ids), security_group_ids=[self.security_group.id]
             )
-            if props.place and self.security_group
+            if props.vpc_config and self.security_group
             else None,
             file_system_config=LambdaFunctionFileSystemConfig(
                 arn=props.mounted.access_point_arn, local_mount_path=props.mounted.path
@@ -135,7 +135,7 @@ class Function(Construct):
             CKV_AWS_116="whoever calls it waits for its answer, has a dead-letter queue, or calls again a minute later",
             CKV_AWS_272="its code comes from this repository in the same deployment",
         )
-        if not props.place:
+        if not props.vpc_config:
             skip(function, CKV_AWS_117="it calls AWS's own API, and nothing in the VPC")
         if props.environment:
             skip(function, CKV_AWS_173="its variables are names and ARNs, no secrets")
@@ -143,8 +143,8 @@ class Function(Construct):
         self.arn = function.arn
 
     def _security_group(self, props: FunctionProps) -> SecurityGroup:
-        assert props.place is not None  # noqa: S101 - the caller has looked
-        group = SecurityGroupProps(name=props.name, description=props.description, vpc_id=props.place.vpc_id)
+        assert props.vpc_config is not None  # noqa: S101 - the caller has looked
+        group = SecurityGroupProps(name=props.name, description=props.description, vpc_id=props.vpc_config.vpc_id)
         return SecurityGroup(self, "security_group", group)
 
 

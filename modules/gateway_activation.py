@@ -16,7 +16,7 @@ from constructs import Construct
 
 from modules.account import Account
 from modules.audit import skip
-from modules.function import Function, FunctionProps, Place
+from modules.function import Function, FunctionProps, VpcConfig
 from modules.security_group import connect
 
 HTTP_PORT = 80
@@ -33,7 +33,7 @@ class GatewayActivationProps:
     address: str
     instance_id: str
     security_group_id: str
-    place: Place
+    vpc_config: VpcConfig
     log_group_name: str
     log_retention_days: int
     key_arn: str
@@ -56,10 +56,10 @@ class GatewayActivation(Construct):
                 log_group_name=props.log_group_name,
                 log_retention_days=props.log_retention_days,
                 key_arn=props.key_arn,
-                place=props.place,
+                vpc_config=props.vpc_config,
             ),
         )
-        assert function.security_group is not None  # noqa: S101 - it has a place
+        assert function.security_group is not None  # noqa: S101 - it has a vpc_config
         out, into = connect(
             self,
             "to_gateway",

@@ -13,7 +13,7 @@ from modules.bucket import Bucket, BucketProps
 from modules.cache_refresh import CacheRefresh, CacheRefreshProps
 from modules.file_gateway import FileGateway, FileGatewayProps
 from modules.file_share import FileShare, FileShareProps
-from modules.function import Place
+from modules.function import VpcConfig
 from modules.log_group import log_group
 from modules.vpc import ZONES
 from settings import Workspace
@@ -105,7 +105,7 @@ class FileGatewayStack(SectionStack):
             FileGatewayProps(
                 name=names.physical("role", workspace.name, "file-gateway"),
                 account=self.account,
-                place=Place(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
+                vpc_config=VpcConfig(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
                 instance_type=settings.instance_type,
                 cache_gib=settings.cache_gib,
                 activation_cidrs=settings.activation_cidrs or (),

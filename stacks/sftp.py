@@ -12,7 +12,7 @@ from contract import names
 from contract.sections.sftp import Sftp as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.drop_area import DropArea, DropAreaProps
-from modules.function import Place
+from modules.function import VpcConfig
 from settings import Workspace
 from settings.sftp import Sftp
 from stacks.built import Built
@@ -40,7 +40,7 @@ class SftpStack(SectionStack):
                 name=names.physical("function", workspace.name, "sftp-folders"),
                 folder=settings.folder,
                 file_system=built.data.file_system,
-                place=Place(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
+                vpc_config=VpcConfig(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
                 log_group_name=f"{log_group_name}-folders",
                 log_retention_days=settings.log_retention_days,
                 key_arn=key.arn,

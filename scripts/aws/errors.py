@@ -92,6 +92,11 @@ def code_of(error: boto.ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "Unknown")
 
 
+def denied(error: boto.ClientError) -> bool:
+    """Whether AWS says that these credentials may not."""
+    return code_of(error) in DENIED_CODES
+
+
 def refused(error: Exception) -> bool:
     """Whether the request of `error` cannot have changed anything: it was not sent, or its sender is unknown to AWS."""
     if isinstance(error, boto.ClientError):
@@ -137,11 +142,9 @@ def _answer(error: boto.ClientError) -> str:
             f"AWS does not accept these credentials at {call} ({code}: {said}); check the keys or AWS_PROFILE, and "
             "that the region is enabled for the account."
         )
-    if code in DENIED_CODES:
-        return (
-            f"AWS denied {call}: {said}; the IAM identity needs the action {_action(service, operation, said)}, "
-            "and no policy may forbid it."
-        )
+    if denied(error):
+        action = _action(service=service, operation=operation, said=said)
+        return f"AWS denied {call}: {said}; the IAM identity needs the action {action}, and no policy may forbid it."
     if code in THROTTLED_CODES:
         return (
             f"AWS throttled {call} at every attempt ({code}); wait a minute and run this again, or raise "
@@ -205,7 +208,7 @@ def _connection(error: Exception) -> str:
             return f"the AWS region is not usable: {_clean(error)}; correct region in the workspace file."
 
 
-def _action(service: str, operation: str, said: str) -> str:
+def _action(*, service: str, operation: str, said: str) -> str:
     """The IAM action that was missing: as AWS names it, else made of service and operation."""
     if named := re.search(r"perform:? ([a-z0-9-]+:[A-Za-z]+)", said):
         return named[1]

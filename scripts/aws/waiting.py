@@ -17,14 +17,14 @@ WAIT_SECONDS = 900.0
 
 def wait_for(
     what: str,
-    look: Callable[[], str],
+    state_of: Callable[[], str],
     *,
     until: Collection[str],
     failed: Collection[str] = (),
     seconds: float = WAIT_SECONDS,
     poll_seconds: float | None = None,
 ) -> str:
-    """Ask `look` for the state of `what` every `poll_seconds` (5) until it is one of `until`; gives that state.
+    """Ask `state_of` for the state of `what` every `poll_seconds` (5) until it is one of `until`; gives that state.
 
     On a terminal the state and the time are shown all along; elsewhere there is a line every 20 s.
 
@@ -33,7 +33,7 @@ def wait_for(
     """
     begun = said = time.monotonic()
     with console.err.status(Text(f"waiting for {what}")) as status:
-        while (state := look()) not in until:
+        while (state := state_of()) not in until:
             now = time.monotonic()
             if state in failed:
                 raise Failed(f"{what} is {state}; see the AWS console for the reason, then run this again.")

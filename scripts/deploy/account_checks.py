@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from contract import names
 from scripts import aws
+from scripts.aws import buckets
 from scripts.deploy import backend
 from scripts.errors import Refused
 from settings import Workspace
@@ -21,36 +22,36 @@ from settings.network import ExistingVpc
 from settings.workspace import LARGEST_TAKERS
 
 
-def look(place: backend.Place) -> None:
-    """Refuse a workspace whose surroundings do not fit.
+def check(state: backend.StateBackend) -> None:
+    """Refuse a workspace that does not fit what is in the account.
 
     Raises:
         Refused: the hosted zone, the certificate, the VPC, a subnet, a zone or the key is not there or does not fit; or
             another deployment has the workspace's name or its domain name.
         botocore.exceptions.ClientError: AWS denied a question.
     """
-    workspace = place.workspace
-    session = place.session if place.region == workspace.region else aws.session(workspace)
+    workspace = state.workspace
+    session = state.session if state.region == workspace.region else aws.session(workspace)
     if workspace.tls:
-        _look_at_hosted_zone(session, workspace.tls)
+        _check_hosted_zone(session, workspace.tls)
         if workspace.tls.certificate_arn:
-            _look_at_certificate(session, workspace.tls, workspace.tls.certificate_arn)
+            _check_certificate(session, workspace.tls, workspace.tls.certificate_arn)
     if zones := workspace.network.availability_zones:
-        _look_at_zones(session, workspace, zones)
-    deployed = backend.deployed(place)
+        _check_zones(session, workspace, zones)
+    deployed = backend.deployed_stacks(state)
     if workspace.network.existing:
-        _look_at_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
+        _check_vpc(session, workspace, workspace.network.existing, has_servers="omero" in deployed)
     if workspace.data.key_arn:
-        _look_at_key(session, workspace.data.key_arn)
+        _check_key(session, workspace.data.key_arn)
     for section, part in workspace.sections.items():
         for key, bucket in part.buckets().items():
-            _look_at_bucket(session, workspace, f"{section}.{key}", bucket.name)
+            _check_bucket(session, workspace, f"{section}.{key}", bucket.name)
             if bucket.events:
-                _look_at_events(session, f"{section}.{key}", bucket.name)
-    _look_for_namesakes(session, place, deployed)
+                _check_events(session, f"{section}.{key}", bucket.name)
+    _check_namesakes(session, state, deployed)
 
 
-def _look_at_hosted_zone(session: boto3.Session, tls: Tls) -> None:
+def _check_hosted_zone(session: boto3.Session, tls: Tls) -> None:
     """The certificate is proved in the zone: a wrong one would keep a deployment waiting for 75 minutes."""
     route53 = session.client("route53")
     try:
@@ -73,7 +74,7 @@ def _look_at_hosted_zone(session: boto3.Session, tls: Tls) -> None:
         )
 
 
-def _look_at_certificate(session: boto3.Session, tls: Tls, arn: str) -> None:
+def _check_certificate(session: boto3.Session, tls: Tls, arn: str) -> None:
     found: Any = aws.read(
         lambda: session.client("acm").describe_certificate(CertificateArn=arn)["Certificate"],
         "ResourceNotFoundException",
@@ -91,7 +92,7 @@ def _look_at_certificate(session: boto3.Session, tls: Tls, arn: str) -> None:
         )
 
 
-def _look_at_zones(session: boto3.Session, workspace: Workspace, zones: tuple[str, str]) -> None:
+def _check_zones(session: boto3.Session, workspace: Workspace, zones: tuple[str, str]) -> None:
     answer = session.client("ec2").describe_availability_zones()["AvailabilityZones"]
     there = sorted(zone["ZoneName"] for zone in answer if zone["State"] == "available")
     if wrong := [zone for zone in zones if zone not in there]:
@@ -101,7 +102,7 @@ def _look_at_zones(session: boto3.Session, workspace: Workspace, zones: tuple[st
         )
 
 
-def _look_at_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *, has_servers: bool) -> None:
+def _check_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *, has_servers: bool) -> None:
     ec2 = session.client("ec2")
     if not aws.read(lambda: ec2.describe_vpcs(VpcIds=[vpc.vpc_id])["Vpcs"], "InvalidVpcID.NotFound"):
         raise Refused(
@@ -145,7 +146,7 @@ def _subnets(ec2: Any, ids: list[str]) -> Any:
     return ec2.describe_subnets(Filters=[{"Name": "subnet-id", "Values": ids}])["Subnets"]
 
 
-def _look_at_key(session: boto3.Session, arn: str) -> None:
+def _check_key(session: boto3.Session, arn: str) -> None:
     key: Any = aws.read(lambda: session.client("kms").describe_key(KeyId=arn)["KeyMetadata"], "NotFoundException")
     if key is None:
         raise Refused(f"data.key_arn {arn} is no KMS key; `aws kms list-keys` shows this account's.")
@@ -158,37 +159,29 @@ def _look_at_key(session: boto3.Session, arn: str) -> None:
         )
 
 
-def _look_at_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket: str) -> None:
+def _check_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket: str) -> None:
     """A bucket of somebody else's would show the servers what nobody here put there."""
     s3 = session.client("s3")
     where = f"{key} {bucket}"
-    region: Any
     try:
-        region = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=workspace.account_id).get("BucketRegion")
+        region = buckets.region_of(s3, bucket, account_id=workspace.account_id)
     except ClientError as error:
-        about = error.response["ResponseMetadata"]
-        # AWS sends a request for a bucket of another region away, without a look at its owner.
-        region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region")
-        match about["HTTPStatusCode"]:
-            case 404:
-                raise Refused(f"{where} is not there; make it first, or leave it out to have one made.") from None
-            case 403:
-                raise Refused(
-                    f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; "
-                    "name a bucket of this account, or leave it out to have one made."
-                ) from None
-            case 301:
-                pass
-            case _:
-                raise
-    if region and region != workspace.region:
+        if not aws.denied(error):
+            raise
+        raise Refused(
+            f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; "
+            "name a bucket of this account, or leave it out to have one made."
+        ) from None
+    if region is None:
+        raise Refused(f"{where} is not there; make it first, or leave it out to have one made.")
+    if region != workspace.region:
         raise Refused(
             f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
             f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
         )
 
 
-def _look_at_events(session: boto3.Session, key: str, bucket: str) -> None:
+def _check_events(session: boto3.Session, key: str, bucket: str) -> None:
     """A bucket's notifications are one configuration: Terraform would replace what somebody else has in it."""
     if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
         raise Refused(
@@ -197,14 +190,14 @@ def _look_at_events(session: boto3.Session, key: str, bucket: str) -> None:
         )
 
 
-def _look_for_namesakes(session: boto3.Session, place: backend.Place, deployed: frozenset[str]) -> None:
+def _check_namesakes(session: boto3.Session, state: backend.StateBackend, deployed: frozenset[str]) -> None:
     """Names are made of the workspace's: a second one of that name would fail half-way, at the first name in use."""
-    workspace = place.workspace
+    workspace = state.workspace
     for stack, what in _namesakes(session, workspace):
         if stack not in deployed:
             raise Refused(
                 f"account {workspace.account_id} has an OMERO named {workspace.name} already ({what}), and its state "
-                f"is not in the bucket {place.bucket}; name the workspace's file otherwise, or give the bucket of "
+                f"is not in the bucket {state.bucket}; name the workspace's file otherwise, or give the bucket of "
                 "that state in state.bucket."
             )
     if workspace.tls and "omero" not in deployed and (target := _record(session, workspace.tls)):

@@ -1,4 +1,4 @@
-"""What has to be true before Terraform runs: settings, credentials, account, state, surroundings.
+"""What has to be true before Terraform runs: settings, credentials, the account and what is in it, the state.
 
 Changes nothing.
 """
@@ -17,7 +17,7 @@ def check(workspace_name: str | None = None) -> Workspace:
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
             state bucket or the lock table is missing or elsewhere; what the workspace says is in the account is
-            not, or has no use (`account_checks.look`).
+            not, or has no use (`account_checks.check`).
         aws.ERRORS: AWS did not answer, or denied a question.
     """
     try:
@@ -25,7 +25,7 @@ def check(workspace_name: str | None = None) -> Workspace:
     except SettingsError as error:
         raise Refused("\n".join(error.faults)) from None
     try:
-        _look(workspace)
+        _check_account(workspace)
     except aws.ERRORS as error:
         if not aws.refused(error):
             raise
@@ -33,16 +33,16 @@ def check(workspace_name: str | None = None) -> Workspace:
     return workspace
 
 
-def _look(workspace: Workspace) -> None:
-    place = backend.place(workspace)
-    bucket, table = backend.found(place)
+def _check_account(workspace: Workspace) -> None:
+    state = backend.state_backend(workspace)
+    bucket, table = backend.exist(state)
     missing = [
-        *([] if bucket else [f"state bucket {place.bucket}"]),
-        *([] if table else [f"lock table {place.table}"]),
+        *([] if bucket else [f"state bucket {state.bucket}"]),
+        *([] if table else [f"lock table {state.table}"]),
     ]
     if missing:
         raise Refused(
-            f"workspace {workspace.name} has no {' and no '.join(missing)} in {place.region}; "
+            f"workspace {workspace.name} has no {' and no '.join(missing)} in {state.region}; "
             f"run `TF_WORKSPACE={workspace.name} pipenv run state ensure` first."
         )
-    account_checks.look(place)
+    account_checks.check(state)

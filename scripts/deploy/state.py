@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
 
-from scripts import aws, console
+from scripts import console
+from scripts.aws import desired
+from scripts.aws.desired import Property
+from scripts.changes import changing
 from scripts.deploy import backend
-from scripts.deploy.backend import Place
-from scripts.deploy.backend_properties import Property, bucket_properties, table_properties
-from scripts.errors import EXIT_FAILED, Failed
+from scripts.deploy.backend import StateBackend
+from scripts.deploy.backend_properties import bucket_properties, table_properties
+from scripts.errors import EXIT_FAILED
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 from settings import load
 
 app = typer.Typer(
@@ -27,70 +30,31 @@ app = typer.Typer(
     add_completion=False,
 )
 
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
 
-
-def ensure(place: Place, *, dry_run: bool = False) -> list[str]:
-    """Make bucket and table what they shall be; one sentence for each change, also printed as it is done.
+def ensure(state: StateBackend, *, dry_run: bool = False) -> list[str]:
+    """Make bucket and table, or mend them; one sentence for each change, also printed as it is done.
 
     Raises:
         Refused: something is not ours to change, and nothing was.
         Failed: AWS said no after the first change.
     """
-    changes: list[str] = []
-    try:
-        _ensure(place, changes, dry_run)
-    except aws.ERRORS as error:
-        if not changes or dry_run:
-            raise
-        raise Failed(
-            f"{aws.sentence(error)} Changes made before that: {len(changes)}; the same command goes on from there."
-        ) from error
-    if not changes:
-        console.say(f"nothing to change: {place.bucket} in {place.region} and its lock table are as they shall be.")
-    return changes
+    bucket, table = f"bucket {state.bucket}", f"table {state.table}"
+    with changing(dry_run=dry_run) as changes:
+        has_bucket, has_table = backend.exist(state)
+        if not has_bucket:
+            changes.do(f"{bucket}: created in {state.region}", lambda: backend.create_bucket(state))
+        desired.ensure(bucket_properties(state), bucket, changes, exists=has_bucket or not dry_run)
+        if not has_table:
+            changes.do(f"{table}: created in {state.region}", lambda: backend.create_table(state))
+        for each in table_properties(state):
+            if not dry_run:
+                backend.wait_for_table(state)
+            desired.ensure([each], table, changes, exists=has_table or not dry_run)
+        changes.say_if_none(f"{state.bucket} in {state.region} and its lock table are as they shall be")
+    return changes.sentences
 
 
-def _ensure(place: Place, changes: list[str], dry_run: bool) -> None:
-    def done(sentence: str) -> None:
-        changes.append(sentence)
-        console.say(f"would be done: {sentence}" if dry_run else sentence)
-
-    has_bucket, has_table = backend.found(place)
-    bucket, table = f"bucket {place.bucket}", f"table {place.table}"
-
-    if not has_bucket:
-        if not dry_run:
-            backend.create_bucket(place)
-        done(f"{bucket}: created in {place.region}")
-    for prop in bucket_properties(place):
-        _set(prop, bucket, exists=has_bucket or not dry_run, dry_run=dry_run, done=done)
-
-    if not has_table:
-        if not dry_run:
-            backend.create_table(place)
-        done(f"{table}: created in {place.region}")
-    for prop in table_properties(place):
-        if not dry_run:
-            with console.err.status(f"waiting for {table}"):
-                backend.wait_for_table(place)
-        _set(prop, table, exists=has_table or not dry_run, dry_run=dry_run, done=done)
-
-
-def _set(prop: Property, owner: str, *, exists: bool, dry_run: bool, done: Any) -> None:
-    wanted = prop.needed(exists)
-    if wanted is None:
-        return
-    if not dry_run:
-        with console.err.status(f"{owner}: setting {prop.name}"):
-            prop.write(wanted)
-    done(f"{owner}: {prop.name} set to {prop.shown}")
-
-
-def status(place: Place) -> dict[str, Any]:
+def status(state: StateBackend) -> dict[str, Any]:
     """Bucket and table, property by property, the state objects and the locks, as data for JSON.
 
     `ok` is true where `ensure` would change nothing. Sizes are in bytes, times in ISO 8601, UTC.
@@ -98,20 +62,20 @@ def status(place: Place) -> dict[str, Any]:
     Raises:
         Refused: as `ensure`.
     """
-    has_bucket, has_table = backend.found(place)
-    bucket = _properties(bucket_properties(place)) if has_bucket else []
-    table = _properties(table_properties(place)) if has_table else []
-    objects = backend.state_objects(place.s3, place.bucket, place.workspace.name) if has_bucket else ()
+    has_bucket, has_table = backend.exist(state)
+    bucket = _properties(bucket_properties(state)) if has_bucket else []
+    table = _properties(table_properties(state)) if has_table else []
+    objects = backend.state_objects(state.s3, state.bucket, state.workspace.name) if has_bucket else ()
     return {
-        "workspace": place.workspace.name,
-        "region": place.region,
+        "workspace": state.workspace.name,
+        "region": state.region,
         "ok": has_bucket and has_table and all(row["ok"] for row in bucket + table),
-        "bucket": {"name": place.bucket, "exists": has_bucket, "properties": bucket},
-        "table": {"name": place.table, "exists": has_table, "properties": table},
+        "bucket": {"name": state.bucket, "exists": has_bucket, "properties": bucket},
+        "table": {"name": state.table, "exists": has_table, "properties": table},
         "objects": [
             {"key": row["Key"], "bytes": row["Size"], "modified": row["LastModified"].isoformat()} for row in objects
         ],
-        "locks": [_lock(record) for record in (backend.locks(place) if has_table else ())],
+        "locks": [_lock(record) for record in (backend.locks(state) if has_table else ())],
     }
 
 
@@ -159,22 +123,18 @@ def _age(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
 @app.command("ensure")
 def ensure_command(
     workspace: WorkspaceOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the bucket and the table, or mend them; says each change."""
-    place = backend.place(load(workspace))
-    changes = ensure(place, dry_run=dry_run)
+    state = backend.state_backend(load(workspace))
+    changes = ensure(state, dry_run=dry_run)
     if as_json:
-        _print_json(
-            {"bucket": place.bucket, "table": place.table, "region": place.region, "dry_run": dry_run}
+        write_json(
+            {"bucket": state.bucket, "table": state.table, "region": state.region, "dry_run": dry_run}
             | {"changes": changes}
         )
 
@@ -182,9 +142,9 @@ def ensure_command(
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show bucket, table, state files and locks; exit code 1 where `ensure` would change something."""
-    report = status(backend.place(load(workspace)))
+    report = status(backend.state_backend(load(workspace)))
     if as_json:
-        _print_json(report)
+        write_json(report)
     else:
         _show(report)
     if not report["ok"]:

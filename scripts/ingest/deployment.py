@@ -22,7 +22,7 @@ RETRIES: dict[str, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class DeployedWorkspace:
     """`parameters` are the workspace's SSM parameters, named `<stack>/<key>`, for instance `data/file_system_id`."""
 
     workspace: Workspace
@@ -61,10 +61,11 @@ class Opened:
         return self._clients[service, mode]
 
     def arn(self, service: str, rest: str) -> str:
-        """The ARN of something of this account and region."""
+        """The ARN of something of this account and region. IAM has no regions, and S3's names are the world's."""
         workspace = self.workspace
-        partition = names.partition(workspace.region)
-        return f"arn:{partition}:{service}:{workspace.region}:{workspace.account_id}:{rest}"
+        region = "" if service in ("iam", "s3") else workspace.region
+        account = "" if service == "s3" else workspace.account_id
+        return f"arn:{names.partition(workspace.region)}:{service}:{region}:{account}:{rest}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -78,7 +79,7 @@ def deploy_command(workspace: Workspace, stack: str) -> str:
     return f"{command} --ignore-missing-stack-dependencies"
 
 
-def open_workspace(name: str | None = None) -> Opened:
+def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
     """The workspace of that name, by default the selected one, once AWS has said whose account it is.
 
     Raises:
@@ -89,11 +90,11 @@ def open_workspace(name: str | None = None) -> Opened:
     session = aws.session(workspace)
     aws.check_account(session, workspace)
     path = names.parameter_path(workspace.name)
-    pages = session.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, Recursive=True)
-    found = {row["Name"].removeprefix(f"{path}/"): row["Value"] for page in pages for row in page["Parameters"]}
+    rows = aws.rows(session.client("ssm"), "get_parameters_by_path", "Parameters", Path=path, Recursive=True)
+    found = {row["Name"].removeprefix(f"{path}/"): row["Value"] for row in rows}
     if not found:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
             f"is no SSM parameter below {path}; run `TF_WORKSPACE={workspace.name} pipenv run cdktf deploy '*'` first."
         )
-    return Opened(workspace=workspace, session=session, parameters=found)
+    return DeployedWorkspace(workspace=workspace, session=session, parameters=found)

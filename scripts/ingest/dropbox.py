@@ -6,10 +6,8 @@ server finds it (containers/server.sh).
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import sys
 from typing import Annotated
 
 import typer
@@ -17,10 +15,11 @@ import typer
 from scripts import console
 from scripts.changes import changing
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import open_workspace
+from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import sources
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
@@ -105,24 +104,26 @@ def enable_command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Have DropBox watch a folder; it begins anew."""
-    opened = open_workspace(workspace)
-    folder = sources.path(opened, watch_dir).decode("utf-8", "strict")
+    deployment = deployed_workspace(workspace)
+    folder = sources.path(deployment, watch_dir).decode("utf-8", "strict")
     for user in users or ():
         if not re.fullmatch(USER, user) or user in (".", ".."):
             raise Refused(f"--user {user!r} is no name for a folder; allowed are letters, digits, and _ . @ -")
     args = import_args(target, transfer, tuple(skip or ()))
     with changing(dry_run=dry_run) as changes:
         script = enable_script(folder, tuple(users or ()), args)
-        changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(opened), script))
+        changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(deployment), script))
     console.say(f"note: {NOT_TRIGGERED}.")
 
 
 @app.command("disable")
 def disable_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
     """Stop DropBox, for good; folders and images stay."""
-    opened = open_workspace(workspace)
+    deployment = deployed_workspace(workspace)
     with changing(dry_run=dry_run) as changes:
-        changes.do("DropBox stops, and starts with no server any more", lambda: _run(Channel(opened), disable_script()))
+        changes.do(
+            "DropBox stops, and starts with no server any more", lambda: _run(Channel(deployment), disable_script())
+        )
 
 
 @app.command("status")
@@ -131,9 +132,9 @@ def status_command(
     as_json: JsonOption = False,
 ) -> None:
     """Whether DropBox runs, what it watches, and how it imports."""
-    found = status(_run(Channel(open_workspace(workspace)), status_script()))
+    found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
     if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        write_json(found)
         return
     console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
     console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")

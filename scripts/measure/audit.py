@@ -24,6 +24,7 @@ from rich.table import Table
 from scripts import console
 from scripts.deploy import toolchain
 from scripts.errors import Failed, Refused
+from scripts.output import write_json
 from settings import available, load
 from settings.load import EXAMPLES, ROOT, VARIABLE, folder_of
 
@@ -33,7 +34,7 @@ COMMENT_KEY = "checkov_skips"
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, kw_only=True)
 class Finding:
     """A check that a block of a stack does not pass; `block` is its name in Terraform, without the type."""
 
@@ -45,7 +46,7 @@ class Finding:
         return f"{self.check} {self.stack}/{self.block}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """What checkov found in a workspace. `title` maps a check to what it asks for."""
 
@@ -81,7 +82,7 @@ def audit(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         reports = dict(zip(names, pool.map(_audit, names), strict=True))
     if as_json:
-        json.dump({name: _plain(report) for name, report in reports.items()}, sys.stdout, indent=2)
+        write_json({name: _plain(report) for name, report in reports.items()})
     _show(reports)
     faults = sum(len(report.undeclared) + len(report.stale) for report in reports.values())
     if faults:

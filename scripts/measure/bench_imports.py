@@ -23,7 +23,7 @@ from local_aws.server import LocalAws
 from local_aws.stand_ins.omero.state import Server
 from scripts import console
 from scripts.errors import Failed
-from scripts.ingest.imports.batches import Limits, cut, keys
+from scripts.ingest.imports.batches import Limits, container_key, cut
 from scripts.ingest.imports.ledger import INDEX, THREADS, Entry, Ledger
 from scripts.rehearsal.imports import imports
 from scripts.rehearsal.rehearse import Rehearsal
@@ -68,7 +68,9 @@ def plan(number: int) -> dict[str, float]:
     import resource  # noqa: PLC0415 - not on Windows
 
     begun = time.monotonic()
-    batches = sum(1 for _ in cut(map(Entry.of, _items(number)), Limits(), keys("regex:^.*in/(?<Container1>[^/]*).*")))
+    batches = sum(
+        1 for _ in cut(map(Entry.of, _items(number)), Limits(), container_key("regex:^.*in/(?<Container1>[^/]*).*"))
+    )
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "seconds": time.monotonic() - begun,

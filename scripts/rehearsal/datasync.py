@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 
+from contract import omero
 from local_aws import files
 from scripts.errors import Failed
 
@@ -22,7 +23,6 @@ from scripts.errors import Failed
 NAME = "rehearsal/slide 1 of 2 (40 µm), 'März' & $HOME 100%.tif"
 SIZE = 100_000
 SECONDS = 60
-OMERO_SERVER = 1000
 
 
 def send(session: boto3.Session, outputs: Mapping[str, Any], folder: Path) -> None:
@@ -57,8 +57,8 @@ def send(session: boto3.Session, outputs: Mapping[str, Any], folder: Path) -> No
     if len(found) != 1:
         raise Failed(f"the object {key} was copied, but {len(found)} files are it.")
     owner = files.owner(found[0])
-    if owner is None or (owner.uid, owner.gid) != (OMERO_SERVER, OMERO_SERVER):
-        raise Failed(f"the object {key} was copied for {owner}, and OMERO.server reads as {OMERO_SERVER}.")
+    if owner is None or (owner.uid, owner.gid) != (omero.UID, omero.GID):
+        raise Failed(f"the object {key} was copied for {owner}, and OMERO.server reads as {omero.UID}.")
 
 
 def _until(ask: Callable[[], str | None], fault: str) -> str:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from scripts.aws import buckets
 from settings import Workspace
 from settings.access import Tls
 from settings.network import ExistingVpc
@@ -88,8 +89,7 @@ def _vpc(session: boto3.Session, vpc: ExistingVpc) -> None:
 def _bucket(session: boto3.Session, workspace: Workspace, name: str) -> None:
     """One that sends its events to EventBridge, as those who use it expect."""
     s3 = session.client("s3")
-    where: Any = {"CreateBucketConfiguration": {"LocationConstraint": workspace.region}}
-    s3.create_bucket(Bucket=name, **({} if workspace.region == "us-east-1" else where))
+    buckets.create(s3, name, region=workspace.region)
     s3.put_bucket_notification_configuration(
         Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}, SkipDestinationValidation=True
     )

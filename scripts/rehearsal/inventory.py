@@ -14,6 +14,8 @@ from typing import Any
 import boto3
 import jmespath
 
+from scripts import aws
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -121,28 +123,23 @@ def take(session: boto3.Session) -> frozenset[tuple[str, str]]:
 
 def _ids(session: boto3.Session, kind: Kind) -> Iterator[str]:
     client: Any = session.client(kind.service)  # type: ignore[call-overload]
-    arguments = dict(kind.arguments)
-    if not client.can_paginate(kind.operation):
-        yield from jmespath.search(kind.ids, getattr(client, kind.operation)(**arguments)) or []
-        return
-    for page in client.get_paginator(kind.operation).paginate(**arguments):
+    for page in aws.pages(client, kind.operation, **dict(kind.arguments)):
         yield from jmespath.search(kind.ids, page) or []
 
 
 def _live_keys(session: boto3.Session) -> Iterator[str]:
     """Keys of the customer's that do not wait for their deletion (AWS keeps those 7 to 30 days)."""
     kms = session.client("kms")
-    for page in kms.get_paginator("list_keys").paginate():
-        for key in page["Keys"]:
-            about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-            if about.get("KeyManager") == "CUSTOMER" and about.get("KeyState") != "PendingDeletion":
-                yield key["KeyId"]
+    for key in aws.rows(kms, "list_keys", "Keys"):
+        about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        if about.get("KeyManager") == "CUSTOMER" and about.get("KeyState") != "PendingDeletion":
+            yield key["KeyId"]
 
 
 def _live_clusters(session: boto3.Session) -> Iterator[str]:
     """Clusters that are not INACTIVE (AWS shows a deleted one for a while)."""
     ecs = session.client("ecs")
-    for page in ecs.get_paginator("list_clusters").paginate():
+    for page in aws.pages(ecs, "list_clusters"):
         for cluster in ecs.describe_clusters(clusters=page["clusterArns"])["clusters"]:
             if cluster["status"] != "INACTIVE":
                 yield cluster["clusterArn"]
@@ -151,9 +148,7 @@ def _live_clusters(session: boto3.Session) -> Iterator[str]:
 def _records(session: boto3.Session) -> Iterator[str]:
     """DNS records, without the two that every hosted zone has."""
     route53 = session.client("route53")
-    for page in route53.get_paginator("list_hosted_zones").paginate():
-        for zone in page["HostedZones"]:
-            for records in route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"]):
-                for record in records["ResourceRecordSets"]:
-                    if record["Type"] not in ("NS", "SOA"):
-                        yield f"{record['Name']} {record['Type']}"
+    for zone in aws.rows(route53, "list_hosted_zones", "HostedZones"):
+        for record in aws.rows(route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone["Id"]):
+            if record["Type"] not in ("NS", "SOA"):
+                yield f"{record['Name']} {record['Type']}"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import boto3
 
+from scripts import aws
+
 
 def secret_values(session: boto3.Session) -> dict[str, bytes]:
     """The value of every secret in the account, by name. For a rehearsal's AWS only: it reads them all.
@@ -18,12 +20,11 @@ def secret_values(session: boto3.Session) -> dict[str, bytes]:
     """
     manager = session.client("secretsmanager")
     found: dict[str, bytes] = {}
-    for page in manager.get_paginator("list_secrets").paginate():
-        for secret in page["SecretList"]:
-            text = manager.get_secret_value(SecretId=secret["ARN"])["SecretString"]
-            found[secret["Name"]] = text.encode()
-            for key, lines in _private_keys(text):
-                found[f"{secret['Name']}: {key}"] = lines[len(lines) // 2].encode()
+    for secret in aws.rows(manager, "list_secrets", "SecretList"):
+        text = manager.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+        found[secret["Name"]] = text.encode()
+        for key, lines in _private_keys(text):
+            found[f"{secret['Name']}: {key}"] = lines[len(lines) // 2].encode()
     return found
 
 
@@ -53,12 +54,11 @@ def in_files(folder: Path, values: Mapping[str, bytes]) -> Iterator[str]:
 def in_bucket(session: boto3.Session, bucket: str, values: Mapping[str, bytes]) -> Iterator[str]:
     """Objects of a bucket, in every version, that hold a value."""
     s3 = session.client("s3")
-    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for version in page.get("Versions", []):
-            key, id_ = version["Key"], version["VersionId"]
-            data = s3.get_object(Bucket=bucket, Key=key, VersionId=id_)["Body"].read()
-            for name in _found(data, values):
-                yield f"s3://{bucket}/{key}?versionId={id_} ({name})"
+    for version in aws.rows(s3, "list_object_versions", "Versions", Bucket=bucket):
+        key, id_ = version["Key"], version["VersionId"]
+        data = s3.get_object(Bucket=bucket, Key=key, VersionId=id_)["Body"].read()
+        for name in _found(data, values):
+            yield f"s3://{bucket}/{key}?versionId={id_} ({name})"
 
 
 def _contents(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -33,6 +33,7 @@ from local_aws.server import LocalAws, NotStarted
 from scripts import console
 from scripts.deploy import toolchain
 from scripts.errors import Failed
+from scripts.output import write_json
 from scripts.process import Progress, read, stream
 from scripts.rehearsal import datasync as arrival
 from scripts.rehearsal import existing as stand_ins
@@ -175,7 +176,7 @@ def rehearse(
     if keep:
         _say_how_to_use(run, aws)
     if as_json:
-        json.dump({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs}, sys.stdout, indent=2)
+        write_json({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs})
 
 
 def _rehearse(run: Rehearsal, *, keep: bool) -> None:

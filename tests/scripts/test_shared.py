@@ -27,9 +27,9 @@ def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def _open(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> deployment.Opened:
+def _open(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> deployment.DeployedWorkspace:
     monkeypatch.setattr(deployment, "load", lambda name: workspace(account_id="123456789012", **changes))
-    return deployment.open_workspace("lab")
+    return deployment.deployed_workspace("lab")
 
 
 @pytest.mark.usefixtures("_mocked")

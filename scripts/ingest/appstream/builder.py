@@ -10,7 +10,7 @@ from scripts.aws.waiting import wait_for
 from scripts.errors import Failed
 from scripts.ingest.appstream import files as s3_files
 from scripts.ingest.appstream import images, network, package
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 from scripts.ingest.appstream.files import ARCHIVE_NAME, Files
 
 BUILDER_SECONDS = 2 * 3600
@@ -20,22 +20,22 @@ URL_SECONDS = 4 * 3600
 ASSISTANT = r"C:\Program Files\Amazon\Photon\ConsoleImageBuilder\image-assistant.exe"
 
 
-def name_of(place: Place) -> str:
+def name_of(context: AppStreamContext) -> str:
     """Of the image builder."""
-    return f"{place.name}-builder"
+    return f"{context.name}-builder"
 
 
-def find(place: Place) -> Json | None:
+def find(context: AppStreamContext) -> Json | None:
     """The image builder. Raises Refused if it is not this workspace's."""
-    every = [each["Name"] for each in place.pages(place.client.describe_image_builders, "ImageBuilders")]
-    if name_of(place) not in every:
+    every = [each["Name"] for each in context.rows("describe_image_builders", "ImageBuilders")]
+    if name_of(context) not in every:
         return None
-    call = place.client.describe_image_builders
-    return place.find(f"image builder {name_of(place)}", call, "ImageBuilders", Names=[name_of(place)])
+    call = context.client.describe_image_builders
+    return context.find(f"image builder {name_of(context)}", call, "ImageBuilders", Names=[name_of(context)])
 
 
 def build(
-    place: Place,
+    context: AppStreamContext,
     image: str,
     *,
     show: Callable[[str, str], None],
@@ -50,58 +50,58 @@ def build(
     Raises:
         Failed: builder or image ended otherwise, with AppStream's reasons.
     """
-    found = images.replace_failed(place, image)
+    found = images.replace_failed(context, image)
     if found is None:
-        network.check(place)
-        files = s3_files.ensure(place)  # first, for it looks into archives
-        network.ensure_service_role(place)
-        group_id = network.ensure_group(place)
-        _ensure_running(place, group_id, base_image, instance_type)
-        if place.dry_run:
+        network.check(context)
+        files = s3_files.ensure(context)  # first, for it looks into archives
+        network.ensure_service_role(context)
+        group_id = network.ensure_group(context)
+        _ensure_running(context, group_id=group_id, base_image=base_image, instance_type=instance_type)
+        if context.dry_run:
             console.say(f"then somebody opens the builder and pastes a script, and the image {image} is waited for.")
-            remove(place)
+            remove(context)
             return
-        show(_url(place), script(place, files, image))
+        show(_url(context), script(context, files, image))
         if not wait:
             console.say("paste the script; the same command then waits for the image and removes the builder.")
             return
-        _wait_for_paste(place, image)
-    if not place.dry_run:
-        images.wait_available(place, image, BUILDER_SECONDS)
-    remove(place)
+        _wait_for_paste(context, image)
+    if not context.dry_run:
+        images.wait_available(context, image, BUILDER_SECONDS)
+    remove(context)
     console.say(f"the image {image} is AVAILABLE; name it in appstream.fleet.image.")
 
 
-def _ensure_running(place: Place, group_id: str, base_image: str | None, instance_type: str) -> None:
-    name, found = name_of(place), find(place)
+def _ensure_running(context: AppStreamContext, *, group_id: str, base_image: str | None, instance_type: str) -> None:
+    name, found = name_of(context), find(context)
     if found and found["State"] == "FAILED":
         console.say(f"the image builder {name} is FAILED: {images.reasons(found)}")
-        remove(place)
+        remove(context)
         found = None
     if found is None:
         asked = {
             "Name": name,
-            "ImageName": images.base_image(place, base_image),
+            "ImageName": images.base_image(context, base_image),
             "InstanceType": instance_type,
             "DisplayName": "OMERO.insight",
-            "VpcConfig": {"SubnetIds": network.subnet_ids(place)[:1], "SecurityGroupIds": [group_id]},
+            "VpcConfig": {"SubnetIds": network.subnet_ids(context)[:1], "SecurityGroupIds": [group_id]},
             "EnableDefaultInternetAccess": False,
-            "Tags": place.tags,
+            "Tags": context.tags,
         }
-        place.changes.do(
+        context.changes.do(
             f"image builder {name}: created from {asked['ImageName']}; it costs until it is stopped",
-            lambda: place.insist(place.client.create_image_builder, **asked),
+            lambda: context.retry(context.client.create_image_builder, **asked),
         )
     elif found["State"] == "STOPPED":
-        place.changes.do(
+        context.changes.do(
             f"image builder {name}: started; it costs until it is stopped",
-            lambda: place.insist(place.client.start_image_builder, Name=name),
+            lambda: context.retry(context.client.start_image_builder, Name=name),
         )
-    if place.dry_run:
+    if context.dry_run:
         return
 
-    def look() -> str:
-        present = find(place) or {"State": "PENDING"}
+    def state() -> str:
+        present = find(context) or {"State": "PENDING"}
         if present["State"] == "FAILED":
             raise Failed(
                 f"the image builder {name} is FAILED: {images.reasons(present)}; mend that and run this again, which "
@@ -109,33 +109,33 @@ def _ensure_running(place: Place, group_id: str, base_image: str | None, instanc
             )
         return str(present["State"])
 
-    wait_for(f"image builder {name}", look, until=("RUNNING", "SNAPSHOTTING"), seconds=BUILDER_SECONDS)
+    wait_for(f"image builder {name}", state, until=("RUNNING", "SNAPSHOTTING"), seconds=BUILDER_SECONDS)
 
 
-def _url(place: Place) -> str:
-    call = place.client.create_image_builder_streaming_url
-    return str(place.insist(call, Name=name_of(place), Validity=URL_SECONDS)["StreamingURL"])
+def _url(context: AppStreamContext) -> str:
+    call = context.client.create_image_builder_streaming_url
+    return str(context.retry(call, Name=name_of(context), Validity=URL_SECONDS)["StreamingURL"])
 
 
-def _wait_for_paste(place: Place, image: str) -> None:
+def _wait_for_paste(context: AppStreamContext, image: str) -> None:
     """Until the image is there, in whatever state."""
     wait_for(
         f"somebody to paste the script, and the image {image}",
-        lambda: (images.find(place, image) or {"State": "NOT YET THERE"})["State"],
+        lambda: (images.find(context, image) or {"State": "NOT YET THERE"})["State"],
         until=("PENDING", "CREATING", "AVAILABLE", "FAILED"),
         seconds=PERSON_SECONDS,
     )
 
 
-def script(place: Place, files: Files, image: str) -> str:
+def script(context: AppStreamContext, files: Files, image: str) -> str:
     """PowerShell for the builder: fetch and unpack OMERO.insight, and have Image Assistant make the image.
 
     The URL in it lets whoever has it fetch OMERO.insight, with the server's name, for some hours, and nothing else.
     """
-    s3 = place.opened.client("s3")
+    s3 = context.deployment.client("s3")
     get = {"Bucket": files.bucket, "Key": files.key(ARCHIVE_NAME)}
     url = s3.generate_presigned_url("get_object", Params=get, ExpiresIn=URL_SECONDS)
-    tags = " ".join(f"{_quoted(key)} {_quoted(value)}" for key, value in place.tags.items())
+    tags = " ".join(f"{_quoted(key)} {_quoted(value)}" for key, value in context.tags.items())
     return f"""$ErrorActionPreference = 'Stop'
 $archive = Join-Path -Path $env:TEMP -ChildPath 'omero-insight.zip'
 $ProgressPreference = 'SilentlyContinue'
@@ -165,25 +165,25 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def remove(place: Place) -> None:
+def remove(context: AppStreamContext) -> None:
     """Stop and delete the builder."""
-    name = name_of(place)
-    if find(place) is None:
+    name = name_of(context)
+    if find(context) is None:
         return
 
     def removing() -> None:
         begun = time.monotonic()
-        while (found := find(place)) and time.monotonic() - begun < BUILDER_SECONDS:
+        while (found := find(context)) and time.monotonic() - begun < BUILDER_SECONDS:
             if found["State"] == "RUNNING":
-                place.insist(place.client.stop_image_builder, Name=name)
+                context.retry(context.client.stop_image_builder, Name=name)
             settled = ("STOPPED", "FAILED", "RUNNING", "GONE")
-            state = wait_for(f"image builder {name}", lambda: _state(place), until=settled, seconds=BUILDER_SECONDS)
+            state = wait_for(f"image builder {name}", lambda: _state(context), until=settled, seconds=BUILDER_SECONDS)
             if state in ("STOPPED", "FAILED"):
-                place.insist(place.client.delete_image_builder, Name=name)
-                wait_for(f"image builder {name}", lambda: _state(place), until=("GONE",), seconds=BUILDER_SECONDS)
+                context.retry(context.client.delete_image_builder, Name=name)
+                wait_for(f"image builder {name}", lambda: _state(context), until=("GONE",), seconds=BUILDER_SECONDS)
 
-    place.changes.do(f"image builder {name}: stopped and deleted", removing)
+    context.changes.do(f"image builder {name}: stopped and deleted", removing)
 
 
-def _state(place: Place) -> str:
-    return str((find(place) or {"State": "GONE"})["State"])
+def _state(context: AppStreamContext) -> str:
+    return str((find(context) or {"State": "GONE"})["State"])

@@ -8,7 +8,6 @@ only what is missing.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -22,13 +21,13 @@ from rich.table import Table
 from scripts import console
 from scripts.changes import changing
 from scripts.errors import Refused
-from scripts.ingest.appstream import application, builder, files, fleet, images, network, package, stack
-from scripts.ingest.appstream import ensure as everything
+from scripts.ingest.appstream import application, builder, files, fleet, images, lifecycle, network, package, stack
 from scripts.ingest.appstream import users as people
-from scripts.ingest.appstream.context import Place
+from scripts.ingest.appstream.context import AppStreamContext
 from scripts.ingest.appstream.users import Person
-from scripts.ingest.deployment import open_workspace
+from scripts.ingest.deployment import deployed_workspace
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 from settings.appstream import NAME
 
 app = typer.Typer(
@@ -55,17 +54,17 @@ URL_USER = r"[\w+=,.@-]{2,32}"
 
 
 @contextmanager
-def _place(workspace: str | None, *, dry_run: bool = False) -> Iterator[Place]:
+def _place(workspace: str | None, *, dry_run: bool = False) -> Iterator[AppStreamContext]:
     """The AppStream of a workspace, for one run. Raises Refused where the workspace has no section for it."""
-    opened = open_workspace(workspace)
-    section = opened.workspace.appstream
+    deployment = deployed_workspace(workspace)
+    section = deployment.workspace.appstream
     if section is None:
         raise Refused(
-            f"workspace {opened.workspace.name} has no section appstream; add one to its file "
+            f"workspace {deployment.workspace.name} has no section appstream; add one to its file "
             "(docs/ingest/appstream.md has one to copy)."
         )
     with changing(dry_run=dry_run) as changes:
-        yield Place(opened=opened, settings=section, changes=changes)
+        yield AppStreamContext(deployment=deployment, settings=section, changes=changes)
 
 
 @app.command()
@@ -78,7 +77,7 @@ def ensure(
 ) -> None:
     """Make and mend all that the section `appstream` of the workspace says: application, fleet, stack and users."""
     with _place(workspace, dry_run=dry_run) as place:
-        everything.ensure(place, restart=restart, start=not no_start, send_email=not no_email)
+        lifecycle.ensure(place, restart=restart, start=not no_start, send_email=not no_email)
 
 
 @app.command("app-block")
@@ -125,7 +124,7 @@ def image(
         if not re.fullmatch(NAME, wanted):
             raise Refused(f"{wanted} is no name of an image; give up to 100 letters, digits, `_`, `.` and `-`.")
         if from_ami:
-            images.import_ami(place, wanted, from_ami, application_path=application_path)
+            images.import_ami(place, wanted, ami=from_ami, application_path=application_path)
         else:
             builder.build(
                 place, wanted, show=_show, base_image=base_image, instance_type=instance_type, wait=not no_wait
@@ -151,7 +150,7 @@ def fleet_ensure(
 ) -> None:
     """Make and mend the fleet, its security group, and the way to OMERO; started only if it was before."""
     with _place(workspace, dry_run=dry_run) as place:
-        everything.look(place, restart=restart)
+        lifecycle.check(place, restart=restart)
         network.ensure_service_role(place)
         fleet.ensure(place, network.ensure_group(place), restart=restart)
         if application.find(place) and place.settings.fleet.type == "ELASTIC":
@@ -211,7 +210,7 @@ def user_add(
     """Add somebody to the user pool, and let them see the stack. AWS writes to them how to log in."""
     with _place(workspace, dry_run=dry_run) as place:
         _check_stack(place)
-        people.add(place, [Person(email, first_name, last_name)], send_email=not no_email)
+        people.add(place, [Person(email=email, first_name=first_name, last_name=last_name)], send_email=not no_email)
         place.changes.say_if_none(f"{email} is in the pool and sees the stack {place.name}")
 
 
@@ -232,7 +231,7 @@ def user_import(
         place.changes.say_if_none(f"all {len(everybody)} people of {file} see the stack {place.name}")
 
 
-def _check_stack(place: Place) -> None:
+def _check_stack(place: AppStreamContext) -> None:
     if stack.find(place) is None:
         raise Refused(f"workspace {place.workspace} has no stack {place.name}; make it with `appstream ensure`.")
 
@@ -275,7 +274,7 @@ def user_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
             for each in people.pool(place)
         ]
     if as_json:
-        _data(json.dumps(rows, indent=2))
+        write_json(rows)
         return
     table = Table("e-mail", "name", "sees the stack", "enabled", "status")
     for row in rows:
@@ -302,7 +301,7 @@ def url(
         if found is None or found["State"] != "RUNNING":
             state = found["State"] if found else "not there"
             raise Refused(f"the fleet {place.name} is {state}; `appstream fleet start` starts one that is there.")
-        answer = place.insist(
+        answer = place.retry(
             place.client.create_streaming_url,
             StackName=place.name,
             FleetName=place.name,
@@ -317,10 +316,10 @@ def url(
 def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show all there is: states, sessions, people, whether OMERO can be reached, and what is being paid for."""
     with _place(workspace) as place:
-        found = everything.status(place)
+        found = lifecycle.status(place)
         preset = dataclasses.asdict(files.preset_of(place))
     if as_json:
-        _data(json.dumps({**found, "preset": preset}, indent=2))
+        write_json({**found, "preset": preset})
         return
     table = Table("what", "is", title=f"AppStream of workspace {found['workspace']} in {found['region']}")
     for what, text in _rows({**found, "preset": preset}):
@@ -367,7 +366,7 @@ def teardown(
     Home folders, images and people in the user pool stay, unless they are named.
     """
     with _place(workspace, dry_run=dry_run) as place:
-        everything.teardown(
+        lifecycle.teardown(
             place,
             end_sessions=end_sessions,
             delete_images=delete_image or [],

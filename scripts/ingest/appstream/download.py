@@ -18,7 +18,7 @@ TIMEOUT = 60  # seconds without a byte
 _CHUNK = 1 << 20
 
 
-def fetch(location: str, sha256: str, folder: Path, key: str) -> Path:
+def fetch(location: str, *, sha256: str, folder: Path, key: str) -> Path:
     """The file, in place if `location` is a path, else in `folder`. `key` is the setting's name.
 
     Raises:

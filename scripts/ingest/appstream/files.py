@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 from rich.text import Text
 
+from contract.omero import SERVER_PORT
+from contract.policy import Statement, deny_insecure_transport
 from scripts import aws, console
+from scripts.aws import buckets, desired
 from scripts.errors import Refused
 from scripts.ingest.appstream import download, package
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 from scripts.ingest.appstream.package import Preset
 from settings.appstream import Insight
 
@@ -24,6 +25,7 @@ SCRIPT = (HERE / "setup.ps1").read_bytes()
 ICON = HERE / "icon.png"
 ARCHIVE_NAME, SCRIPT_NAME, ICON_NAME = "omero-insight.zip", "setup.ps1", "icon.png"
 FOLDER = "insight/"
+UPLOAD_DAYS = 1
 _PRINCIPAL = "appstream.amazonaws.com"
 
 
@@ -44,64 +46,68 @@ class Files:
         return {"S3Bucket": self.bucket, "S3Key": self.key(name)}
 
 
-def preset_of(place: Place) -> Preset:
+def preset_of(context: AppStreamContext) -> Preset:
     """The workspace's read-write server, by its name in the VPC.
 
     Raises:
         Refused: the stack `omero` is not deployed.
     """
-    folder = package.HOME_FOLDER if place.settings.stack.home_folders else ""
-    return Preset(host=place.opened.parameter("omero/server_host"), port=4064, folder=folder)
+    folder = package.HOME_FOLDER if context.settings.stack.home_folders else ""
+    return Preset(host=context.deployment.parameter("omero/server_host"), port=SERVER_PORT, folder=folder)
 
 
-def ensure(place: Place) -> Files:
+def ensure(context: AppStreamContext) -> Files:
     """Have the bucket and, in it, what this workspace's archive is made of. Fetches and packs only what is not there.
 
     Raises:
         Refused: archive or runtime are not what they shall be, or the bucket is somebody else's; nothing was changed.
         Failed: a download broke off.
     """
-    insight = needed(place)
-    s3 = place.opened.client("s3")
-    files = Files(bucket=place.bucket, digest=package.digest(insight, preset_of(place), SCRIPT), sha256="")
-    exists = _exists(place, s3)
+    insight = needed(context)
+    s3 = context.deployment.client("s3")
+    files = Files(bucket=context.bucket, digest=package.digest(insight, preset_of(context), SCRIPT), sha256="")
+    exists = _exists(context, s3)
     sha256 = _sha256_of(s3, files) if exists else None
     with tempfile.TemporaryDirectory(prefix="omero-insight-") as folder:
         packed = Path(folder) / "packed.zip"
         if sha256 is None:
-            files = replace(files, sha256=_pack(place, insight, packed))
-        is_there = _ensure_bucket(place, s3, exists=exists)
+            files = replace(files, sha256=_pack(context, insight, packed))
+        is_there = _ensure_bucket(context, s3, exists=exists)
         if sha256 is None:
-            place.changes.do(
+            context.changes.do(
                 f"s3://{files.bucket}/{files.key(ARCHIVE_NAME)}: OMERO.insight and Java uploaded",
                 lambda: _upload_archive(s3, files, packed),
             )
         else:
             files = replace(files, sha256=sha256)
-    present = _keys(s3, files) if is_there else set()
+    present = {row["Key"] for row in buckets.objects(s3, files.bucket, prefix=files.key(""))} if is_there else set()
     for name, content, kind in ((SCRIPT_NAME, SCRIPT, "text/plain"), (ICON_NAME, ICON.read_bytes(), "image/png")):
         key = files.key(name)
         if key not in present:
             put = {"Bucket": files.bucket, "Key": key, "Body": content, "ContentType": kind}
-            place.changes.do(f"s3://{files.bucket}/{key}: uploaded", lambda put=put: s3.put_object(**put))  # type: ignore[misc]
+            context.changes.do(f"s3://{files.bucket}/{key}: uploaded", lambda put=put: s3.put_object(**put))  # type: ignore[misc]
     return files
 
 
-def needed(place: Place) -> Insight:
+def needed(context: AppStreamContext) -> Insight:
     """The section `appstream.insight`. Raises Refused where it is left out."""
-    if place.settings.insight is None:
+    if context.settings.insight is None:
         raise Refused(
-            f"workspace {place.workspace} does not say what OMERO.insight is made of; give appstream.insight with "
+            f"workspace {context.workspace} does not say what OMERO.insight is made of; give appstream.insight with "
             "archive, runtime and their SHA-256."
         )
-    return place.settings.insight
+    return context.settings.insight
 
 
-def _pack(place: Place, insight: Insight, target: Path) -> str:
+def _pack(context: AppStreamContext, insight: Insight, target: Path) -> str:
     """Its SHA-256."""
-    archive = download.fetch(insight.archive, insight.archive_sha256, target.parent, "appstream.insight.archive")
-    runtime = download.fetch(insight.runtime, insight.runtime_sha256, target.parent, "appstream.insight.runtime")
-    return package.assemble(archive, runtime, preset_of(place), target)
+    archive = download.fetch(
+        insight.archive, sha256=insight.archive_sha256, folder=target.parent, key="appstream.insight.archive"
+    )
+    runtime = download.fetch(
+        insight.runtime, sha256=insight.runtime_sha256, folder=target.parent, key="appstream.insight.runtime"
+    )
+    return package.assemble(insight=archive, runtime=runtime, preset=preset_of(context), target=target)
 
 
 def _upload_archive(s3: Any, files: Files, packed: Path) -> None:
@@ -119,155 +125,79 @@ def _upload_archive(s3: Any, files: Files, packed: Path) -> None:
 
 def _sha256_of(s3: Any, files: Files) -> str | None:
     """Of the archive in the bucket; None if it is not there."""
-    try:
-        found = s3.head_object(Bucket=files.bucket, Key=files.key(ARCHIVE_NAME))
-    except ClientError as error:
-        if aws.code_of(error) in ("404", "NoSuchKey"):
-            return None
-        raise
+    found = aws.read(lambda: s3.head_object(Bucket=files.bucket, Key=files.key(ARCHIVE_NAME)), "404", "NoSuchKey")
+    if found is None:
+        return None
     # Names of metadata are HTTP headers: whoever is between may write them in another case.
     return {name.lower(): value for name, value in found["Metadata"].items()}.get("sha256")
 
 
-def _keys(s3: Any, files: Files) -> set[str]:
-    rows = s3.list_objects_v2(Bucket=files.bucket, Prefix=files.key("")).get("Contents", [])
-    return {row["Key"] for row in rows}
-
-
-def remove_old(place: Place, keep: Files | None) -> None:
+def remove_old(context: AppStreamContext, keep: Files | None) -> None:
     """Delete the files of other archives than `keep`: software, and no images."""
-    s3 = place.opened.client("s3")
-    try:
-        pages = list(s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=FOLDER))
-    except ClientError as error:
-        if aws.code_of(error) == "NoSuchBucket":
-            return
-        raise
-    for row in (row for each in pages for row in each.get("Contents", [])):
-        key = row["Key"]
-        if keep is None or not key.startswith(keep.key("")):
-            delete = {"Bucket": place.bucket, "Key": key}
-            place.changes.do(f"s3://{place.bucket}/{key}: deleted", lambda delete=delete: s3.delete_object(**delete))  # type: ignore[misc]
+    s3 = context.deployment.client("s3")
+    for row in buckets.objects(s3, context.bucket, prefix=FOLDER):
+        if keep is None or not row["Key"].startswith(keep.key("")):
+            context.changes.do(
+                f"s3://{context.bucket}/{row['Key']}: deleted",
+                lambda key=row["Key"]: s3.delete_object(Bucket=context.bucket, Key=key),  # type: ignore[misc]
+            )
 
 
-def remove_bucket(place: Place) -> None:
+def remove_bucket(context: AppStreamContext) -> None:
     """Delete the bucket with its files. Whatever else somebody has put there makes AWS refuse."""
-    s3 = place.opened.client("s3")
-    remove_old(place, None)
-    if _exists(place, s3):
-        place.changes.do(f"bucket {place.bucket}: deleted", lambda: s3.delete_bucket(Bucket=place.bucket))
+    s3 = context.deployment.client("s3")
+    remove_old(context, None)
+    if _exists(context, s3):
+        context.changes.do(f"bucket {context.bucket}: deleted", lambda: s3.delete_bucket(Bucket=context.bucket))
 
 
-def _exists(place: Place, s3: Any) -> bool:
+def _exists(context: AppStreamContext, s3: Any) -> bool:
     """Raises Refused if the name is another account's."""
     try:
-        s3.head_bucket(Bucket=place.bucket, ExpectedBucketOwner=place.opened.workspace.account_id)
+        return buckets.region_of(s3, context.bucket, account_id=context.deployment.workspace.account_id) is not None
     except ClientError as error:
-        if aws.code_of(error) in ("404", "NoSuchBucket"):
-            return False
-        if aws.code_of(error) == "403":
+        if aws.denied(error):
             raise Refused(
-                f"the bucket {place.bucket} is another account's, or these credentials may not see it; they need "
+                f"the bucket {context.bucket} is another account's, or these credentials may not see it; they need "
                 "s3:ListBucket on it."
             ) from error
         raise
-    return True
 
 
-def _ensure_bucket(place: Place, s3: Any, *, exists: bool) -> bool:
+def _ensure_bucket(context: AppStreamContext, s3: Any, *, exists: bool) -> bool:
     """Whether it is there then, and not only planned."""
-    name, is_there = place.bucket, exists
-    if not is_there:
-        where = {} if place.region == "us-east-1" else {"LocationConstraint": place.region}
-        arguments: Json = {"Bucket": name, **({"CreateBucketConfiguration": where} if where else {})}
-        place.changes.do(f"bucket {name}: created in {place.region}", lambda: s3.create_bucket(**arguments))
-        is_there = not place.dry_run
-    for what, read, wanted, write in _properties(place, s3):
-        if not is_there or read() != wanted:
-            place.changes.do(f"bucket {name}: {what}", write)
+    name = context.bucket
+    if not exists:
+        context.changes.do(
+            f"bucket {name}: created in {context.region}", lambda: buckets.create(s3, name, region=context.region)
+        )
+    is_there = exists or not context.dry_run
+    rule = {"ID": "incomplete-uploads", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS}}
+    properties = [
+        buckets.public_access(s3, name),
+        buckets.policy(s3, name, _statements(context), shown="open to AppStream, over TLS only"),
+        buckets.lifecycle(s3, name, rule, shown=f"unfinished uploads expire after {UPLOAD_DAYS} day"),
+        buckets.tags(s3, name, context.tags),
+    ]
+    desired.ensure(properties, f"bucket {name}", context.changes, exists=is_there)
     return is_there
 
 
-_Property = tuple[str, Callable[[], Any], Any, Callable[[], Any]]
-
-
-def _properties(place: Place, s3: Any) -> list[_Property]:
-    """What the bucket shall be like: a sentence, what it is, what it shall be, and how it becomes that."""
-    bucket = {"Bucket": place.bucket}
-    public = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
-    tags = place.tags
-    policy = _policy(place)
-    rule = {
-        "ID": "incomplete-uploads",
-        "Status": "Enabled",
-        "Filter": {"Prefix": ""},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-    }
-
-    def read(call: Callable[..., Any], pick: Callable[[Any], Any]) -> Callable[[], Any]:
-        def reading() -> Any:
-            try:
-                return pick(call(**bucket))
-            except ClientError as error:
-                if aws.code_of(error).startswith("NoSuch"):
-                    return None
-                raise
-
-        return reading
-
-    tagging = {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
-    return [
-        (
-            "closed to the public",
-            read(s3.get_public_access_block, lambda found: found["PublicAccessBlockConfiguration"]),
-            public,
-            lambda: s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=public),
-        ),
-        (
-            "open to AppStream, over TLS only",
-            read(s3.get_bucket_policy, lambda found: json.loads(found["Policy"])),
-            policy,
-            lambda: s3.put_bucket_policy(**bucket, Policy=json.dumps(policy)),
-        ),
-        (
-            "uploads that broke off are dropped after a day",
-            read(
-                s3.get_bucket_lifecycle_configuration,
-                lambda found: [each["AbortIncompleteMultipartUpload"] for each in found["Rules"]],
-            ),
-            [rule["AbortIncompleteMultipartUpload"]],
-            lambda: s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": [rule]}),
-        ),
-        (
-            "tagged",
-            read(s3.get_bucket_tagging, lambda found: {each["Key"]: each["Value"] for each in found["TagSet"]}),
-            tags,
-            lambda: s3.put_bucket_tagging(**bucket, Tagging=tagging),
-        ),
-    ]
-
-
-def _policy(place: Place) -> Json:
+def _statements(context: AppStreamContext) -> list[Statement]:
     """AppStream reads archives and scripts on behalf of this account alone; icons it reads without saying for whom.
 
     https://docs.aws.amazon.com/appstream2/latest/developerguide/example-s3-bucket.html
     """
-    root = f"{place.opened.arn('s3', '').partition(':s3:')[0]}:s3:::{place.bucket}"
-    reads = {"Effect": "Allow", "Principal": {"Service": _PRINCIPAL}, "Action": "s3:GetObject"}
-    account = {"StringEquals": {"aws:SourceAccount": place.opened.workspace.account_id}}
-    software = [f"{root}/{FOLDER}*/{name}" for name in (ARCHIVE_NAME, SCRIPT_NAME)]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Sid": "Software", **reads, "Resource": software, "Condition": account},
-            {"Sid": "Icons", **reads, "Resource": f"{root}/{FOLDER}*/{ICON_NAME}"},
-            {
-                "Sid": "OnlyOverTls",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [root, f"{root}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
-        ],
-    }
+    root, reads = context.deployment.arn("s3", context.bucket), ("s3:GetObject",)
+    appstream = {"Service": (_PRINCIPAL,)}
+    return [
+        Statement(
+            sid="Software",
+            actions=reads,
+            resources=tuple(f"{root}/{FOLDER}*/{name}" for name in (ARCHIVE_NAME, SCRIPT_NAME)),
+            principals=appstream,
+            conditions={"StringEquals": {"aws:SourceAccount": context.deployment.workspace.account_id}},
+        ),
+        Statement(sid="Icons", actions=reads, resources=(f"{root}/{FOLDER}*/{ICON_NAME}",), principals=appstream),
+        deny_insecure_transport(root, f"{root}/*"),
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from scripts.aws.waiting import wait_for
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream.application import PLATFORM
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 from scripts.ingest.appstream.network import subnet_ids
 
 # UpdateFleet's documentation: what may change while it runs.
@@ -28,19 +28,19 @@ _LOOKS_BEFORE_STARTING = 12
 AUTHENTICATIONS = ("API", "USERPOOL", "SAML")
 
 
-def find(place: Place) -> Json | None:
+def find(context: AppStreamContext) -> Json | None:
     """The fleet. Raises Refused if it is not this workspace's."""
-    return place.find(f"fleet {place.name}", place.client.describe_fleets, "Fleets", Names=[place.name])
+    return context.find(f"fleet {context.name}", context.client.describe_fleets, "Fleets", Names=[context.name])
 
 
-def wanted(place: Place, group_id: str) -> Json:
+def desired(context: AppStreamContext, group_id: str) -> Json:
     """What it shall be like, as CreateFleet takes it."""
-    settings = place.settings.fleet
+    settings = context.settings.fleet
     asked: Json = {
         "FleetType": settings.type,
         "InstanceType": settings.instance_type,
         "DisplayName": "OMERO.insight",
-        "VpcConfig": {"SubnetIds": subnet_ids(place), "SecurityGroupIds": [group_id]},
+        "VpcConfig": {"SubnetIds": subnet_ids(context), "SecurityGroupIds": [group_id]},
         "MaxUserDurationInSeconds": settings.session_minutes * 60,
         "DisconnectTimeoutInSeconds": settings.disconnect_minutes * 60,
         "IdleDisconnectTimeoutInSeconds": settings.idle_minutes * 60,
@@ -69,48 +69,48 @@ def _as_asked(found: Json) -> Json:
     }
 
 
-def _differences(place: Place, found: Json, group_id: str) -> Json:
-    asked = wanted(place, group_id)
+def _differences(context: AppStreamContext, found: Json, group_id: str) -> Json:
+    asked = desired(context, group_id)
     comparable = {**asked, "VpcConfig": {key: sorted(value) for key, value in asked["VpcConfig"].items()}}
-    return {key: asked[key] for key in place.differences(_as_asked(found), comparable)}
+    return {key: asked[key] for key in context.differences(_as_asked(found), comparable)}
 
 
-def check(place: Place, group_id: str | None, *, restart: bool) -> None:
+def check(context: AppStreamContext, group_id: str | None, *, restart: bool) -> None:
     """Look whether the fleet can become what it shall be, before anything is changed.
 
     Raises:
         Refused: its type would change; its image is not there; or it would have to be stopped, without `restart`.
     """
-    settings = place.settings.fleet
+    settings = context.settings.fleet
     if settings.type != "ELASTIC":
-        _check_image(place, str(settings.image))
-    found = find(place)
+        _check_image(context, str(settings.image))
+    found = find(context)
     if found is None:
         return
     if found["FleetType"] != settings.type:
         raise Refused(
-            f"the fleet {place.name} is {found['FleetType']}, and appstream.fleet.type is {settings.type}, which AWS "
+            f"the fleet {context.name} is {found['FleetType']}, and appstream.fleet.type is {settings.type}, which AWS "
             "does not change; run `appstream teardown` first (home folders stay), or set the type back."
         )
     if found["State"] == "STOPPED" or restart or group_id is None:
         return
-    if needing := _needing_a_stop(place, found, group_id):
+    if needing := _needing_a_stop(context, found, group_id):
         raise Refused(
-            f"the fleet {place.name} is {found['State']}, and {', '.join(needing)} can only be changed while it is "
-            f"STOPPED, which ends its {len(sessions(place))} sessions; say --restart when that is fine."
+            f"the fleet {context.name} is {found['State']}, and {', '.join(needing)} can only be changed while it is "
+            f"STOPPED, which ends its {len(sessions(context))} sessions; say --restart when that is fine."
         )
 
 
-def _needing_a_stop(place: Place, found: Json, group_id: str) -> list[str]:
+def _needing_a_stop(context: AppStreamContext, found: Json, group_id: str) -> list[str]:
     free = _WHILE_RUNNING[found["FleetType"] == "ELASTIC"]
-    return sorted(set(_differences(place, found, group_id)) - set(free))
+    return sorted(set(_differences(context, found, group_id)) - set(free))
 
 
-def _check_image(place: Place, name: str) -> None:
-    found = [each for each in place.pages(place.client.describe_images, "Images") if each["Name"] == name]
+def _check_image(context: AppStreamContext, name: str) -> None:
+    found = [each for each in context.rows("describe_images", "Images") if each["Name"] == name]
     if not found:
         raise Refused(
-            f"the image {name} of appstream.fleet.image is not in {place.region}; make it with `appstream image "
+            f"the image {name} of appstream.fleet.image is not in {context.region}; make it with `appstream image "
             "--builder` or `--from-ami`, or correct its name."
         )
     if found[0]["State"] != "AVAILABLE":
@@ -119,81 +119,81 @@ def _check_image(place: Place, name: str) -> None:
         )
 
 
-def ensure(place: Place, group_id: str, *, restart: bool = False) -> None:
+def ensure(context: AppStreamContext, group_id: str, *, restart: bool = False) -> None:
     """Have the fleet as the section says; started, if it was before."""
-    found = find(place)
+    found = find(context)
     if found is None:
-        asked = {"Name": place.name, **wanted(place, group_id), "Tags": place.tags}
-        what = f"{place.settings.fleet.type}, {place.settings.fleet.instance_type}"
-        place.changes.do(
-            f"fleet {place.name}: created ({what})", lambda: place.insist(place.client.create_fleet, **asked)
+        asked = {"Name": context.name, **desired(context, group_id), "Tags": context.tags}
+        what = f"{context.settings.fleet.type}, {context.settings.fleet.instance_type}"
+        context.changes.do(
+            f"fleet {context.name}: created ({what})", lambda: context.retry(context.client.create_fleet, **asked)
         )
         return
-    changed = _differences(place, found, group_id)
+    changed = _differences(context, found, group_id)
     if not changed:
         return
-    if found["State"] in ("STARTING", "STOPPING") and not place.dry_run:
-        found["State"] = wait_for(f"fleet {place.name}", lambda: _state(place), until=("RUNNING", "STOPPED"))
-    must_stop = found["State"] != "STOPPED" and bool(_needing_a_stop(place, found, group_id))
+    if found["State"] in ("STARTING", "STOPPING") and not context.dry_run:
+        found["State"] = wait_for(f"fleet {context.name}", lambda: _state(context), until=("RUNNING", "STOPPED"))
+    must_stop = found["State"] != "STOPPED" and bool(_needing_a_stop(context, found, group_id))
     if must_stop:
-        check(place, group_id, restart=restart)
-        stop(place, end_sessions=True)
-    place.changes.do(
-        f"fleet {place.name}: {', '.join(changed)} set",
-        lambda: place.insist(place.client.update_fleet, Name=place.name, **changed),
+        check(context, group_id, restart=restart)
+        stop(context, end_sessions=True)
+    context.changes.do(
+        f"fleet {context.name}: {', '.join(changed)} set",
+        lambda: context.retry(context.client.update_fleet, Name=context.name, **changed),
     )
     if must_stop:
-        start(place)
+        start(context)
 
 
-def _state(place: Place) -> str:
-    found = find(place)
+def _state(context: AppStreamContext) -> str:
+    found = find(context)
     return found["State"] if found else "GONE"
 
 
-def start(place: Place) -> None:
+def start(context: AppStreamContext) -> None:
     """Have it RUNNING.
 
     Raises:
         Refused: there is no fleet.
         Failed: it did not start, with AppStream's own reasons.
     """
-    found = _there(place)
+    found = _existing(context)
     if found and found["State"] == "RUNNING":
         return
-    if found and found["State"] == "STARTING" and not place.dry_run:
-        wait_running(place)
+    if found and found["State"] == "STARTING" and not context.dry_run:
+        wait_running(context)
         return
-    if found and found["State"] == "STOPPING" and not place.dry_run:
-        wait_for(f"fleet {place.name}", lambda: _state(place), until=("STOPPED",), seconds=STOP_SECONDS)
+    if found and found["State"] == "STOPPING" and not context.dry_run:
+        wait_for(f"fleet {context.name}", lambda: _state(context), until=("STOPPED",), seconds=STOP_SECONDS)
 
     def starting() -> None:
-        place.insist(place.client.start_fleet, Name=place.name)
-        wait_running(place)
+        context.retry(context.client.start_fleet, Name=context.name)
+        wait_running(context)
 
-    place.changes.do(f"fleet {place.name}: started{_cost(place)}", starting)
+    context.changes.do(f"fleet {context.name}: started{_cost(context)}", starting)
 
 
-def _cost(place: Place) -> str:
-    settings = place.settings.fleet
+def _cost(context: AppStreamContext) -> str:
+    settings = context.settings.fleet
     if settings.type == "ELASTIC":
         return ", which costs only while somebody uses it"
     return f", which costs for {settings.sessions} instances of {settings.instance_type} until it is stopped"
 
 
-def wait_running(place: Place) -> None:
+def wait_running(context: AppStreamContext) -> None:
     """Wait until it is RUNNING. Raises Failed with AppStream's reasons if it stops instead."""
     looks, was_starting = [0], [False]
 
-    def look() -> str:
-        found, looks[0] = find(place) or {"State": "GONE"}, looks[0] + 1
+    def state() -> str:
+        found, looks[0] = find(context) or {"State": "GONE"}, looks[0] + 1
         was_starting[0] = was_starting[0] or found["State"] == "STARTING"
         over = was_starting[0] or looks[0] > _LOOKS_BEFORE_STARTING
         if found["State"] in ("STOPPED", "GONE") and over:
-            raise Failed(f"the fleet {place.name} did not start: {reasons(found)}; mend that and run this again.")
+            raise Failed(f"the fleet {context.name} did not start: {reasons(found)}; mend that and run this again.")
         return str(found["State"])
 
-    wait_for(f"fleet {place.name}", look, until=("RUNNING",), seconds=START_SECONDS)
+    wait_for(f"fleet {context.name}", state, until=("RUNNING",), seconds=START_SECONDS)
 
 
 def reasons(found: Json) -> str:
@@ -202,28 +202,28 @@ def reasons(found: Json) -> str:
     return "; ".join(errors) or "AppStream gives no reason"
 
 
-def stop(place: Place, *, end_sessions: bool = False) -> None:
+def stop(context: AppStreamContext, *, end_sessions: bool = False) -> None:
     """Have it STOPPED.
 
     Raises:
         Refused: there is no fleet, or people use it and `end_sessions` is not said.
     """
-    found = _there(place)
+    found = _existing(context)
     if found is None or found["State"] == "STOPPED":
         return
-    check_sessions(place, end_sessions=end_sessions)
+    check_sessions(context, end_sessions=end_sessions)
 
     def stopping() -> None:
         if found["State"] != "STOPPING":
-            place.insist(place.client.stop_fleet, Name=place.name)
-        wait_for(f"fleet {place.name}", lambda: _state(place), until=("STOPPED", "GONE"), seconds=STOP_SECONDS)
+            context.retry(context.client.stop_fleet, Name=context.name)
+        wait_for(f"fleet {context.name}", lambda: _state(context), until=("STOPPED", "GONE"), seconds=STOP_SECONDS)
 
-    place.changes.do(f"fleet {place.name}: stopped", stopping)
+    context.changes.do(f"fleet {context.name}: stopped", stopping)
 
 
-def check_sessions(place: Place, *, end_sessions: bool) -> None:
+def check_sessions(context: AppStreamContext, *, end_sessions: bool) -> None:
     """Raises Refused if people use the fleet, and `end_sessions` is not said."""
-    users = [each["UserId"] for each in sessions(place)]
+    users = [each["UserId"] for each in sessions(context)]
     if users and not end_sessions:
         raise Refused(
             f"{len(users)} sessions are open ({', '.join(users[:5])}{' and others' if len(users) > 5 else ''}), and "
@@ -231,13 +231,13 @@ def check_sessions(place: Place, *, end_sessions: bool) -> None:
         )
 
 
-def scale(place: Place, number: int) -> None:
+def scale(context: AppStreamContext, number: int) -> None:
     """Have room for so many sessions at a time.
 
     Raises:
         Refused: there is no fleet.
     """
-    found = _there(place)
+    found = _existing(context)
     if found is None:
         return
     elastic = found["FleetType"] == "ELASTIC"
@@ -245,41 +245,46 @@ def scale(place: Place, number: int) -> None:
     if present == number:
         return
     change: Json = {"MaxConcurrentSessions": number} if elastic else {"ComputeCapacity": {"DesiredInstances": number}}
-    place.changes.do(
-        f"fleet {place.name}: {number} sessions instead of {present}",
-        lambda: place.insist(place.client.update_fleet, Name=place.name, **change),
+    context.changes.do(
+        f"fleet {context.name}: {number} sessions instead of {present}",
+        lambda: context.retry(context.client.update_fleet, Name=context.name, **change),
     )
 
 
-def _there(place: Place) -> Json | None:
+def _existing(context: AppStreamContext) -> Json | None:
     """The fleet; None if a dry run would have made it."""
-    found = find(place)
-    planned = place.dry_run and any(each.startswith(f"fleet {place.name}: created") for each in place.changes.sentences)
+    found = find(context)
+    planned = context.dry_run and any(
+        each.startswith(f"fleet {context.name}: created") for each in context.changes.sentences
+    )
     if found is None and not planned:
-        raise Refused(f"workspace {place.workspace} has no fleet {place.name}; make it with `appstream ensure`.")
+        raise Refused(f"workspace {context.workspace} has no fleet {context.name}; make it with `appstream ensure`.")
     return found
 
 
-def sessions(place: Place) -> list[Json]:
+def sessions(context: AppStreamContext) -> list[Json]:
     """The sessions that are open."""
-    if find(place) is None or not _has_stack(place):
+    if find(context) is None or not _has_stack(context):
         return []
-    names = {"StackName": place.name, "FleetName": place.name}
-    call = place.client.describe_sessions
-    rows = [row for kind in AUTHENTICATIONS for row in place.pages(call, "Sessions", **names, AuthenticationType=kind)]
+    names = {"StackName": context.name, "FleetName": context.name}
+    rows = [
+        row
+        for kind in AUTHENTICATIONS
+        for row in context.rows("describe_sessions", "Sessions", **names, AuthenticationType=kind)
+    ]
     return [row for row in rows if row["State"] != "EXPIRED"]
 
 
-def _has_stack(place: Place) -> bool:
-    return any(each["Name"] == place.name for each in place.pages(place.client.describe_stacks, "Stacks"))
+def _has_stack(context: AppStreamContext) -> bool:
+    return any(each["Name"] == context.name for each in context.rows("describe_stacks", "Stacks"))
 
 
-def remove(place: Place) -> None:
+def remove(context: AppStreamContext) -> None:
     """Stop and delete it."""
-    if find(place) is None:
+    if find(context) is None:
         return
-    stop(place, end_sessions=True)
-    place.changes.do(
-        f"fleet {place.name}: deleted",
-        lambda: place.insist(place.client.delete_fleet, "ResourceInUseException", Name=place.name),
+    stop(context, end_sessions=True)
+    context.changes.do(
+        f"fleet {context.name}: deleted",
+        lambda: context.retry(context.client.delete_fleet, "ResourceInUseException", Name=context.name),
     )

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from typing import Any
-
-from botocore.exceptions import ClientError
 
 from contract import names
+from contract.policy import Statement, document, trust
 from scripts import aws, console
+from scripts.aws import roles
+from scripts.aws.roles import Role
 from scripts.aws.waiting import wait_for
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import package
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 
 IMPORT_SECONDS = 4 * 3600
 MOST_GIB = 500
-_ACTIONS = ["ec2:DescribeImages", "ec2:ModifyImageAttribute"]
+POLICY_NAME = "import"
+NO_AMI = ("InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable")
 
 
-def find(place: Place, name: str) -> Json | None:
+def find(context: AppStreamContext, name: str) -> Json | None:
     """The image. Raises Refused if it is not this workspace's."""
-    every = [each for each in place.pages(place.client.describe_images, "Images") if each["Name"] == name]
-    return place.find(f"image {name}", place.client.describe_images, "Images", Names=[name]) if every else None
+    every = [each for each in context.rows("describe_images", "Images") if each["Name"] == name]
+    return context.find(f"image {name}", context.client.describe_images, "Images", Names=[name]) if every else None
 
 
-def wait_available(place: Place, name: str, seconds: float = IMPORT_SECONDS) -> None:
+def wait_available(context: AppStreamContext, name: str, seconds: float = IMPORT_SECONDS) -> None:
     """Wait until it is AVAILABLE. Raises Failed with AppStream's reasons if it never will be."""
 
-    def look() -> str:
-        found = find(place, name) or {"State": "GONE"}
+    def state() -> str:
+        found = find(context, name) or {"State": "GONE"}
         if found["State"] in ("FAILED", "GONE"):
             raise Failed(
                 f"the image {name} is {found['State']}: {reasons(found)}; mend that and run this again, which deletes "
@@ -39,7 +38,7 @@ def wait_available(place: Place, name: str, seconds: float = IMPORT_SECONDS) -> 
             )
         return str(found["State"])
 
-    wait_for(f"image {name}", look, until=("AVAILABLE",), seconds=seconds)
+    wait_for(f"image {name}", state, until=("AVAILABLE",), seconds=seconds)
 
 
 def reasons(found: Json) -> str:
@@ -51,12 +50,12 @@ def reasons(found: Json) -> str:
     return "; ".join(said) or "AppStream gives no reason"
 
 
-def check_unused(place: Place, name: str) -> None:
+def check_unused(context: AppStreamContext, name: str) -> None:
     """Raises Refused if a fleet that is not this workspace's uses an image that shall be deleted."""
     using = [
         each["Name"]
-        for each in place.pages(place.client.describe_fleets, "Fleets")
-        if each.get("ImageName") == name and each["Name"] != place.name
+        for each in context.rows("describe_fleets", "Fleets")
+        if each.get("ImageName") == name and each["Name"] != context.name
     ]
     if using:
         raise Refused(
@@ -64,59 +63,59 @@ def check_unused(place: Place, name: str) -> None:
         )
 
 
-def remove(place: Place, name: str) -> None:
+def remove(context: AppStreamContext, name: str) -> None:
     """Delete an image of this workspace. One that is not there is told of: a killed run may have deleted it."""
-    if find(place, name) is None:
-        console.say(f"there is no image {name} in {place.region}.")
+    if find(context, name) is None:
+        console.say(f"there is no image {name} in {context.region}.")
         return
-    _delete(place, name)
+    _delete(context, name)
 
 
-def _delete(place: Place, name: str) -> None:
+def _delete(context: AppStreamContext, name: str) -> None:
     def deleting() -> None:
-        if (find(place, name) or {"State": "GONE"})["State"] not in ("DELETING", "GONE"):
-            place.insist(place.client.delete_image, "ResourceInUseException", Name=name)
+        if (find(context, name) or {"State": "GONE"})["State"] not in ("DELETING", "GONE"):
+            context.retry(context.client.delete_image, "ResourceInUseException", Name=name)
         wait_for(
-            f"image {name}", lambda: (find(place, name) or {"State": "GONE"})["State"], until=("GONE",), seconds=900
+            f"image {name}", lambda: (find(context, name) or {"State": "GONE"})["State"], until=("GONE",), seconds=900
         )
 
-    place.changes.do(f"image {name}: deleted", deleting)
+    context.changes.do(f"image {name}: deleted", deleting)
 
 
-def replace_failed(place: Place, name: str) -> Json | None:
+def replace_failed(context: AppStreamContext, name: str) -> Json | None:
     """The image; None if there is none, or one that FAILED, which is deleted."""
-    found = find(place, name)
+    found = find(context, name)
     if found and found["State"] == "FAILED":
         console.say(f"the image {name} is FAILED: {reasons(found)}")
-        _delete(place, name)
+        _delete(context, name)
         return None
     return found
 
 
-def import_ami(place: Place, name: str, ami: str, *, application_path: str) -> None:
+def import_ami(context: AppStreamContext, name: str, *, ami: str, application_path: str) -> None:
     """Have the image, imported from an AMI on which OMERO.insight is at `application_path`.
 
     Raises:
         Refused: the AMI is not what AppStream imports; all that is wrong with it at once.
         Failed: the import ended otherwise.
     """
-    found = replace_failed(place, name)
+    found = replace_failed(context, name)
     if found is None:
-        check_ami(place, ami)
-        role = _ensure_role(place)
-        asked = _import_request(place, name, ami, role, application_path)
-        if not place.dry_run:
-            _ask_aws(place, asked)
-        place.changes.do(
+        check_ami(context, ami)
+        role = _ensure_role(context)
+        asked = _import_request(context, name=name, ami=ami, role=role, application_path=application_path)
+        if not context.dry_run:
+            _ask_aws(context, asked)
+        context.changes.do(
             f"image {name}: import of {ami} begun, which takes about an hour",
-            lambda: place.insist(place.client.create_imported_image, "InvalidRoleException", **asked),
+            lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked),
         )
-    if not place.dry_run:
-        wait_available(place, name)
+    if not context.dry_run:
+        wait_available(context, name)
         console.say(f"the image {name} is AVAILABLE.")
 
 
-def _import_request(place: Place, name: str, ami: str, role: str, application_path: str) -> Json:
+def _import_request(context: AppStreamContext, *, name: str, ami: str, role: str, application_path: str) -> Json:
     catalog: Json = {"Name": "OMERO.insight", "DisplayName": "OMERO.insight", "AbsoluteAppPath": application_path}
     if application_path == package.JAVA:
         catalog |= {"WorkingDirectory": package.WORKING_DIRECTORY, "LaunchParameters": package.PARAMETERS}
@@ -127,34 +126,28 @@ def _import_request(place: Place, name: str, ami: str, role: str, application_pa
         "DisplayName": "OMERO.insight",
         "AgentSoftwareVersion": "ALWAYS_LATEST",
         "AppCatalogConfig": [catalog],
-        "Tags": place.tags,
+        "Tags": context.tags,
     }
 
 
-def _ask_aws(place: Place, asked: Json) -> None:
+def _ask_aws(context: AppStreamContext, asked: Json) -> None:
     """AppStream's own check, which changes nothing."""
-    try:
-        place.insist(place.client.create_imported_image, "InvalidRoleException", **asked, DryRun=True)
-    except ClientError as error:
-        if aws.code_of(error) != "DryRunOperationException":
-            raise
+    aws.read(
+        lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked, DryRun=True),
+        "DryRunOperationException",
+    )
 
 
-def check_ami(place: Place, ami: str) -> None:
+def check_ami(context: AppStreamContext, ami: str) -> None:
     """Raises Refused with all that AppStream does not import an AMI for.
 
     https://docs.aws.amazon.com/appstream2/latest/developerguide/import-image.html
     """
-    ec2 = place.opened.client("ec2")
-    try:
-        found = ec2.describe_images(ImageIds=[ami])["Images"]
-    except ClientError as error:
-        if not aws.code_of(error).startswith("InvalidAMIID"):
-            raise
-        found = []
+    ec2 = context.deployment.client("ec2")
+    found = aws.read(lambda: ec2.describe_images(ImageIds=[ami])["Images"], *NO_AMI)
     if not found:
-        raise Refused(f"the AMI {ami} is not in {place.region}, or is not shared with this account; give another.")
-    faults = ami_faults(found[0], place.opened.workspace.account_id)
+        raise Refused(f"the AMI {ami} is not in {context.region}, or is not shared with this account; give another.")
+    faults = ami_faults(found[0], context.deployment.workspace.account_id)
     if faults:
         raise Refused(f"AppStream does not import {ami}: {'; '.join(faults)}; make an AMI that is so, and give that.")
 
@@ -192,82 +185,58 @@ def ami_faults(image: Json, account_id: str) -> list[str]:
     return faults
 
 
-def role_name(place: Place) -> str:
+def role_name(context: AppStreamContext) -> str:
     """Of the role by which AppStream takes an AMI."""
-    return names.physical("role", place.workspace, "appstream-import")
+    return names.physical("role", context.workspace, "appstream-import")
 
 
-def _ensure_role(place: Place) -> str:
+def _ensure_role(context: AppStreamContext) -> str:
     """Its ARN."""
-    iam, name = place.opened.client("iam"), role_name(place)
-    workspace = place.opened.workspace
-    arn = f"arn:{names.partition(place.region)}:iam::{workspace.account_id}:role/{name}"
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "appstream.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": workspace.account_id}},
-    }
-    owner = {"StringEquals": {"ec2:Owner": workspace.account_id}}
-    images = f"arn:{names.partition(place.region)}:ec2:{place.region}::image/*"
-    policy = _document(
-        # DescribeImages knows no resources.
-        {"Effect": "Allow", "Action": _ACTIONS[0], "Resource": "*"},
-        {"Effect": "Allow", "Action": _ACTIONS[1], "Resource": images, "Condition": owner},
+    name, workspace = role_name(context), context.deployment.workspace
+    role = Role(
+        name=name,
+        trust=trust("appstream.amazonaws.com", account_id=workspace.account_id),
+        policy_name=POLICY_NAME,
+        policy=document(
+            Statement(
+                sid="Find",
+                actions=("ec2:DescribeImages",),
+                resources=("*",),
+                any_resource_because="DescribeImages knows no resources",
+            ),
+            Statement(
+                sid="Share",
+                actions=("ec2:ModifyImageAttribute",),
+                resources=(f"arn:{names.partition(context.region)}:ec2:{context.region}::image/*",),
+                conditions={"StringEquals": {"ec2:Owner": workspace.account_id}},
+            ),
+        ),
+        allows="may share this account's AMIs",
+        tags=context.tags,
     )
-    if _or_none(lambda: iam.get_role(RoleName=name)) is None:
-        tags = [{"Key": key, "Value": value} for key, value in place.tags.items()]
-        place.changes.do(
-            f"IAM role {name}: created",
-            lambda: iam.create_role(RoleName=name, AssumeRolePolicyDocument=_document(trust), Tags=tags),
-        )
-    present = _or_none(lambda: iam.get_role_policy(RoleName=name, PolicyName="import"))
-    if present is None or present["PolicyDocument"] != json.loads(policy):
-        put = {"RoleName": name, "PolicyName": "import", "PolicyDocument": policy}
-        place.changes.do(f"IAM role {name}: may share this account's AMIs", lambda: iam.put_role_policy(**put))
-    return arn
+    roles.ensure(context.deployment.client("iam"), role, context.changes)
+    return context.deployment.arn("iam", f"role/{name}")
 
 
-def _document(*statements: Json) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def _or_none(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except ClientError as error:
-        if aws.code_of(error) == "NoSuchEntity":
-            return None
-        raise
-
-
-def remove_role(place: Place) -> None:
+def remove_role(context: AppStreamContext) -> None:
     """Delete the role of imports."""
-    iam, name = place.opened.client("iam"), role_name(place)
-    if _or_none(lambda: iam.get_role(RoleName=name)) is None:
-        return
-
-    def deleting() -> None:
-        _or_none(lambda: iam.delete_role_policy(RoleName=name, PolicyName="import"))
-        iam.delete_role(RoleName=name)
-
-    place.changes.do(f"IAM role {name}: deleted", deleting)
+    roles.delete(context.deployment.client("iam"), role_name(context), context.changes, policy_name=POLICY_NAME)
 
 
-def base_image(place: Place, name: str | None) -> str:
+def base_image(context: AppStreamContext, name: str | None) -> str:
     """The image of AWS's that a builder begins with: `name`, or the newest of Windows Server 2022 without graphics.
 
     Raises:
         Refused: there is none.
     """
-    rows = place.pages(place.client.describe_images, "Images", Type="PUBLIC")
+    rows = context.rows("describe_images", "Images", Type="PUBLIC")
     usable = [row for row in rows if row.get("ImageBuilderSupported") and row.get("State") == "AVAILABLE"]
     if name:
         if name in [row["Name"] for row in usable]:
             return name
         near = sorted(row["Name"] for row in usable if "Windows" in row.get("Platform", "").title())
-        raise Refused(f"{name} is no base image in {place.region}; there are {', '.join(near) or 'none'}.")
+        raise Refused(f"{name} is no base image in {context.region}; there are {', '.join(near) or 'none'}.")
     plain = [row for row in usable if row["Name"].startswith("AppStream-WinServer2022")]
     if not plain:
-        raise Refused(f"there is no base image of Windows Server 2022 in {place.region}; name one with --base-image.")
+        raise Refused(f"there is no base image of Windows Server 2022 in {context.region}; name one with --base-image.")
     return str(max(plain, key=lambda row: row.get("PublicBaseImageReleasedDate") or time.gmtime(0))["Name"])

@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from contract import names
+from contract.omero import SERVER_PORT
+from contract.policy import trust
 from scripts import aws
+from scripts.aws import security_groups
 from scripts.errors import Refused
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 
-SERVER_PORT = 4064
 ANYWHERE = "0.0.0.0/0"
 SERVICE_ROLE = "AmazonAppStreamServiceAccess"
 
 
-def subnet_ids(place: Place) -> list[str]:
+def subnet_ids(context: AppStreamContext) -> list[str]:
     """Those that sessions are in: as the section says, else the workspace's private ones."""
-    return list(place.settings.fleet.subnet_ids or place.opened.listed("network/private_subnet_ids"))
+    return list(context.settings.fleet.subnet_ids or context.deployment.listed("network/private_subnet_ids"))
 
 
-def check(place: Place) -> None:
+def check(context: AppStreamContext) -> None:
     """Look whether a session can reach OMERO and S3, before anything is made.
 
     Raises:
         Refused: it could not, with the reason.
     """
-    ec2, ids = place.opened.client("ec2"), subnet_ids(place)
-    vpc_id = place.opened.parameter("network/vpc_id")
-    try:
-        subnets = ec2.describe_subnets(SubnetIds=ids)["Subnets"]
-    except ClientError as error:
-        if aws.code_of(error) != "InvalidSubnetID.NotFound":
-            raise
+    ec2, ids = context.deployment.client("ec2"), subnet_ids(context)
+    vpc_id = context.deployment.parameter("network/vpc_id")
+    subnets = aws.read(lambda: ec2.describe_subnets(SubnetIds=ids)["Subnets"], "InvalidSubnetID.NotFound")
+    if subnets is None:
         raise Refused(
-            f"one of the subnets {', '.join(ids)} is not in {place.region}; correct appstream.fleet.subnet_ids."
-        ) from error
+            f"one of the subnets {', '.join(ids)} is not in {context.region}; correct appstream.fleet.subnet_ids."
+        )
     for subnet in subnets:
         if subnet["VpcId"] != vpc_id:
             raise Refused(
@@ -58,7 +54,7 @@ def check(place: Place) -> None:
                 f"`aws ec2 modify-vpc-attribute --vpc-id {vpc_id} --{_dashed(attribute)} Value=true`."
             )
     for id_ in ids:
-        if not _reaches_s3(ec2, vpc_id, id_, place.region):
+        if not _reaches_s3(ec2, vpc_id=vpc_id, subnet_id=id_, region=context.region):
             raise Refused(
                 f"subnet {id_} has no way to S3, where sessions find OMERO.insight and home folders: its routes lead "
                 "to no NAT gateway, transit gateway or firewall, and no S3 endpoint is among them; add a gateway "
@@ -70,7 +66,7 @@ def _dashed(attribute: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in attribute)
 
 
-def _reaches_s3(ec2: Any, vpc_id: str, subnet_id: str, region: str) -> bool:
+def _reaches_s3(ec2: Any, *, vpc_id: str, subnet_id: str, region: str) -> bool:
     """An instance of AppStream has no public address: an internet gateway does not help it."""
     tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["RouteTables"]
 
@@ -95,58 +91,53 @@ def _reaches_s3(ec2: Any, vpc_id: str, subnet_id: str, region: str) -> bool:
     return False
 
 
-def group_name(place: Place) -> str:
+def group_name(context: AppStreamContext) -> str:
     """Of the security group of sessions."""
-    return names.physical("security_group", place.workspace, "appstream")
+    return names.physical("security_group", context.workspace, "appstream")
 
 
-def find_group(place: Place) -> Json | None:
+def find_group(context: AppStreamContext) -> Json | None:
     """The security group of sessions. Raises Refused if one of that name is not this workspace's."""
-    ec2 = place.opened.client("ec2")
-    filters = [
-        {"Name": "group-name", "Values": [group_name(place)]},
-        {"Name": "vpc-id", "Values": [place.opened.parameter("network/vpc_id")]},
-    ]
-    found = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-    if not found:
+    found = security_groups.find(
+        context.deployment.client("ec2"), group_name(context), vpc_id=context.deployment.parameter("network/vpc_id")
+    )
+    if found is None:
         return None
-    tags = {each["Key"]: each["Value"] for each in found[0].get("Tags", [])}
-    if not place.owns(tags):
+    if not context.owns(aws.tag_dict(found.get("Tags", ()))):
         raise Refused(
-            f"the security group {group_name(place)} ({found[0]['GroupId']}) was not made for workspace "
-            f"{place.workspace} by this program; delete or rename it."
+            f"the security group {group_name(context)} ({found['GroupId']}) was not made for workspace "
+            f"{context.workspace} by this program; delete or rename it."
         )
-    return dict(found[0])
+    return dict(found)
 
 
-def ensure_group(place: Place) -> str:
+def ensure_group(context: AppStreamContext) -> str:
     """Have the security group of sessions, with no way in, and ways out to OMERO's port and HTTPS; OMERO's lets it in.
 
     Its id; a made-up one in a dry run that would make it.
     """
-    ec2, name = place.opened.client("ec2"), group_name(place)
-    group = find_group(place)
+    ec2, name = context.deployment.client("ec2"), group_name(context)
+    group = find_group(context)
     if group is None:
-        tags = [{"Key": key, "Value": value} for key, value in {**place.tags, "Name": name}.items()]
-        made = place.changes.do(
+        group = context.changes.do(
             f"security group {name}: created",
-            lambda: ec2.create_security_group(
-                GroupName=name,
-                Description=f"Sessions of AppStream in workspace {place.workspace}",
-                VpcId=place.opened.parameter("network/vpc_id"),
-                TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+            lambda: security_groups.create(
+                ec2,
+                name,
+                vpc_id=context.deployment.parameter("network/vpc_id"),
+                description=f"Sessions of AppStream in workspace {context.workspace}",
+                tags={**context.tags, "Name": name},
             ),
         )
-        if made is None:
-            place.changes.do(f"security group {name}: its ways out, and OMERO's way in", lambda: None)
+        if group is None:  # a dry run
+            context.changes.do(f"security group {name}: its ways out, and OMERO's way in", lambda: None)
             return "sg-(planned)"
-        (group,) = ec2.describe_security_groups(GroupIds=[made["GroupId"]])["SecurityGroups"]
-    _ensure_ways_out(place, ec2, group)
-    _ensure_way_in(place, ec2, group["GroupId"])
+    _ensure_egress(context, ec2, group)
+    _ensure_ingress(context, ec2, group["GroupId"])
     return str(group["GroupId"])
 
 
-def _ensure_ways_out(place: Place, ec2: Any, group: Json) -> None:
+def _ensure_egress(context: AppStreamContext, ec2: Any, group: Json) -> None:
     id_ = group["GroupId"]
     vpc = ec2.describe_vpcs(VpcIds=[group["VpcId"]])["Vpcs"][0]
     # The VPC's range and not OMERO's group: a rule that names a group keeps it from being deleted.
@@ -155,13 +146,13 @@ def _ensure_ways_out(place: Place, ec2: Any, group: Json) -> None:
     wanted["tcp", 443, ANYWHERE] = "S3: OMERO.insight and home folders"
     present = {_rule(each, cidr["CidrIp"]) for each in group["IpPermissionsEgress"] for cidr in each["IpRanges"]}
     for rule in sorted(present - wanted.keys(), key=str):
-        place.changes.do(
+        context.changes.do(
             f"security group {id_}: the way out to {_shown(rule)} closed",
             lambda rule=rule: ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=[_permission(rule)]),  # type: ignore[misc]
         )
     for rule in sorted(wanted.keys() - present, key=str):
         permission = _permission(rule, wanted[rule])
-        place.changes.do(
+        context.changes.do(
             f"security group {id_}: a way out to {_shown(rule)} opened",
             lambda permission=permission: ec2.authorize_security_group_egress(  # type: ignore[misc]
                 GroupId=id_, IpPermissions=[permission]
@@ -188,9 +179,9 @@ def _permission(rule: _Rule, description: str = "") -> Json:
     return {"IpProtocol": protocol, **ports, "IpRanges": [where]}
 
 
-def _ensure_way_in(place: Place, ec2: Any, group_id: str) -> None:
-    server = place.opened.parameter("omero/server_security_group_id")
-    if way_in(ec2, server, group_id):
+def _ensure_ingress(context: AppStreamContext, ec2: Any, group_id: str) -> None:
+    server = context.deployment.parameter("omero/server_security_group_id")
+    if ingress_rule_id(ec2, of=server, source=group_id):
         return
     permission = {
         "IpProtocol": "tcp",
@@ -198,66 +189,62 @@ def _ensure_way_in(place: Place, ec2: Any, group_id: str) -> None:
         "ToPort": SERVER_PORT,
         "UserIdGroupPairs": [{"GroupId": group_id, "Description": "Sessions of AppStream"}],
     }
-    place.changes.do(
+    context.changes.do(
         f"security group {server} of OMERO.server: sessions let in on port {SERVER_PORT}",
         lambda: ec2.authorize_security_group_ingress(GroupId=server, IpPermissions=[permission]),
     )
 
 
-def way_in(ec2: Any, server_group: str, group_id: str) -> str | None:
-    """The id of the rule by which OMERO.server lets sessions in; None if it does not, or if the server is gone."""
-    pages = ec2.get_paginator("describe_security_group_rules").paginate(
-        Filters=[{"Name": "group-id", "Values": [server_group]}]
-    )
-    for rule in (rule for page in pages for rule in page["SecurityGroupRules"]):
-        source = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-        if not rule["IsEgress"] and source == group_id and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
+def ingress_rule_id(ec2: Any, *, of: str, source: str) -> str | None:
+    """The id of the rule by which OMERO.server's group (`of`) lets the sessions' (`source`) in; None if it does not."""
+    filters = [{"Name": "group-id", "Values": [of]}]
+    for rule in aws.rows(ec2, "describe_security_group_rules", "SecurityGroupRules", Filters=filters):
+        group_id = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+        if not rule["IsEgress"] and group_id == source and rule["FromPort"] == SERVER_PORT == rule["ToPort"]:
             return str(rule["SecurityGroupRuleId"])
     return None
 
 
-def remove_group(place: Place) -> None:
+def remove_group(context: AppStreamContext) -> None:
     """Close OMERO's way in, and delete the group."""
-    ec2, group = place.opened.client("ec2"), find_group(place)
+    ec2, group = context.deployment.client("ec2"), find_group(context)
     if group is None:
         return
     id_ = group["GroupId"]
-    server = place.opened.parameters.get("omero/server_security_group_id", "")
-    rule = way_in(ec2, server, id_) if server else None
+    server = context.deployment.parameters.get("omero/server_security_group_id", "")
+    rule = ingress_rule_id(ec2, of=server, source=id_) if server else None
     if rule:
-        place.changes.do(
+        context.changes.do(
             f"security group {server} of OMERO.server: sessions no longer let in",
             lambda: ec2.revoke_security_group_ingress(GroupId=server, SecurityGroupRuleIds=[rule]),
         )
     # Network interfaces of instances that have just ended hold it for some minutes.
-    place.changes.do(
+    context.changes.do(
         f"security group {group['GroupName']}: deleted",
-        lambda: place.insist(ec2.delete_security_group, "DependencyViolation", GroupId=id_),
+        lambda: context.retry(ec2.delete_security_group, "DependencyViolation", GroupId=id_),
     )
 
 
-def ensure_service_role(place: Place) -> None:
+def ensure_service_role(context: AppStreamContext) -> None:
     """Have the account's role by which AppStream makes network interfaces. Its console makes it, its API does not.
 
     It is the account's, for all of its fleets, and stays.
     """
-    iam = place.opened.client("iam")
-    partition = names.partition(place.region)
+    iam = context.deployment.client("iam")
+    partition = names.partition(context.region)
     policy_arn = f"arn:{partition}:iam::aws:policy/service-role/{SERVICE_ROLE}"
-    trust = {"Effect": "Allow", "Principal": {"Service": "appstream.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    attached: list[Json] = []
-    try:
-        attached = iam.list_attached_role_policies(RoleName=SERVICE_ROLE)["AttachedPolicies"]
-    except ClientError as error:
-        if aws.code_of(error) != "NoSuchEntity":
-            raise
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        place.changes.do(
-            f"IAM role {SERVICE_ROLE}: created, for all of the account's fleets",
-            lambda: iam.create_role(RoleName=SERVICE_ROLE, Path="/service-role/", AssumeRolePolicyDocument=document),
+    attached = aws.read(
+        lambda: iam.list_attached_role_policies(RoleName=SERVICE_ROLE)["AttachedPolicies"], "NoSuchEntity"
+    )
+    if attached is None:
+        context.changes.do(
+            f"role {SERVICE_ROLE}: created, for all of the account's fleets",
+            lambda: iam.create_role(
+                RoleName=SERVICE_ROLE, Path="/service-role/", AssumeRolePolicyDocument=trust("appstream.amazonaws.com")
+            ),
         )
-    if not any(each["PolicyArn"] == policy_arn for each in attached):
-        place.changes.do(
-            f"IAM role {SERVICE_ROLE}: AWS's policy attached",
+    if not any(each["PolicyArn"] == policy_arn for each in attached or ()):
+        context.changes.do(
+            f"role {SERVICE_ROLE}: AWS's policy attached",
             lambda: iam.attach_role_policy(RoleName=SERVICE_ROLE, PolicyArn=policy_arn),
         )

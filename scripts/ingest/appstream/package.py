@@ -160,7 +160,7 @@ def preset_config(text: bytes, preset: Preset) -> bytes:
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def assemble(insight: Path, runtime: Path, preset: Preset, target: Path) -> str:
+def assemble(*, insight: Path, runtime: Path, preset: Preset, target: Path) -> str:
     """Write the archive that instances unpack: `insight/` and `runtime/`. Gives its SHA-256.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 
 _TO_DELETE = {
     "RedirectURL": "REDIRECT_URL",
@@ -11,14 +11,14 @@ _TO_DELETE = {
 }
 
 
-def find(place: Place) -> Json | None:
+def find(context: AppStreamContext) -> Json | None:
     """The stack. Raises Refused if it is not this workspace's."""
-    return place.find(f"stack {place.name}", place.client.describe_stacks, "Stacks", Names=[place.name])
+    return context.find(f"stack {context.name}", context.client.describe_stacks, "Stacks", Names=[context.name])
 
 
-def wanted(place: Place) -> Json:
+def desired(context: AppStreamContext) -> Json:
     """What it shall be like, as CreateStack takes it; what is left out is empty."""
-    settings = place.settings.stack
+    settings = context.settings.stack
     allowed = {
         "CLIPBOARD_COPY_FROM_LOCAL_DEVICE": settings.clipboard_in,
         "CLIPBOARD_COPY_TO_LOCAL_DEVICE": settings.clipboard_out,
@@ -54,16 +54,18 @@ def _as_asked(found: Json, asked: Json) -> Json:
     }
 
 
-def ensure(place: Place) -> None:
+def ensure(context: AppStreamContext) -> None:
     """Have the stack as the section says."""
-    asked, found = wanted(place), find(place)
+    asked, found = desired(context), find(context)
     given = {key: value for key, value in asked.items() if value}
     if found is None:
-        arguments = {"Name": place.name, **given, "Tags": place.tags}
-        place.changes.do(f"stack {place.name}: created", lambda: place.insist(place.client.create_stack, **arguments))
+        arguments = {"Name": context.name, **given, "Tags": context.tags}
+        context.changes.do(
+            f"stack {context.name}: created", lambda: context.retry(context.client.create_stack, **arguments)
+        )
         return
     comparable = {**asked, "EmbedHostDomains": sorted(asked["EmbedHostDomains"])}
-    changed = place.differences(_as_asked(found, asked), comparable)
+    changed = context.differences(_as_asked(found, asked), comparable)
     if not changed:
         return
     update: Json = {key: asked[key] for key in changed if key in given}
@@ -71,38 +73,40 @@ def ensure(place: Place) -> None:
     gone = [_TO_DELETE[key] for key in changed if key not in given]
     if gone:
         update["AttributesToDelete"] = gone
-    place.changes.do(
-        f"stack {place.name}: {', '.join(changed)} set",
-        lambda: place.insist(place.client.update_stack, Name=place.name, **update),
+    context.changes.do(
+        f"stack {context.name}: {', '.join(changed)} set",
+        lambda: context.retry(context.client.update_stack, Name=context.name, **update),
     )
 
 
-def associate(place: Place) -> None:
+def associate(context: AppStreamContext) -> None:
     """Have the fleet behind the stack."""
-    if place.name in fleets(place):
+    if context.name in fleets(context):
         return
-    place.changes.do(
-        f"stack {place.name}: the fleet {place.name} put behind it",
-        lambda: place.insist(place.client.associate_fleet, FleetName=place.name, StackName=place.name),
+    context.changes.do(
+        f"stack {context.name}: the fleet {context.name} put behind it",
+        lambda: context.retry(context.client.associate_fleet, FleetName=context.name, StackName=context.name),
     )
 
 
-def fleets(place: Place) -> list[str]:
+def fleets(context: AppStreamContext) -> list[str]:
     """Names of the fleets behind the stack."""
-    if find(place) is None:
+    if find(context) is None:
         return []
-    return place.pages(place.client.list_associated_fleets, "Names", StackName=place.name)
+    return context.rows("list_associated_fleets", "Names", StackName=context.name)
 
 
-def remove(place: Place) -> None:
+def remove(context: AppStreamContext) -> None:
     """Take the fleet from behind it, and delete it. Home folders are no part of it."""
-    if find(place) is None:
+    if find(context) is None:
         return
-    for name in fleets(place):
-        place.changes.do(
-            f"stack {place.name}: the fleet {name} taken from behind it",
-            lambda name=name: place.insist(  # type: ignore[misc]
-                place.client.disassociate_fleet, "ResourceInUseException", FleetName=name, StackName=place.name
+    for name in fleets(context):
+        context.changes.do(
+            f"stack {context.name}: the fleet {name} taken from behind it",
+            lambda name=name: context.retry(  # type: ignore[misc]
+                context.client.disassociate_fleet, "ResourceInUseException", FleetName=name, StackName=context.name
             ),
         )
-    place.changes.do(f"stack {place.name}: deleted", lambda: place.insist(place.client.delete_stack, Name=place.name))
+    context.changes.do(
+        f"stack {context.name}: deleted", lambda: context.retry(context.client.delete_stack, Name=context.name)
+    )

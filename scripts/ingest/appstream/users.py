@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from scripts import aws, console
+from scripts import aws, console, csv_files
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import stack
-from scripts.ingest.appstream.context import Json, Place
+from scripts.ingest.appstream.context import AppStreamContext, Json
 
 POOL = "USERPOOL"
+ASSOCIATIONS = "describe_user_stack_associations"
 AT_ONCE = 25  # of BatchAssociateUserStack
 COLUMNS = ("email", "first_name", "last_name")
 _EMAIL = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _NAME = r"[A-Za-z0-9_\-\s]*"  # AppStream's own rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """Someone who shall see the stack. First and last name may be empty."""
 
@@ -51,29 +49,14 @@ def read(path: Path) -> list[Person]:
     Raises:
         Refused: the file cannot be used; all of its faults at once, one a line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read ({error}); give a CSV file in UTF-8.") from None
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    columns = [name.strip() for name in rows.fieldnames or []]
-    if "email" not in columns or set(columns) - set(COLUMNS):
-        raise Refused(
-            f"{path} begins with the columns {', '.join(columns) or '(none)'}; they shall be email, first_name and "
-            "last_name, of which the last two may be left out."
-        )
-    rows.fieldnames = columns
-    people = [
-        (number, Person(*(str(row.get(name) or "").strip() for name in COLUMNS)))
-        for number, row in enumerate(rows, start=2)
-    ]
-    faults = [f"{path}, line {number}: {fault}" for number, person in people for fault in person.faults()]
-    faults += [f"{path}: {fault}" for fault in _twice([person for _, person in people])]
-    if not people:
-        faults.append(f"{path} has no line below its columns; give one for each person")
+    rows = csv_files.read(path, columns=COLUMNS, needed=("email",))
+    people = [Person(**row.values) for row in rows]
+    faults = [f"{row.where}: {fault}" for row, person in zip(rows, people, strict=True) for fault in person.faults()]
+    faults += [f"{path}: {fault}" for fault in _twice(people)]
+    faults += [f"{row.where}: {csv_files.MORE}" for row in rows if row.has_more]
     if faults:
         raise Refused("\n".join(f"{fault}." for fault in faults))
-    return [person for _, person in people]
+    return people
 
 
 def _twice(people: Sequence[Person]) -> list[str]:
@@ -87,7 +70,7 @@ def _twice(people: Sequence[Person]) -> list[str]:
     return found
 
 
-def add(place: Place, people: Sequence[Person], *, send_email: bool = True) -> None:
+def add(context: AppStreamContext, people: Sequence[Person], *, send_email: bool = True) -> None:
     """Have these people in the pool, and let them see the stack.
 
     Raises:
@@ -95,7 +78,7 @@ def add(place: Place, people: Sequence[Person], *, send_email: bool = True) -> N
         Failed: AppStream took some and not others; the sentence says which.
     """
     faults = [fault for person in people for fault in person.faults()]
-    there = {user["UserName"]: user for user in pool(place)}
+    there = {user["UserName"]: user for user in pool(context)}
     folded = {name.casefold(): name for name in there}
     for person in people:
         other = folded.get(person.email.casefold())
@@ -108,12 +91,12 @@ def add(place: Place, people: Sequence[Person], *, send_email: bool = True) -> N
         raise Refused("\n".join(f"{fault}." for fault in faults))
     for person in people:
         if person.email not in there:
-            _create(place, person, send_email=send_email)
-    seeing = set(members(place))
-    _associate(place, [person.email for person in people if person.email not in seeing])
+            _create(context, person, send_email=send_email)
+    seeing = set(members(context))
+    _associate(context, [person.email for person in people if person.email not in seeing])
 
 
-def _create(place: Place, person: Person, *, send_email: bool) -> None:
+def _create(context: AppStreamContext, person: Person, *, send_email: bool) -> None:
     asked: Json = {"UserName": person.email, "AuthenticationType": POOL}
     if person.first_name:
         asked["FirstName"] = person.first_name
@@ -123,23 +106,19 @@ def _create(place: Place, person: Person, *, send_email: bool) -> None:
         asked["MessageAction"] = "SUPPRESS"
 
     def creating() -> None:
-        try:
-            place.insist(place.client.create_user, **asked)
-        except ClientError as error:
-            # A call that was carried out and not answered is made again by boto3.
-            if aws.code_of(error) != "ResourceAlreadyExistsException":
-                raise
+        # A call that was carried out and not answered is made again by boto3.
+        aws.read(lambda: context.retry(context.client.create_user, **asked), "ResourceAlreadyExistsException")
 
     mail = ", and AWS writes to them" if send_email else ""
-    place.changes.do(f"user {person.email}: added to the pool{mail}", creating)
+    context.changes.do(f"user {person.email}: added to the pool{mail}", creating)
 
 
-def _associate(place: Place, emails: Sequence[str]) -> None:
+def _associate(context: AppStreamContext, emails: Sequence[str]) -> None:
     for batch in _batches(emails):
-        pairs = _pairs(place, batch)
-        place.changes.do(
-            f"stack {place.name}: shown to {', '.join(batch)}",
-            lambda pairs=pairs: _each(place, place.client.batch_associate_user_stack, pairs),  # type: ignore[misc]
+        pairs = _pairs(context, batch)
+        context.changes.do(
+            f"stack {context.name}: shown to {', '.join(batch)}",
+            lambda pairs=pairs: _each(context, context.client.batch_associate_user_stack, pairs),  # type: ignore[misc]
         )
 
 
@@ -147,17 +126,17 @@ def _batches(emails: Sequence[str]) -> Iterable[Sequence[str]]:
     return (emails[start : start + AT_ONCE] for start in range(0, len(emails), AT_ONCE))
 
 
-def _pairs(place: Place, emails: Sequence[str]) -> list[Json]:
-    return [{"StackName": place.name, "UserName": email, "AuthenticationType": POOL} for email in emails]
+def _pairs(context: AppStreamContext, emails: Sequence[str]) -> list[Json]:
+    return [{"StackName": context.name, "UserName": email, "AuthenticationType": POOL} for email in emails]
 
 
-def _each(place: Place, call: Any, pairs: list[Json]) -> None:
+def _each(context: AppStreamContext, call: Any, pairs: list[Json]) -> None:
     """Failures of single people are told with status 200.
 
     Raises:
         Failed: with who failed, and why.
     """
-    errors = place.insist(call, UserStackAssociations=pairs).get("errors", [])
+    errors = context.retry(call, UserStackAssociations=pairs).get("errors", [])
     if errors:
         said = [
             f"{each['UserStackAssociation']['UserName']} ({each['ErrorCode']}: {each['ErrorMessage'].rstrip('.')})"
@@ -169,7 +148,7 @@ def _each(place: Place, call: Any, pairs: list[Json]) -> None:
         )
 
 
-def remove(place: Place, email: str) -> None:
+def remove(context: AppStreamContext, email: str) -> None:
     """Let a person see the stack no longer, and delete them from the pool if no other stack is shown to them.
 
     The home folder stays.
@@ -177,59 +156,59 @@ def remove(place: Place, email: str) -> None:
     Raises:
         Refused: there is no such person; in upper and lower case as AppStream has it.
     """
-    _check_there(place, email)
-    call = place.client.describe_user_stack_associations
-    rows = place.pages(call, "UserStackAssociations", UserName=email, AuthenticationType=POOL)
+    _check_there(context, email)
+    rows = context.rows(ASSOCIATIONS, "UserStackAssociations", UserName=email, AuthenticationType=POOL)
     stacks = {row["StackName"] for row in rows}
-    if place.name in stacks:
-        _hide(place, [email])
-    if others := sorted(stacks - {place.name}):
+    if context.name in stacks:
+        _hide(context, [email])
+    if others := sorted(stacks - {context.name}):
         console.say(f"user {email} stays in the pool, for the stack {', '.join(others)}")
         return
-    place.changes.do(
+    context.changes.do(
         f"user {email}: deleted from the pool; the home folder stays",
-        lambda: place.insist(place.client.delete_user, UserName=email, AuthenticationType=POOL),
+        lambda: context.retry(context.client.delete_user, UserName=email, AuthenticationType=POOL),
     )
 
 
-def _hide(place: Place, emails: Sequence[str]) -> None:
+def _hide(context: AppStreamContext, emails: Sequence[str]) -> None:
     for batch in _batches(emails):
-        pairs = _pairs(place, batch)
-        place.changes.do(
-            f"stack {place.name}: no longer shown to {', '.join(batch)}",
-            lambda pairs=pairs: _each(place, place.client.batch_disassociate_user_stack, pairs),  # type: ignore[misc]
+        pairs = _pairs(context, batch)
+        context.changes.do(
+            f"stack {context.name}: no longer shown to {', '.join(batch)}",
+            lambda pairs=pairs: _each(context, context.client.batch_disassociate_user_stack, pairs),  # type: ignore[misc]
         )
 
 
-def hide_all(place: Place) -> None:
+def hide_all(context: AppStreamContext) -> None:
     """Let nobody see the stack any longer. They stay in the pool."""
-    _hide(place, members(place))
+    _hide(context, members(context))
 
 
-def resend(place: Place, email: str) -> None:
+def resend(context: AppStreamContext, email: str) -> None:
     """Have AWS write to somebody again, with a new password that is valid for seven days. May raise Refused."""
-    _check_there(place, email)
+    _check_there(context, email)
     asked = {"UserName": email, "AuthenticationType": POOL, "MessageAction": "RESEND"}
-    place.changes.do(f"user {email}: AWS writes to them again", lambda: place.insist(place.client.create_user, **asked))
+    context.changes.do(
+        f"user {email}: AWS writes to them again", lambda: context.retry(context.client.create_user, **asked)
+    )
 
 
-def _check_there(place: Place, email: str) -> None:
-    names = [user["UserName"] for user in pool(place)]
+def _check_there(context: AppStreamContext, email: str) -> None:
+    names = [user["UserName"] for user in pool(context)]
     if email not in names:
         others = [name for name in names if name.casefold() == email.casefold()]
         hint = f"; there is {others[0]}, and AppStream tells upper from lower case" if others else ""
-        raise Refused(f"{email} is not in the user pool of {place.region}{hint}; `appstream user list` shows who is.")
+        raise Refused(f"{email} is not in the user pool of {context.region}{hint}; `appstream user list` shows who is.")
 
 
-def pool(place: Place) -> list[Json]:
+def pool(context: AppStreamContext) -> list[Json]:
     """All users of the pool."""
-    return place.pages(place.client.describe_users, "Users", AuthenticationType=POOL)
+    return context.rows("describe_users", "Users", AuthenticationType=POOL)
 
 
-def members(place: Place) -> list[str]:
+def members(context: AppStreamContext) -> list[str]:
     """Who sees the stack."""
-    if stack.find(place) is None:
+    if stack.find(context) is None:
         return []
-    call = place.client.describe_user_stack_associations
-    rows = place.pages(call, "UserStackAssociations", StackName=place.name)
+    rows = context.rows(ASSOCIATIONS, "UserStackAssociations", StackName=context.name)
     return [row["UserName"] for row in rows if row["AuthenticationType"] == POOL]

@@ -50,20 +50,20 @@ def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]
 
     Entries that may be one fileset of OMERO's (`together`) stay in one batch, as far as a command line holds them.
     """
-    opened: dict[tuple[str, int], Batch] = {}
+    open_batches: dict[tuple[str, int], Batch] = {}
     for entry in entries:
         attempts = min(entry.attempts, 2)
-        place = (key_of(entry.path), attempts)
-        batch = opened.get(place)
+        target = (key_of(entry.path), attempts)
+        batch = open_batches.get(target)
         if batch and _is_full(batch, entry, limits, attempts):
-            yield opened.pop(place)
+            yield open_batches.pop(target)
             batch = None
         if batch is None:
-            if len(opened) == OPEN:
-                yield opened.pop(max(opened, key=lambda each: len(opened[each].entries)))
-            batch = opened[place] = Batch(place[0])
+            if len(open_batches) == OPEN:
+                yield open_batches.pop(max(open_batches, key=lambda each: len(open_batches[each].entries)))
+            batch = open_batches[target] = Batch(target[0])
         batch.add(entry)
-    yield from opened.values()
+    yield from open_batches.values()
 
 
 def _is_full(batch: Batch, entry: Entry, limits: Limits, attempts: int) -> bool:
@@ -76,7 +76,7 @@ def _is_full(batch: Batch, entry: Entry, limits: Limits, attempts: int) -> bool:
     return len(batch.entries) >= limits.filesets or batch.size + entry.size > limits.size
 
 
-def keys(target: str) -> Callable[[bytes], str]:
+def container_key(target: str) -> Callable[[bytes], str]:
     """What tells the container of a path under a target: for `regex:`, what its groups match; else one for all.
 
     Raises:

@@ -6,13 +6,12 @@ and record both; this program gives them work and looks after them. It may be ki
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -20,17 +19,20 @@ from rich.table import Table
 
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
+from contract.omero import DATA_DIR
 from scripts import console
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import Opened, open_workspace
-from scripts.ingest.imports import report, scanned, sources
-from scripts.ingest.imports.ecs_task import TaskTransport, Transport
-from scripts.ingest.imports.importing import Run, Wanted, who
-from scripts.ingest.imports.ledger import Entry, Ledger, Total, job_key
-from scripts.ingest.imports.one_job import one_job
-from scripts.ingest.imports.progress import Watch
+from scripts.ingest.deployment import deployed_workspace
+from scripts.ingest.imports import report, scan_report, sources
+from scripts.ingest.imports.context import ImportContext, import_context
+from scripts.ingest.imports.ecs_task import Transport
+from scripts.ingest.imports.importing import ImportOptions, Run, who
+from scripts.ingest.imports.ledger import Entry, Total, job_key
+from scripts.ingest.imports.progress import RunProgress
 from scripts.ingest.imports.run_options import show_plan, wanted
+from scripts.ingest.imports.single_job import run_job
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="Import images that lie on OMERO's file system, each exactly once.",
@@ -49,29 +51,6 @@ TransportOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A workspace with its ledger, and how containers are started there."""
-
-    opened: Opened
-    ledger: Ledger
-
-    def transport(self, kind: str) -> Transport:
-        """The way to a container; `exec` looks first whether it can be gone."""
-        if kind == "exec":
-            from scripts.ingest.imports.ecs_exec import ExecTransport  # noqa: PLC0415 - it needs what `task` does not
-
-            return ExecTransport(self.opened)
-        return TaskTransport(self.opened)
-
-
-def place(workspace: str | None) -> Place:
-    """Open the workspace and its ledger."""
-    opened = open_workspace(workspace)
-    client = opened.client("dynamodb", patient=True)
-    return Place(opened, Ledger(client, opened.parameter("data/ledger_table_name")))
-
-
 @app.command("scan")
 def scan_command(
     path: Annotated[str, typer.Argument(help="Folder or file, as OMERO.server sees it: /OMERO/...")],
@@ -87,8 +66,8 @@ def scan_command(
     as_json: JsonOption = False,
 ) -> None:
     """Look for filesets that no longer change, and record them in the ledger."""
-    at = place(workspace)
-    root = sources.path(at.opened, path)
+    at = import_context(workspace)
+    root = sources.path(at.deployment, path)
     if dry_run:
         console.say(
             f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
@@ -97,17 +76,17 @@ def scan_command(
     work = {
         "do": "scan",
         "path": root.hex(),
-        "data_dir": sources.DATA_DIR,
+        "data_dir": DATA_DIR,
         "settle_seconds": settle,
         "checksum": checksum,
         "who": who(),
         "found": entries.now_text(),
     }
     with _one_line("scan") as event:
-        result = one_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
+        result = run_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
     if as_json:
-        _print_json(result)
-    scanned.show(result, root)
+        write_json(result)
+    scan_report.show(result, root)
 
 
 @app.command("run")
@@ -136,14 +115,14 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Import what is pending, and go on with what a killed run has left."""
-    at = place(workspace)
+    at = import_context(workspace)
     asked = wanted(
-        at.opened, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+        at.deployment, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
     )
     if dry_run:
         show_plan(at.ledger, asked)
         return
-    sources.check_server(at.opened)
+    sources.check_server(at.deployment)
     way = at.transport(transport)
     asked = _checked(at, way, asked, create=create_target)
     before = at.ledger.totals(asked.under, PENDING, IMPORTING)
@@ -151,14 +130,14 @@ def run_command(
     if not total:
         console.say("nothing is pending: scan a folder first, or see `status`.")
     begun = time.monotonic()
-    with Watch(total) as watch:
+    with RunProgress(total) as watch:
         run = Run(at.ledger, way, asked, watch, at.transport)
         run.run()
     # Nobody but a program asks for all that was ever imported, which may be millions.
     after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
     if as_json:
         seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
-        _print_json({**seconds, **run.counts, "states": _totals(after)})
+        write_json({**seconds, **run.counts, "states": _totals(after)})
     console.say(
         f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
         f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"
@@ -170,26 +149,26 @@ def run_command(
         )
 
 
-def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wanted:
+def _checked(at: ImportContext, way: Transport, asked: ImportOptions, *, create: bool) -> ImportOptions:
     """With the target by its id: it is looked up, or made, once, and not by each importer."""
     if not asked.user and (not asked.target or asked.target.startswith("regex:")):
         return asked
     work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
     with _one_line("check of user and target") as event:
-        result = one_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
+        result = run_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
     return replace(asked, target=result["target"])
 
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
     """How many filesets are in which state, what runs, and why some are failed."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     totals = at.ledger.totals(below)
     jobs = at.ledger.slots()
     if as_json:
         running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
-        _print_json({"states": _totals(totals), "running": running})
+        write_json({"states": _totals(totals), "running": running})
         return
     table = Table("state", "filesets", "files", "size", "images", box=None, pad_edge=False)
     for state, total in totals.items():
@@ -214,8 +193,8 @@ def retry_command(
     dry_run: DryRunOption = False,
 ) -> None:
     """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
     count = 0
     for entry in found:
@@ -231,9 +210,9 @@ def retry_command(
 @app.command("show")
 def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """All that is known of a fileset, by the path of its main file."""
-    entry = _entry(place(workspace), file)
+    entry = _entry(import_context(workspace), file)
     if as_json:
-        _print_json(report.row(entry))
+        write_json(report.row(entry))
         return
     for line in report.lines(entry):
         console.say(line)
@@ -248,14 +227,14 @@ def report_command(
     under: UnderOption = "",
 ) -> None:
     """Everything in the ledger, to stdout."""
-    at = place(workspace)
-    found = at.ledger.entries(under=sources.path(at.opened, under) if under else b"")
+    at = import_context(workspace)
+    found = at.ledger.entries(under=sources.path(at.deployment, under) if under else b"")
     if kind == "csv":
         report.write_csv(found, sys.stdout)
     elif kind == "json":
         report.write_json(found, sys.stdout)
     else:
-        report.write_html(found, sys.stdout, workspace=at.opened.workspace.name, at=entries.now_text())
+        report.write_html(found, sys.stdout, workspace=at.deployment.workspace.name, at=entries.now_text())
 
 
 @app.command("verify")
@@ -266,20 +245,20 @@ def verify_command(
     as_json: JsonOption = False,
 ) -> None:
     """Ask OMERO again about all that is imported, and list what differs."""
-    at = place(workspace)
-    below = sources.path(at.opened, under) if under else b""
+    at = import_context(workspace)
+    below = sources.path(at.deployment, under) if under else b""
     way = at.transport(transport)
     counts = {"same": 0, "differs": 0}
     with _one_line("verify") as event:
         for some in _some(at.ledger.entries(IMPORTED, under=below), VERIFIED_AT_ONCE):
             ids = tuple(entry.id for entry in some)
-            result = one_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
+            result = run_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
             counts = {name: counts[name] + result[name] for name in counts}
     differing = (
         [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
     )
     if as_json:
-        _print_json({**counts, "differing": [report.row(entry) for entry in differing]})
+        write_json({**counts, "differing": [report.row(entry) for entry in differing]})
     for entry in differing:
         console.say(f"{entries.shown(entry.path)}: {entry.differs}")
     console.say(f"{counts['same']} are in OMERO as the ledger says, {counts['differs']} differ")
@@ -301,7 +280,7 @@ def exec_command(
 
     if shell == bool(command):
         raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
-    channel = Channel(open_workspace(workspace))
+    channel = Channel(deployed_workspace(workspace))
     if shell:
         channel.interactive()
         return
@@ -310,8 +289,8 @@ def exec_command(
     raise SystemExit(answer.code)
 
 
-def _entry(at: Place, file: str) -> Entry:
-    entry = at.ledger.get(sources.path(at.opened, file))
+def _entry(at: ImportContext, file: str) -> Entry:
+    entry = at.ledger.get(sources.path(at.deployment, file))
     if entry is None:
         raise Refused(f"{file!r} is not in the ledger as a main file; scan its folder first, or see `report`.")
     return entry
@@ -348,10 +327,6 @@ def _one_line(what: str) -> Iterator[Any]:
                 console.say(text)
 
         yield event
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
 
 
 if __name__ == "__main__":

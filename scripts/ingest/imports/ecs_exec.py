@@ -13,13 +13,13 @@ import time
 
 from containers import BOOTSTRAP, package
 from containers.importer.entries import RUNNING
+from contract.omero import DATA_DIR
 from scripts import aws
 from scripts.errors import Failed
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.ecs_task import Ended, NotStarted
 from scripts.ingest.imports.exec_channel import Channel
 from scripts.ingest.imports.ledger import JobItem
-from scripts.ingest.imports.sources import DATA_DIR
 
 # What may go wrong with a session: nothing can be told of the program then.
 FAULTS: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)
@@ -46,11 +46,11 @@ class ExecTransport:
 
     name = "exec"
 
-    def __init__(self, opened: Opened) -> None:
-        self._channel = Channel(opened)
-        self._table = opened.parameter("data/ledger_table_name")
-        self._region = opened.workspace.region
-        self._admin = opened.workspace.omero.importer.admin
+    def __init__(self, deployment: DeployedWorkspace) -> None:
+        self._channel = Channel(deployment)
+        self._table = deployment.parameter("data/ledger_table_name")
+        self._region = deployment.workspace.region
+        self._admin = deployment.workspace.omero.importer.admin
         self._program = base64.b64decode(package("importer"))
         self._path = f"/tmp/importer-{hashlib.sha256(self._program).hexdigest()[:16]}"  # noqa: S108 - in the container
         self.log = f"/tmp/importer-*.log in the server's container, of {DATA_DIR}"  # noqa: S108
@@ -70,7 +70,7 @@ class ExecTransport:
             if self._put_in != arn:
                 self._channel.put(self._path, self._program)
                 self._put_in = arn
-            answer = self._channel.run(self._script(key, batch, arn))
+            answer = self._channel.run(self._script(key=key, batch=batch, task=arn))
         except Failed as fault:
             raise NotStarted(str(fault), passing=True) from fault
         except aws.ERRORS as error:
@@ -83,7 +83,7 @@ class ExecTransport:
             )
         return arn
 
-    def _script(self, key: str, batch: str, task: str) -> str:
+    def _script(self, *, key: str, batch: str, task: str) -> str:
         """The end of a session hangs up on every process that does not ignore it; `setsid` leaves its terminal."""
         environment = {
             "LEDGER_BATCH": batch,

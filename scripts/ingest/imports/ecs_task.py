@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from scripts import aws
 from scripts.aws.errors import THROTTLED_CODES
 from scripts.errors import Failed
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.ledger import JobItem
 
 # ECS lists a task some seconds after it has answered RunTask (API reference: eventual consistency).
@@ -66,19 +66,19 @@ class TaskTransport:
 
     name = "task"
 
-    def __init__(self, opened: Opened) -> None:
-        self._ecs = opened.client("ecs", patient=True)
-        self._cluster = opened.parameter("omero/cluster_name")
-        self._family = opened.parameter("omero/importer_task_family")
-        self.log = opened.parameter("omero/importer_log_group_name")
+    def __init__(self, deployment: DeployedWorkspace) -> None:
+        self._ecs = deployment.client("ecs", patient=True)
+        self._cluster = deployment.parameter("omero/cluster_name")
+        self._family = deployment.parameter("omero/importer_task_family")
+        self.log = deployment.parameter("omero/importer_log_group_name")
         self._network = {
             "awsvpcConfiguration": {
-                "subnets": opened.listed("omero/private_subnet_ids"),
-                "securityGroups": [opened.parameter("omero/importer_security_group_id")],
+                "subnets": deployment.listed("omero/private_subnet_ids"),
+                "securityGroups": [deployment.parameter("omero/importer_security_group_id")],
                 "assignPublicIp": "DISABLED",
             }
         }
-        provider = opened.parameters.get("omero/importer_capacity_provider")
+        provider = deployment.parameters.get("omero/importer_capacity_provider")
         self._where: dict[str, Any] = (
             {"capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}]}
             if provider
@@ -149,9 +149,7 @@ class TaskTransport:
         # The runner was killed between ECS's answer and its own note. `startedBy` may be the only filter.
         if arns := self._ecs.list_tasks(cluster=self._cluster, startedBy=job.batch)["taskArns"]:
             return self._described(arns)
-        pages = self._ecs.get_paginator("list_tasks").paginate(
-            cluster=self._cluster, family=self._family, desiredStatus="STOPPED"
-        )
+        pages = aws.pages(self._ecs, "list_tasks", cluster=self._cluster, family=self._family, desiredStatus="STOPPED")
         stopped = (task for page in pages if page["taskArns"] for task in self._described(page["taskArns"]))
         return [task for task in stopped if task.get("startedBy") == job.batch]
 

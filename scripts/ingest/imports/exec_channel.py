@@ -23,12 +23,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from scripts import aws
 from scripts.aws.errors import THROTTLED_CODES
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 
 PLUGIN = "session-manager-plugin"
 USER = "omero-server"
@@ -56,12 +54,12 @@ class Channel:
         Refused: no session can be opened; the message has each fault on a line, and how to mend it.
     """
 
-    def __init__(self, opened: Opened) -> None:
-        self._ecs = opened.client("ecs", patient=True)
-        self._ssm = opened.client("ssm")
-        self._cluster = opened.parameter("omero/cluster_name")
-        self._service = opened.parameter("omero/server_service_name")
-        self._region = opened.workspace.region
+    def __init__(self, deployment: DeployedWorkspace) -> None:
+        self._ecs = deployment.client("ecs", patient=True)
+        self._ssm = deployment.client("ssm")
+        self._cluster = deployment.parameter("omero/cluster_name")
+        self._service = deployment.parameter("omero/server_service_name")
+        self._region = deployment.workspace.region
         self._plugin = shutil.which(PLUGIN) or ""
         self.task = self._preflight()
 
@@ -180,19 +178,14 @@ class Channel:
             os.close(follower)
 
     def _open(self, command: str, task: str) -> dict[str, Any]:
-        end = time.monotonic() + CONNECT_SECONDS
-        pause = 1.0
-        while True:
-            try:
-                answer: dict[str, Any] = self._ecs.execute_command(
-                    cluster=self._cluster, task=task, container=CONTAINER, interactive=True, command=command
-                )
-                return answer
-            except ClientError as error:
-                if aws.code_of(error) not in RETRIED or time.monotonic() > end:
-                    raise
-            time.sleep(pause)
-            pause = min(2 * pause, 10)
+        answer: dict[str, Any] = aws.retry(
+            lambda: self._ecs.execute_command(
+                cluster=self._cluster, task=task, container=CONTAINER, interactive=True, command=command
+            ),
+            RETRIED,
+            seconds=CONNECT_SECONDS,
+        )
+        return answer
 
     def _about(self, task: str) -> str:
         """What the plugin is told of the container, as JSON.

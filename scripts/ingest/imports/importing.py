@@ -15,7 +15,7 @@ from typing import Any
 
 from containers.importer.entries import CLAIMED, DONE, IMPORTING, PENDING, READY, RUNNING
 from scripts.errors import Failed, Refused
-from scripts.ingest.imports.batches import Batch, Limits, cut, keys
+from scripts.ingest.imports.batches import Batch, Limits, container_key, cut
 from scripts.ingest.imports.ecs_task import Ended, NotStarted, Transport
 from scripts.ingest.imports.ledger import Entry, JobItem, Ledger, slot
 
@@ -28,7 +28,7 @@ ROOM_SECONDS = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ImportOptions:
     """What a run shall do. `target` as OMERO's importer takes it, or ""; `user` "" is the importer's own."""
 
     target: str = ""
@@ -62,7 +62,7 @@ class Wanted:
         }
 
 
-class Beats:
+class Heartbeats:
     """How long jobs have been silent, by this machine's monotonic clock: its time of day may be minutes wrong."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class Run:
         self,
         ledger: Ledger,
         transport: Transport,
-        wanted: Wanted,
+        wanted: ImportOptions,
         event: Event,
         other: Callable[[str], Transport],
     ) -> None:
@@ -117,11 +117,11 @@ class Run:
         self._transport = transport
         self._transports = {transport.name: transport}
         self._other = other
-        self._beats = Beats()
+        self._beats = Heartbeats()
         self._wanted = wanted
         self._event = event
         self._who = who()
-        self._key_of = keys(wanted.target)
+        self._key_of = container_key(wanted.target)
         self._open_keys: dict[str, str] = {}
         self._made: set[str] = {""} if not wanted.target.startswith("regex:") else set()
         self._waiting: list[Batch] = []
@@ -297,7 +297,7 @@ class Run:
                 return 0
             task = ""
         else:
-            self._ledger.note_task(key, token, task)
+            self._ledger.note_task(key, token, task=task)
         self._no_room_since = None
         self._open_keys[token] = batch.key
         size = sum(entry.size for entry in claimed)

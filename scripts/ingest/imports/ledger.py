@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
 from containers.importer import entries
 from containers.importer.batch import ATTEMPTS
 from containers.importer.entries import CLAIMED, FAILED, IMPORTING, PENDING, READY, SHARDS
@@ -25,6 +23,8 @@ from scripts import aws
 
 T = TypeVar("T")
 INDEX = "by_state"
+# DynamoDB's code for a condition that is not met: somebody was faster.
+NOT_MET = "ConditionalCheckFailedException"
 # Requests at a time. DynamoDB takes thousands; this machine's connections are the limit (botocore: 10 a client).
 THREADS = 10
 KEYS = 100
@@ -160,21 +160,19 @@ class Ledger:
                 yield entry
 
     def _shard(self, state: str, shard: str) -> Iterator[tuple[str, Entry]]:
-        arguments: dict[str, Any] = {
+        for item in aws.rows(self._client, "query", "Items", **self._queue(state, shard)):
+            entry = Entry.of(item)
+            yield entry.found, entry
+
+    def _queue(self, state: str, shard: str) -> dict[str, Any]:
+        """The query of those in a state, in one shard."""
+        return {
             "TableName": self._table,
             "IndexName": INDEX,
             "KeyConditionExpression": "#queue = :queue",
             "ExpressionAttributeNames": {"#queue": "queue"},
             "ExpressionAttributeValues": {":queue": {"S": f"{state}#{shard}"}},
         }
-        while True:
-            answer = self._client.query(**arguments)
-            for item in answer["Items"]:
-                entry = Entry.of(item)
-                yield entry.found, entry
-            if not (last := answer.get("LastEvaluatedKey")):
-                return
-            arguments["ExclusiveStartKey"] = last
 
     def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
         """How many there are in each of these states, by default in all."""
@@ -188,14 +186,7 @@ class Ledger:
         """How many there are in a state, without reading them one by one."""
 
         def of(shard: str) -> int:
-            pages = self._client.get_paginator("query").paginate(
-                TableName=self._table,
-                IndexName=INDEX,
-                Select="COUNT",
-                KeyConditionExpression="#queue = :queue",
-                ExpressionAttributeNames={"#queue": "queue"},
-                ExpressionAttributeValues={":queue": {"S": f"{state}#{shard}"}},
-            )
+            pages = aws.pages(self._client, "query", Select="COUNT", **self._queue(state, shard))
             return sum(page["Count"] for page in pages)
 
         return sum(_at_once(of, SHARDS))
@@ -289,7 +280,7 @@ class Ledger:
         when, given = "#batch = :batch and #state = :claimed", {"batch": batch, "claimed": CLAIMED}
         return self._update(key, values, when=when, given=given)
 
-    def note_task(self, key: str, batch: str, task: str) -> None:
+    def note_task(self, key: str, batch: str, *, task: str) -> None:
         """Keep which task does the job."""
         self._update(key, {"task": task}, when="#batch = :batch", given={"batch": batch})
 
@@ -302,17 +293,16 @@ class Ledger:
 
     def drop(self, key: str, batch: str) -> None:
         """Remove a job whose filesets are all settled."""
-        try:
-            self._client.delete_item(
+        aws.read(
+            lambda: self._client.delete_item(
                 TableName=self._table,
                 Key={"id": {"S": key}},
                 ConditionExpression="#batch = :batch",
                 ExpressionAttributeNames={"#batch": "batch"},
                 ExpressionAttributeValues={":batch": {"S": batch}},
-            )
-        except ClientError as error:
-            if aws.code_of(error) != "ConditionalCheckFailedException":
-                raise
+            ),
+            NOT_MET,
+        )
 
     # DynamoDB
 
@@ -344,13 +334,7 @@ class Ledger:
     ) -> bool:
         """Change an item; False if the condition is not met, for somebody was faster."""
         arguments = entries.update(key, dict(values), remove=tuple(remove), when=when, given=dict(given or {}))
-        try:
-            self._client.update_item(TableName=self._table, **arguments)
-        except ClientError as error:
-            if aws.code_of(error) == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return aws.read(lambda: self._client.update_item(TableName=self._table, **arguments), NOT_MET) is not None
 
 
 MOST_SLOTS = 50
@@ -358,7 +342,7 @@ MOST_SLOTS = 50
 
 
 def slot(number: int) -> str:
-    """The key of a place for a job that imports."""
+    """The key of the slot of that number, which holds one job that imports."""
     return f"slot#{number:02d}"
 
 

@@ -16,7 +16,7 @@ LINE_SECONDS = 20.0
 COUNTS = ("imported", "already", "failed", "pending")
 
 
-class Watch:
+class RunProgress:
     """Takes the events of `importing.Run`; `total` filesets are expected."""
 
     def __init__(self, total: int) -> None:
@@ -25,7 +25,7 @@ class Watch:
         self._progress: Progress | None = None
         self._bar: TaskID | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> RunProgress:
         if console.err.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._progress = Progress(*columns, console=console.err)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import json
 import os
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from containers.importer import entries
+from scripts import csv_files
 from scripts.ingest.imports.ledger import Entry, Total
 
 FIELDS = (
@@ -32,8 +32,6 @@ FIELDS = (
     "log",
     "checksum",
 )
-# What a spreadsheet would take for a formula (OWASP, "CSV Injection").
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -52,17 +50,7 @@ def write_json(found: Iterable[Entry], out: TextIO) -> None:
 
 def write_csv(found: Iterable[Entry], out: TextIO) -> None:
     """A header and a line for each entry; what a spreadsheet would calculate has an apostrophe before it."""
-    writer = csv.writer(out)
-    writer.writerow(FIELDS)
-    for entry in found:
-        writer.writerow([_cell(value) for value in row(entry).values()])
-
-
-def _cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return "" if value is None else value
-    text = value.encode("utf-8", "backslashreplace").decode()
-    return f"'{text}" if text.startswith(FORMULA) else text
+    csv_files.write(out, FIELDS, (row(entry).values() for entry in found))
 
 
 STYLE = (

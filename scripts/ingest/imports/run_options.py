@@ -6,15 +6,15 @@ from containers.importer import entries
 from containers.importer.entries import PENDING
 from scripts import console
 from scripts.errors import Refused
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import report, sources
-from scripts.ingest.imports.batches import Limits, cut, keys
-from scripts.ingest.imports.importing import Wanted
+from scripts.ingest.imports.batches import Limits, container_key, cut
+from scripts.ingest.imports.importing import ImportOptions
 from scripts.ingest.imports.ledger import Ledger, Total
 
 
 def wanted(
-    opened: Opened,
+    deployment: DeployedWorkspace,
     ledger: Ledger,
     target: str,
     transfer: str,
@@ -24,7 +24,7 @@ def wanted(
     under: str,
     parallel: int | None,
     batch_filesets: int,
-) -> Wanted:
+) -> ImportOptions:
     """What the options of `run` ask for.
 
     Raises:
@@ -41,15 +41,15 @@ def wanted(
     for name, value in (("--as", user), ("--group", group)):
         if value.startswith("-") or "\0" in value:
             raise Refused(f"{name} {value} is no name of OMERO's; give one as `omero user list` has it.")
-    keys(target)
-    most = int(opened.parameter("omero/importer_max_tasks"))
+    container_key(target)
+    most = int(deployment.parameter("omero/importer_max_tasks"))
     if parallel is not None and parallel > most:
         raise Refused(
             f"--parallel {parallel} is more than the {most} importers that the database's connections allow; give "
             f"{most} or fewer, or raise omero.importer.max_tasks (and with it omero.server.database_connections)."
         )
-    below = sources.path(opened, under) if under else b""
-    for mount, links in sources.mounts(opened).items():
+    below = sources.path(deployment, under) if under else b""
+    for mount, links in sources.mounts(deployment).items():
         if not links and transfer in sources.LINKS:
             first = next(ledger.entries(PENDING, under=mount.encode()), None)
             if first and (not below or first.path.startswith(below)):
@@ -57,7 +57,7 @@ def wanted(
                     f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share holds no "
                     f"images for good; add --transfer cp, or --under /OMERO for the others."
                 )
-    return Wanted(
+    return ImportOptions(
         target=target,
         transfer=transfer,
         user=user,
@@ -65,15 +65,15 @@ def wanted(
         skip=skip,
         under=below,
         parallel=parallel or most,
-        parallel_filesets=int(opened.parameter("omero/importer_parallel_filesets")),
+        parallel_filesets=int(deployment.parameter("omero/importer_parallel_filesets")),
         limits=Limits(filesets=batch_filesets),
     )
 
 
-def show_plan(ledger: Ledger, wanted: Wanted) -> None:
+def show_plan(ledger: Ledger, wanted: ImportOptions) -> None:
     """What a run would do."""
     total, number, targets = Total(), 0, set()
-    for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, keys(wanted.target)):
+    for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, container_key(wanted.target)):
         number += 1
         targets.add(batch.key)
         for entry in batch.entries:

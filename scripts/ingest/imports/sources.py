@@ -6,31 +6,31 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from contract.omero import DATA_DIR
 from scripts.errors import Refused
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 
-DATA_DIR = "/OMERO"
 TRANSFERS = ("ln_s", "ln", "cp", "upload")
 LINKS = ("ln_s", "ln")
 REMOVING = ("upload_rm", "ln_rm", "cp_rm")
 SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
-def mounts(opened: Opened) -> dict[str, bool]:
+def mounts(deployment: DeployedWorkspace) -> dict[str, bool]:
     """What the importers see, and whether links may point there: the data directory, and a File Gateway's share."""
-    workspace = opened.workspace
+    workspace = deployment.workspace
     section = workspace.share or workspace.file_gateway
     return {DATA_DIR: True, **({section.mount_point: False} if section else {})}
 
 
-def path(opened: Opened, text: str) -> bytes:
+def path(deployment: DeployedWorkspace, text: str) -> bytes:
     """A path as the importers see it.
 
     Raises:
         Refused: it is relative, or outside of what they see.
     """
     normal = os.path.normpath(text) if text.startswith("/") else ""
-    seen = mounts(opened)
+    seen = mounts(deployment)
     if "\0" in text or not any(normal == mount or normal.startswith(f"{mount}/") for mount in seen):
         allowed = " or ".join(f"{mount}/..." for mount in seen)
         raise Refused(
@@ -66,18 +66,18 @@ def check_skips(skips: Iterable[str]) -> None:
             raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
 
 
-def check_server(opened: Opened) -> None:
+def check_server(deployment: DeployedWorkspace) -> None:
     """Refuse to import while OMERO.server is not healthy.
 
     Raises:
         Refused: the service is not there, has no task that runs or several, or its task is not healthy.
     """
-    ecs = opened.client("ecs")
-    cluster, name = opened.parameter("omero/cluster_name"), opened.parameter("omero/server_service_name")
+    ecs = deployment.client("ecs")
+    cluster, name = deployment.parameter("omero/cluster_name"), deployment.parameter("omero/server_service_name")
     found = ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not found or found[0]["status"] != "ACTIVE":
         raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
-    log = f"its log group is {opened.parameter('omero/server_log_group_name')}"
+    log = f"its log group is {deployment.parameter('omero/server_log_group_name')}"
     # Those that are being stopped, too: they may still hold the repository's lock.
     arns = [
         arn

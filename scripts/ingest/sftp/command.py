@@ -5,7 +5,6 @@ What it makes is found again by names and tags, so that every command may be kil
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +16,9 @@ from scripts import console
 from scripts.changes import Changes, changing
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
-from scripts.ingest.sftp.context import Site, find_server, open_site, server_of
+from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.output import write_json
 
 app = typer.Typer(
     help="Deliveries by SFTP: the endpoint (ensure, status, stop, start, teardown), its users, and a test.",
@@ -38,16 +38,12 @@ PublicKeyOption = Annotated[
 MOST_MIB = 256
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
 def _done(changes: Changes, as_json: bool, **more: Any) -> None:
     if as_json:
-        _print_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
+        write_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
 
 
-def ensure(site: Site, changes: Changes) -> None:
+def ensure(site: SftpContext, changes: Changes) -> None:
     """Make the endpoint, and all that goes with it, what the workspace says.
 
     Raises:
@@ -70,7 +66,7 @@ def ensure_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Make the endpoint, or mend it; says each change. A change of its addresses ends the sessions there are."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
         ensure(site, changes)
         changes.say_if_none("the SFTP endpoint is as it shall be")
@@ -82,10 +78,10 @@ def ensure_command(
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show server, endpoint, host keys, last activity and cost; exit code 1 unless it is online, or stopped by you."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = report.collect(site)
     if as_json:
-        _print_json(found)
+        write_json(found)
     else:
         _show(found)
     there = found["server"]
@@ -124,7 +120,7 @@ def _show(found: dict[str, Any]) -> None:
 @app.command("stop")
 def stop_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Take the endpoint offline; it ends every session, and AWS bills a stopped server as one that runs."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = server_of(site)
     with changing(dry_run=dry_run) as changes:
         server.stop(site, found, changes)
@@ -138,7 +134,7 @@ def start_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Bring a stopped endpoint online."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = server_of(site)
     with changing(dry_run=dry_run) as changes:
         server.start(site, found, changes)
@@ -157,9 +153,9 @@ def teardown_command(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the endpoint and its users; senders' files stay, and so do host keys and log."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = find_server(site)
-    name = site.opened.workspace.name
+    name = site.deployment.workspace.name
     if not yes and not dry_run:
         count = found.get("UserCount", 0) if found else 0
         console.say(
@@ -200,8 +196,8 @@ def user_add(
 ) -> None:
     """Add a sender with a key; makes the folder. Adding the same one again changes nothing."""
     public = keys.read(key)
-    site = open_site(workspace)
-    user = users.wanted(site, name, public, home=home, uid=uid, read_only=read_only)
+    site = sftp_context(workspace)
+    user = users.requested(site, name, public, home=home, uid=uid, read_only=read_only)
     id_ = server_of(site)["ServerId"]
     with changing(dry_run=dry_run) as changes:
         users.add(site, id_, [user], changes)
@@ -218,7 +214,7 @@ def user_import(
     as_json: JsonOption = False,
 ) -> None:
     """Add many senders; every line is checked before the first is added, and those there are stay as they are."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     wanted = listing.read(site, file)
     id_ = server_of(site)["ServerId"]
     with changing(dry_run=dry_run) as changes:
@@ -232,10 +228,10 @@ def user_import(
 @user_app.command("show")
 def user_show(name: NameArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show a sender's home, uid and keys."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = users.shown(site, users.known(site, server_of(site)["ServerId"], name))
     if as_json:
-        _print_json(found)
+        write_json(found)
         return
     access = "read only" if found["read_only"] else "may write"
     console.say(f"user {name}: home {found['home']}, uid {found['uid']}, gid {found['gid']}, {access}")
@@ -252,7 +248,7 @@ def user_list(
     ] = False,
 ) -> None:
     """Show all senders."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     id_ = server_of(site)["ServerId"]
     listed = list(users.rows(site, id_))
     if as_csv:
@@ -268,7 +264,7 @@ def user_list(
         for row in listed
     ]
     if as_json:
-        _print_json(rows)
+        write_json(rows)
         return
     table = Table("user", "access", "keys", box=None, pad_edge=False)
     for row in rows:
@@ -281,7 +277,7 @@ def user_remove(
     name: NameArgument, workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Take a sender away; the files stay."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
         users.remove(site, server_of(site)["ServerId"], name, changes)
     _done(changes, as_json)
@@ -297,7 +293,7 @@ def key_add(
 ) -> None:
     """Give a sender one more key; to change a key, add the new one, then remove the old one."""
     public = keys.read(key)
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
         users.add_key(site, server_of(site)["ServerId"], name, public, changes)
         changes.say_if_none(f"user {name} has that key")
@@ -313,9 +309,9 @@ def key_remove(
     as_json: JsonOption = False,
 ) -> None:
     """Take a key away from a sender."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
-        users.remove_key(site, server_of(site)["ServerId"], name, key, changes)
+        users.remove_key(site, server_of(site)["ServerId"], name, changes, key=key)
     _done(changes, as_json)
 
 
@@ -332,7 +328,7 @@ def try_command(
     as_json: JsonOption = False,
 ) -> None:
     """Connect as a sender, check the host key, deliver a file, compare it, remove it, and say how fast it was."""
-    site = open_site(workspace)
+    site = sftp_context(workspace)
     found = server_of(site)
     user = users.shown(site, users.known(site, found["ServerId"], name))
     kept = host_keys.read(site)
@@ -362,7 +358,7 @@ def try_command(
     else:
         console.say("The user may only read: nothing was delivered.")
     if as_json:
-        _print_json(result.data())
+        write_json(result.data())
 
 
 if __name__ == "__main__":

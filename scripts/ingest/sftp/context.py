@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from scripts import aws
 from scripts.errors import Refused
-from scripts.ingest.deployment import Opened, deploy_command, open_workspace
+from scripts.ingest.deployment import DeployedWorkspace, deploy_command, deployed_workspace
 from settings.sftp import Sftp
 
 MANAGER = "omero-aws sftp"
@@ -19,114 +17,114 @@ STOPPED_TAG = "StoppedOnPurpose"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class SftpContext:
     """`settings` are the workspace's section `sftp`."""
 
-    opened: Opened
+    deployment: DeployedWorkspace
     settings: Sftp
 
     @property
     def name(self) -> str:
         """Of the server, and what the names of all that goes with it begin with."""
-        return f"omero-{self.opened.workspace.name}-sftp"
+        return f"omero-{self.deployment.workspace.name}-sftp"
 
     @property
     def tags(self) -> dict[str, str]:
         """By which a server, its addresses and its security group are found again."""
-        return {**self.opened.tags, "ManagedBy": MANAGER, "Name": self.name}
+        return {**self.deployment.tags, "ManagedBy": MANAGER, "Name": self.name}
 
     @property
     def transfer(self) -> Any:
         """Transfer Family takes few calls a second."""
-        return self.opened.client("transfer", patient=True)
+        return self.deployment.client("transfer", patient=True)
 
     @property
     def file_system_id(self) -> str:
         """The file system of /OMERO."""
-        return self.opened.parameter("data/file_system_id")
+        return self.deployment.parameter("data/file_system_id")
 
     @property
     def log_group_name(self) -> str:
         """What the server logs to."""
-        return self.opened.parameter("sftp/log_group_name")
+        return self.deployment.parameter("sftp/log_group_name")
 
     @property
     def command(self) -> str:
         """How this program is called for this workspace."""
-        return f"TF_WORKSPACE={self.opened.workspace.name} pipenv run sftp"
+        return f"TF_WORKSPACE={self.deployment.workspace.name} pipenv run sftp"
 
     def role_name(self, *, read_only: bool) -> str:
         """Of the role that a sender's session has, or that of somebody who only reads."""
         return f"{self.name}-{'reader' if read_only else 'sender'}"
 
     def role_arn(self, *, read_only: bool) -> str:
-        """Its ARN: IAM has no regions."""
-        parts = self.opened.arn("iam", f"role/{self.role_name(read_only=read_only)}").split(":")
-        return ":".join([*parts[:3], "", *parts[4:]])
+        """Its ARN."""
+        return self.deployment.arn("iam", f"role/{self.role_name(read_only=read_only)}")
 
 
-def open_site(name: str | None = None) -> Site:
-    """The site of a workspace.
+def sftp_context(name: str | None = None) -> SftpContext:
+    """What `sftp` needs to know of a workspace.
 
     Raises:
         Refused: it has no section `sftp`, or is deployed otherwise than its file says.
     """
-    opened = open_workspace(name)
-    workspace = opened.workspace
+    deployment = deployed_workspace(name)
+    workspace = deployment.workspace
     deploy = f"`{deploy_command(workspace, 'sftp')}`"
     if workspace.sftp is None:
         raise Refused(
             f"workspace {workspace.name} has no section sftp; add it to the workspace's file (sftp: {{cidrs: [...]}}) "
             f"and run {deploy}."
         )
-    deployed = opened.parameter("sftp/folder")
+    deployed = deployment.parameter("sftp/folder")
     if deployed != workspace.sftp.folder:
         raise Refused(
             f"sftp.folder is {workspace.sftp.folder} in the workspace's file, and {deployed} as deployed; run {deploy} "
             "first, and think of the files and users that are in the old one."
         )
-    return Site(opened=opened, settings=workspace.sftp)
+    return SftpContext(deployment=deployment, settings=workspace.sftp)
 
 
-def find_server(site: Site) -> dict[str, Any] | None:
-    """DescribeServer's answer for the site's server; None if there is none.
+def find_server(context: SftpContext) -> dict[str, Any] | None:
+    """DescribeServer's answer for the workspace's server; None if there is none.
 
     Raises:
         Refused: there are several, so that nobody can tell which one senders use.
     """
-    wanted = {key: site.tags[key] for key in ("Project", "Workspace", "ManagedBy")}
+    wanted = {key: context.tags[key] for key in ("Project", "Workspace", "ManagedBy")}
     found = []
-    for page in site.transfer.get_paginator("list_servers").paginate():
-        for row in page["Servers"]:
-            if row.get("Domain") != "EFS":
-                continue
-            server = missing_is_none(lambda id_=row["ServerId"]: describe(site, id_))  # type: ignore[misc]
-            if server and wanted.items() <= tags_of(server).items():
-                found.append(server)
+    for row in aws.rows(context.transfer, "list_servers", "Servers"):
+        if row.get("Domain") != "EFS":
+            continue
+        server = missing_is_none(lambda id_=row["ServerId"]: describe(context, id_))  # type: ignore[misc]
+        if server and wanted.items() <= tags_of(server).items():
+            found.append(server)
     if len(found) > 1:
         ids = " and ".join(server["ServerId"] for server in found)
         raise Refused(
-            f"the servers {ids} are both tagged as that of workspace {site.opened.workspace.name}; find out which one "
-            "senders use (`aws transfer list-users`), and delete the other."
+            f"the servers {ids} are both tagged as that of workspace {context.deployment.workspace.name}; find out "
+            "which one senders use (`aws transfer list-users`), and delete the other."
         )
     return found[0] if found else None
 
 
-def server_of(site: Site) -> dict[str, Any]:
-    """The site's server.
+def server_of(context: SftpContext) -> dict[str, Any]:
+    """The workspace's server.
 
     Raises:
         Refused: there is none yet.
     """
-    server = find_server(site)
+    server = find_server(context)
     if server is None:
-        raise Refused(f"workspace {site.opened.workspace.name} has no SFTP server yet; run `{site.command} ensure`.")
+        raise Refused(
+            f"workspace {context.deployment.workspace.name} has no SFTP server yet; run `{context.command} ensure`."
+        )
     return server
 
 
-def describe(site: Site, server_id: str) -> dict[str, Any]:
+def describe(context: SftpContext, server_id: str) -> dict[str, Any]:
     """DescribeServer's answer."""
-    server: dict[str, Any] = site.transfer.describe_server(ServerId=server_id)["Server"]
+    server: dict[str, Any] = context.transfer.describe_server(ServerId=server_id)["Server"]
     return server
 
 
@@ -137,9 +135,4 @@ def missing_is_none(call: Callable[[], Any]) -> Any:
 
 def tags_of(server: dict[str, Any]) -> dict[str, str]:
     """The tags of a described server."""
-    return {tag["Key"]: tag["Value"] for tag in server.get("Tags", [])}
-
-
-def conflicts(error: ClientError) -> bool:
-    """Whether AWS is still busy with the change before."""
-    return aws.code_of(error) == "ConflictException"
+    return aws.tag_dict(server.get("Tags", ()))

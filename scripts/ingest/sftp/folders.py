@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contract import omero
 from scripts.errors import Failed, Refused
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 
-OMERO_GID = 1000
 # A call answers well within the 60 s that a client waits, also where it has to mount the file system first.
 AT_A_TIME = 250
 
@@ -23,15 +23,15 @@ class Folder:
     uid: int
 
 
-def look(site: Site, folders: Sequence[Folder]) -> list[Folder]:
+def find_missing(context: SftpContext, folders: Sequence[Folder]) -> list[Folder]:
     """Those that are not there yet.
 
     Raises:
         Refused: one is somebody else's, or no folder can be where it should be.
     """
     faults, missing = [], []
-    for folder, row in zip(folders, _call(site, folders, look_only=True), strict=True):
-        where = f"{site.settings.folder}/{folder.path}"
+    for folder, row in zip(folders, _call(context, folders, look_only=True), strict=True):
+        where = f"{context.settings.folder}/{folder.path}"
         if row["state"] == "foreign":
             faults.append(
                 f"the folder {where} belongs to uid {row['uid']} and not to {folder.uid}; give --uid {row['uid']}, or "
@@ -46,23 +46,23 @@ def look(site: Site, folders: Sequence[Folder]) -> list[Folder]:
     return missing
 
 
-def make(site: Site, folders: Sequence[Folder]) -> None:
+def make(context: SftpContext, folders: Sequence[Folder]) -> None:
     """Make them, each with its owner.
 
     Raises:
         Failed: one could not be made.
     """
-    for folder, row in zip(folders, _call(site, folders, look_only=False), strict=True):
+    for folder, row in zip(folders, _call(context, folders, look_only=False), strict=True):
         if row["state"] not in ("made", "there"):
-            raise Failed(f"the folder {site.settings.folder}/{folder.path} could not be made; run this again.")
+            raise Failed(f"the folder {context.settings.folder}/{folder.path} could not be made; run this again.")
 
 
-def _call(site: Site, folders: Sequence[Folder], *, look_only: bool) -> list[dict[str, Any]]:
-    name = site.opened.parameter("sftp/folders_function_name")
-    client, answers = site.opened.client("lambda", patient=True), []
+def _call(context: SftpContext, folders: Sequence[Folder], *, look_only: bool) -> list[dict[str, Any]]:
+    name = context.deployment.parameter("sftp/folders_function_name")
+    client, answers = context.deployment.client("lambda", patient=True), []
     for begin in range(0, len(folders), AT_A_TIME):
         asked = [
-            {"path": folder.path, "uid": folder.uid, "gid": OMERO_GID} for folder in folders[begin : begin + AT_A_TIME]
+            {"path": folder.path, "uid": folder.uid, "gid": omero.GID} for folder in folders[begin : begin + AT_A_TIME]
         ]
         answer = client.invoke(
             FunctionName=name, Payload=json.dumps({"folders": asked, "look_only": look_only}).encode()
@@ -71,7 +71,7 @@ def _call(site: Site, folders: Sequence[Folder], *, look_only: bool) -> list[dic
         if answer.get("FunctionError"):
             raise Failed(
                 f"the function {name} could not look after the folders: {said.get('errorMessage', 'no message')}; its "
-                f"log group {site.log_group_name}-folders says more."
+                f"log group {context.log_group_name}-folders says more."
             )
         answers += said["folders"]
     return answers

@@ -17,7 +17,7 @@ from contract import names
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Refused
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 
 RSA_BITS = 3072
 
@@ -46,46 +46,46 @@ class HostKeys:
         return self.keys[index].export_private_key().decode()
 
 
-def secret_name(site: Site) -> str:
+def secret_name(context: SftpContext) -> str:
     """Of the secret that holds them."""
-    return names.physical("secret", site.opened.workspace.name, "sftp-host-keys")
+    return names.physical("secret", context.deployment.workspace.name, "sftp-host-keys")
 
 
-def read(site: Site) -> HostKeys | None:
+def read(context: SftpContext) -> HostKeys | None:
     """The keys that are kept; None if there are none, or they wait for their deletion.
 
     Raises:
         Refused: the secret holds something else.
     """
-    client = site.opened.client("secretsmanager")
-    about = aws.read(lambda: client.describe_secret(SecretId=secret_name(site)), "ResourceNotFoundException")
+    client = context.deployment.client("secretsmanager")
+    about = aws.read(lambda: client.describe_secret(SecretId=secret_name(context)), "ResourceNotFoundException")
     if about is None or about.get("DeletedDate"):
         return None
-    text = client.get_secret_value(SecretId=secret_name(site))["SecretString"]
+    text = client.get_secret_value(SecretId=secret_name(context))["SecretString"]
     try:
         kept = json.loads(text)
         return HostKeys(tuple(asyncssh.import_private_key(kept[kind]) for kind in ("ed25519", "rsa")))
     except (ValueError, KeyError, TypeError, asyncssh.KeyImportError):
         raise Refused(
-            f"the secret {secret_name(site)} does not hold the host keys as this program writes them; put back its "
+            f"the secret {secret_name(context)} does not hold the host keys as this program writes them; put back its "
             "earlier version (`aws secretsmanager list-secret-version-ids`)."
         ) from None
 
 
-def ensure_secret(site: Site, changes: Changes) -> HostKeys | None:
+def ensure_secret(context: SftpContext, changes: Changes) -> HostKeys | None:
     """The keys that are kept, made if there are none; None in a dry run that would make them."""
-    client, name = site.opened.client("secretsmanager"), secret_name(site)
+    client, name = context.deployment.client("secretsmanager"), secret_name(context)
     about = aws.read(lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException")
     if about and about.get("DeletedDate"):
         changes.do(f"secret {name}: taken back from its deletion", lambda: client.restore_secret(SecretId=name))
-        return None if changes.dry_run else read(site)
+        return None if changes.dry_run else read(context)
     if about is None:
-        changes.do(f"secret {name}: made, with new host keys", lambda: _make(site, client, name))
-        return None if changes.dry_run else read(site)
-    return read(site)
+        changes.do(f"secret {name}: made, with new host keys", lambda: _make(context, client, name))
+        return None if changes.dry_run else read(context)
+    return read(context)
 
 
-def _make(site: Site, client: Any, name: str) -> None:
+def _make(context: SftpContext, client: Any, name: str) -> None:
     made = {
         "ed25519": asyncssh.generate_private_key("ssh-ed25519"),
         "rsa": asyncssh.generate_private_key("ssh-rsa", key_size=RSA_BITS),
@@ -93,26 +93,26 @@ def _make(site: Site, client: Any, name: str) -> None:
     client.create_secret(
         Name=name,
         Description="Host keys of the SFTP endpoint: without them every sender's client warns of a changed host",
-        KmsKeyId=site.opened.parameter("data/key_arn"),
+        KmsKeyId=context.deployment.parameter("data/key_arn"),
         SecretString=json.dumps({kind: key.export_private_key().decode() for kind, key in made.items()}),
-        Tags=aws.tag_list(site.tags),
+        Tags=aws.tag_list(context.tags),
     )
 
 
-def ensure_on_server(site: Site, server_id: str, keys: HostKeys, changes: Changes) -> None:
+def ensure_on_server(context: SftpContext, server_id: str, keys: HostKeys, changes: Changes) -> None:
     """Have the server show these keys and no other.
 
     It shows the oldest of each type (Transfer Family user guide, "Manage host keys"), so another one goes once ours
     are there.
     """
-    rows = site.transfer.list_host_keys(ServerId=server_id)["HostKeys"]
+    rows = context.transfer.list_host_keys(ServerId=server_id)["HostKeys"]
     there = {row["Fingerprint"].rstrip("="): row for row in rows}  # which DescribeServer pads, and OpenSSH does not
     for index, fingerprint in enumerate(keys.fingerprints):
         if fingerprint not in there:
             kind = keys.keys[index].get_algorithm()
             changes.do(
                 f"server {server_id}: host key {kind} {fingerprint} imported",
-                lambda index=index: site.transfer.import_host_key(  # type: ignore[misc]
+                lambda index=index: context.transfer.import_host_key(  # type: ignore[misc]
                     ServerId=server_id, HostKeyBody=keys.private(index), Description="In Secrets Manager"
                 ),
             )
@@ -120,14 +120,14 @@ def ensure_on_server(site: Site, server_id: str, keys: HostKeys, changes: Change
         if fingerprint not in keys.fingerprints:
             changes.do(
                 f"server {server_id}: foreign host key {row['Type']} {fingerprint} removed",
-                lambda row=row: site.transfer.delete_host_key(  # type: ignore[misc]
+                lambda row=row: context.transfer.delete_host_key(  # type: ignore[misc]
                     ServerId=server_id, HostKeyId=row["HostKeyId"]
                 ),
             )
 
 
-def forget(site: Site, changes: Changes) -> None:
+def forget(context: SftpContext, changes: Changes) -> None:
     """Have Secrets Manager delete the keys, after the days in which they can be taken back."""
-    if read(site) is not None:
-        client, name = site.opened.client("secretsmanager"), secret_name(site)
+    if read(context) is not None:
+        client, name = context.deployment.client("secretsmanager"), secret_name(context)
         changes.do(f"secret {name}: deleted in 30 days", lambda: client.delete_secret(SecretId=name))

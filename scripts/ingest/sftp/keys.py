@@ -20,7 +20,7 @@ PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|PuTTY-User-Key-File-")
 MAKE_ONE = "one is made by `ssh-keygen -t ed25519`, which writes it to the file that ends in .pub"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublicKey:
     """`body` is one line as OpenSSH has it; `fingerprint` as it prints it."""
 
@@ -78,4 +78,4 @@ def parse(text: str, source: str) -> PublicKey:
         raise Refused(
             f"{source} holds a key of {len(body)} characters, and AWS takes {MOST_CHARACTERS}; give an ED25519 key."
         )
-    return PublicKey(kind, str(key.get_fingerprint()), body)
+    return PublicKey(type=kind, fingerprint=str(key.get_fingerprint()), body=body)

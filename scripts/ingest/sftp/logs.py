@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts import aws
 from scripts.changes import Changes
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 
 # An event of Transfer Family's structured log for each key that is refused (its user guide, "Structured JSON logs").
 PATTERN = '{ $.activity-type = "AUTH_FAILURE" }'
@@ -14,15 +14,15 @@ METRIC = "SftpRefusedKeys"
 PERIOD_SECONDS = 300
 
 
-def ensure_group(site: Site, changes: Changes) -> None:
+def ensure_group(context: SftpContext, changes: Changes) -> None:
     """The log group, its retention and its key."""
-    logs, name = site.opened.client("logs"), site.log_group_name
-    key, days = site.opened.parameter("sftp/key_arn"), site.settings.log_retention_days
+    logs, name = context.deployment.client("logs"), context.log_group_name
+    key, days = context.deployment.parameter("sftp/key_arn"), context.settings.log_retention_days
     found = _group(logs, name)
     if found is None:
         changes.do(
             f"log group {name}: made",
-            lambda: logs.create_log_group(logGroupName=name, kmsKeyId=key, tags=site.tags),
+            lambda: logs.create_log_group(logGroupName=name, kmsKeyId=key, tags=context.tags),
         )
     elif found.get("kmsKeyId") != key:
         changes.do(
@@ -37,23 +37,20 @@ def ensure_group(site: Site, changes: Changes) -> None:
 
 
 def _group(logs: Any, name: str) -> Any:
-    for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name):
-        for group in page["logGroups"]:
-            if group["logGroupName"] == name:
-                return group
-    return None
+    groups = aws.rows(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+    return next((group for group in groups if group["logGroupName"] == name), None)
 
 
-def alarm_name(site: Site) -> str:
+def alarm_name(context: SftpContext) -> str:
     """Of the alarm and of the metric filter that it counts by."""
-    return f"{site.name}-refused-keys"
+    return f"{context.name}-refused-keys"
 
 
-def ensure_alarm(site: Site, changes: Changes) -> None:
+def ensure_alarm(context: SftpContext, changes: Changes) -> None:
     """The alarm on refused keys, and what it counts by."""
-    logs, cloudwatch = site.opened.client("logs"), site.opened.client("cloudwatch")
-    group, name = site.log_group_name, alarm_name(site)
-    metric = {"metricName": METRIC, "metricNamespace": _namespace(site), "metricValue": "1", "defaultValue": 0.0}
+    logs, cloudwatch = context.deployment.client("logs"), context.deployment.client("cloudwatch")
+    group, name = context.log_group_name, alarm_name(context)
+    metric = {"metricName": METRIC, "metricNamespace": _namespace(context), "metricValue": "1", "defaultValue": 0.0}
     counted = _filter(logs, group, name)
     if not (_has(counted, {"filterPattern": PATTERN}) and _has(counted["metricTransformations"][0], metric)):
         changes.do(
@@ -62,12 +59,12 @@ def ensure_alarm(site: Site, changes: Changes) -> None:
                 logGroupName=group, filterName=name, filterPattern=PATTERN, metricTransformations=[metric]
             ),
         )
-    wanted = _alarm(site)
+    wanted = _alarm(context)
     found = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
     if not _has(found[0] if found else None, wanted):
         changes.do(
-            f"alarm {name}: at {site.settings.failed_logins} refused keys within five minutes",
-            lambda: cloudwatch.put_metric_alarm(**wanted, Tags=aws.tag_list(site.tags)),
+            f"alarm {name}: at {context.settings.failed_logins} refused keys within five minutes",
+            lambda: cloudwatch.put_metric_alarm(**wanted, Tags=aws.tag_list(context.tags)),
         )
 
 
@@ -79,21 +76,21 @@ def _filter(logs: Any, group: str, name: str) -> Any:
     return next((row for row in found or [] if row["filterName"] == name), None)
 
 
-def _namespace(site: Site) -> str:
-    return f"OMERO/{site.opened.workspace.name}"
+def _namespace(context: SftpContext) -> str:
+    return f"OMERO/{context.deployment.workspace.name}"
 
 
-def _alarm(site: Site) -> dict[str, Any]:
-    topic = site.opened.parameter("sftp/alarm_topic_arn")
+def _alarm(context: SftpContext) -> dict[str, Any]:
+    topic = context.deployment.parameter("sftp/alarm_topic_arn")
     return {
-        "AlarmName": alarm_name(site),
+        "AlarmName": alarm_name(context),
         "AlarmDescription": "Keys were refused at the SFTP endpoint: its log group says whose and from where.",
-        "Namespace": _namespace(site),
+        "Namespace": _namespace(context),
         "MetricName": METRIC,
         "Statistic": "Sum",
         "Period": PERIOD_SECONDS,
         "EvaluationPeriods": 1,
-        "Threshold": float(site.settings.failed_logins),
+        "Threshold": float(context.settings.failed_logins),
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "notBreaching",
         "AlarmActions": [topic],
@@ -105,10 +102,10 @@ def _has(found: Any, wanted: dict[str, Any]) -> bool:
     return found is not None and all(found.get(key) == value for key, value in wanted.items())
 
 
-def remove(site: Site, changes: Changes, *, with_logs: bool) -> None:
+def remove(context: SftpContext, changes: Changes, *, with_logs: bool) -> None:
     """Take the alarm away, and `with_logs` what was logged."""
-    logs, cloudwatch = site.opened.client("logs"), site.opened.client("cloudwatch")
-    group, name = site.log_group_name, alarm_name(site)
+    logs, cloudwatch = context.deployment.client("logs"), context.deployment.client("cloudwatch")
+    group, name = context.log_group_name, alarm_name(context)
     if cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]:
         changes.do(f"alarm {name}: deleted", lambda: cloudwatch.delete_alarms(AlarmNames=[name]))
     if _filter(logs, group, name):
@@ -122,12 +119,12 @@ def remove(site: Site, changes: Changes, *, with_logs: bool) -> None:
         )
 
 
-def last_event(site: Site) -> tuple[str, int] | None:
+def last_event(context: SftpContext) -> tuple[str, int] | None:
     """Stream and time (milliseconds since 1970) of the newest event. CloudWatch knows of it within an hour."""
-    logs = site.opened.client("logs")
+    logs = context.deployment.client("logs")
     answer = aws.read(
         lambda: logs.describe_log_streams(
-            logGroupName=site.log_group_name, orderBy="LastEventTime", descending=True, limit=1
+            logGroupName=context.log_group_name, orderBy="LastEventTime", descending=True, limit=1
         )["logStreams"],
         "ResourceNotFoundException",
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from scripts import aws
-from scripts.aws import waiting
+from scripts.aws import security_groups
 from scripts.changes import Changes
 from scripts.errors import Failed
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 
 SFTP_PORT = 22
 # AWS takes the interfaces of a deleted endpoint away within minutes.
@@ -19,63 +19,57 @@ RELEASE_SECONDS = 600.0
 BUSY_CODES = ("DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure")
 
 
-def subnets(site: Site) -> list[str]:
+def subnets(context: SftpContext) -> list[str]:
     """Of the endpoint: public ones for Elastic IPs, private ones for an internal endpoint."""
-    kind = "private" if site.settings.internal else "public"
-    return site.opened.listed(f"network/{kind}_subnet_ids")
+    kind = "private" if context.settings.internal else "public"
+    return context.deployment.listed(f"network/{kind}_subnet_ids")
 
 
-def group_name(site: Site) -> str:
+def group_name(context: SftpContext) -> str:
     """Of the endpoint's security group."""
-    return f"{site.name}-endpoint"
+    return f"{context.name}-endpoint"
 
 
-def ensure_group(site: Site, changes: Changes) -> str | None:
+def ensure_group(context: SftpContext, changes: Changes) -> str | None:
     """The id of the security group, which lets the workspace's networks in and nothing out; None in a dry run."""
-    ec2 = site.opened.client("ec2")
-    group = find_group(site, ec2)
+    ec2 = context.deployment.client("ec2")
+    group = find_group(context, ec2)
     if group is None:
-        changes.do(f"security group {group_name(site)}: made", lambda: _make_group(site, ec2))
-        group = None if changes.dry_run else find_group(site, ec2)
+        group = changes.do(
+            f"security group {group_name(context)}: made",
+            lambda: security_groups.create(
+                ec2,
+                group_name(context),
+                vpc_id=context.deployment.parameter("network/vpc_id"),
+                description="Senders to the SFTP endpoint",
+                tags=context.tags,
+            ),
+        )
     rules = group["IpPermissions"] if group else []
     id_ = group["GroupId"] if group else None
-    _ensure_ways_in(site, ec2, id_, rules, changes)
+    _ensure_ingress(context, ec2, id_, rules, changes)
     if group and group["IpPermissionsEgress"]:
         changes.do(
-            f"security group {group_name(site)}: lets nothing out",
+            f"security group {group_name(context)}: lets nothing out",
             lambda: ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=group["IpPermissionsEgress"]),
         )
     return id_
 
 
-def _make_group(site: Site, ec2: Any) -> None:
-    ec2.create_security_group(
-        GroupName=group_name(site),
-        Description="Senders to the SFTP endpoint",
-        VpcId=site.opened.parameter("network/vpc_id"),
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": aws.tag_list(site.tags)}],
-    )
-
-
-def find_group(site: Site, ec2: Any) -> Any:
+def find_group(context: SftpContext, ec2: Any) -> Any:
     """The group as AWS describes it; None if there is none."""
-    filters = [
-        {"Name": "group-name", "Values": [group_name(site)]},
-        {"Name": "vpc-id", "Values": [site.opened.parameter("network/vpc_id")]},
-    ]
-    found = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
-    return found[0] if found else None
+    return security_groups.find(ec2, group_name(context), vpc_id=context.deployment.parameter("network/vpc_id"))
 
 
-def _ensure_ways_in(site: Site, ec2: Any, group_id: str | None, rules: list[Any], changes: Changes) -> None:
-    """New ways are opened before old ones are closed."""
-    wanted = set(site.settings.cidrs)
+def _ensure_ingress(context: SftpContext, ec2: Any, group_id: str | None, rules: list[Any], changes: Changes) -> None:
+    """New rules are added before old ones are revoked."""
+    wanted = set(context.settings.cidrs)
     ours = {
         ip_range["CidrIp"] for rule in rules if _is_sftp(rule) for ip_range in rule.get("IpRanges", [])
     }  # fmt: skip
     for cidr in sorted(wanted - ours):
         changes.do(
-            f"security group {group_name(site)}: lets {cidr} in",
+            f"security group {group_name(context)}: lets {cidr} in",
             lambda cidr=cidr: ec2.authorize_security_group_ingress(  # type: ignore[misc]
                 GroupId=group_id, IpPermissions=[_rule(cidr)]
             ),
@@ -83,7 +77,7 @@ def _ensure_ways_in(site: Site, ec2: Any, group_id: str | None, rules: list[Any]
     for rule in rules:
         if (foreign := _without(rule, wanted)) is not None:
             changes.do(
-                f"security group {group_name(site)}: no longer lets {_shown(foreign)} in",
+                f"security group {group_name(context)}: no longer lets {_shown(foreign)} in",
                 lambda foreign=foreign: ec2.revoke_security_group_ingress(  # type: ignore[misc]
                     GroupId=group_id, IpPermissions=[foreign]
                 ),
@@ -116,42 +110,42 @@ def _shown(rule: dict[str, Any]) -> str:
     return f"{', '.join([*ranges, *others])} (ports {rule.get('FromPort', 'all')} to {rule.get('ToPort', 'all')})"
 
 
-def addresses(site: Site) -> list[dict[str, Any]]:
-    """The Elastic IPs of the site, oldest name first."""
-    filters = [{"Name": f"tag:{key}", "Values": [site.tags[key]]} for key in ("Project", "Workspace", "ManagedBy")]
-    found = site.opened.client("ec2").describe_addresses(Filters=filters)["Addresses"]
+def addresses(context: SftpContext) -> list[dict[str, Any]]:
+    """The Elastic IPs of the endpoint, in the order of their allocation ids."""
+    filters = [{"Name": f"tag:{key}", "Values": [context.tags[key]]} for key in ("Project", "Workspace", "ManagedBy")]
+    found = context.deployment.client("ec2").describe_addresses(Filters=filters)["Addresses"]
     return sorted(found, key=lambda address: address["AllocationId"])
 
 
-def wants_addresses(site: Site) -> bool:
+def wants_addresses(context: SftpContext) -> bool:
     """Whether the endpoint has Elastic IPs."""
-    return site.settings.endpoint == "vpc" and not site.settings.internal
+    return context.settings.endpoint == "vpc" and not context.settings.internal
 
 
-def ensure_addresses(site: Site, changes: Changes) -> list[str]:
+def ensure_addresses(context: SftpContext, changes: Changes) -> list[str]:
     """The allocation ids of one Elastic IP a subnet; in a dry run, of those there are."""
-    if not wants_addresses(site):
+    if not wants_addresses(context):
         return []
     # An answer that is lost must not become a second address.
-    once = site.opened.client("ec2", once=True)
-    found, wanted = addresses(site), len(subnets(site))
+    once = context.deployment.client("ec2", once=True)
+    found, wanted = addresses(context), len(subnets(context))
     for number in range(len(found), wanted):
         changes.do(
             f"Elastic IP {number + 1} of {wanted}: allocated",
             lambda: once.allocate_address(
                 Domain="vpc",
-                TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": aws.tag_list(site.tags)}],
+                TagSpecifications=[{"ResourceType": "elastic-ip", "Tags": aws.tag_list(context.tags)}],
             ),
         )
     if not changes.dry_run:
-        found = addresses(site)
+        found = addresses(context)
     return [address["AllocationId"] for address in found][:wanted]
 
 
-def release_addresses(site: Site, changes: Changes, *, keep: int = 0) -> None:
+def release_addresses(context: SftpContext, changes: Changes, *, keep: int = 0) -> None:
     """Give back the Elastic IPs beyond `keep`: they are billed, used or not. The endpoint must be rid of them."""
-    ec2 = site.opened.client("ec2")
-    for address in addresses(site)[keep:]:
+    ec2 = context.deployment.client("ec2")
+    for address in addresses(context)[keep:]:
         changes.do(
             f"Elastic IP {address['PublicIp']}: released",
             lambda id_=address["AllocationId"]: _when_free(  # type: ignore[misc]
@@ -160,28 +154,23 @@ def release_addresses(site: Site, changes: Changes, *, keep: int = 0) -> None:
         )
 
 
-def remove_group(site: Site, changes: Changes) -> None:
+def remove_group(context: SftpContext, changes: Changes) -> None:
     """Take the security group away, once the endpoint is gone."""
-    ec2 = site.opened.client("ec2")
-    if group := find_group(site, ec2):
+    ec2 = context.deployment.client("ec2")
+    if group := find_group(context, ec2):
         changes.do(
-            f"security group {group_name(site)}: deleted",
+            f"security group {group_name(context)}: deleted",
             lambda: _when_free(lambda: ec2.delete_security_group(GroupId=group["GroupId"]), "InvalidGroup.NotFound"),
         )
 
 
-def _when_free(call: Any, gone: str) -> None:
+def _when_free(call: Callable[[], Any], gone: str) -> None:
     """Call until AWS no longer says that the thing is in use."""
-    deadline = time.monotonic() + RELEASE_SECONDS
-    while True:
-        try:
-            aws.read(call, gone)
-            return
-        except ClientError as error:
-            if aws.code_of(error) not in BUSY_CODES:
-                raise
-            if time.monotonic() > deadline:
-                raise Failed(
-                    f"{aws.sentence(error)} AWS has said so for {RELEASE_SECONDS:.0f} s; run this again later."
-                ) from error
-        time.sleep(waiting.POLL_SECONDS)
+    try:
+        aws.read(lambda: aws.retry(call, BUSY_CODES, seconds=RELEASE_SECONDS), gone)
+    except ClientError as error:
+        if aws.code_of(error) not in BUSY_CODES:
+            raise
+        raise Failed(
+            f"{aws.sentence(error)} AWS has said so for {RELEASE_SECONDS:.0f} s; run this again later."
+        ) from error

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scripts.ingest.sftp import host_keys, logs, network
-from scripts.ingest.sftp.context import STOPPED_TAG, Site, find_server, tags_of
+from scripts.ingest.sftp.context import STOPPED_TAG, SftpContext, find_server, tags_of
 
 # US dollars (AWS's price lists of Transfer Family and VPC, eu-central-1 and us-east-1 in 2025).
 PER_HOUR = 0.30
@@ -18,17 +18,17 @@ GB = 10**9
 DAY_SECONDS = 86_400
 
 
-def collect(site: Site, now: datetime | None = None) -> dict[str, Any]:
+def collect(context: SftpContext, now: datetime | None = None) -> dict[str, Any]:
     """All of it, as data for JSON. Times are in ISO 8601, UTC; `server` is None if there is none."""
     now = now or datetime.now(UTC)
-    workspace = site.opened.workspace
-    server = find_server(site)
-    kept = host_keys.read(site)
+    workspace = context.deployment.workspace
+    server = find_server(context)
+    kept = host_keys.read(context)
     report: dict[str, Any] = {
         "workspace": workspace.name,
         "region": workspace.region,
-        "folder": site.settings.folder,
-        "file_system_id": site.file_system_id,
+        "folder": context.settings.folder,
+        "file_system_id": context.file_system_id,
         "server": None,
         "host_keys": [
             {"fingerprint": fingerprint, "public": line}
@@ -36,58 +36,61 @@ def collect(site: Site, now: datetime | None = None) -> dict[str, Any]:
         ]
         if kept
         else [],
-        "log_group": site.log_group_name,
-        "last_activity": _last_activity(site),
+        "log_group": context.log_group_name,
+        "last_activity": _last_activity(context),
         "cost": None,
     }
     if server:
-        addresses = network.addresses(site)
-        report["server"] = _server(site, server, addresses)
-        report["cost"] = _cost(site, server["ServerId"], len(addresses), now)
+        addresses = network.addresses(context)
+        report["server"] = _server(context, server, addresses)
+        report["cost"] = _cost(context, server["ServerId"], len(addresses), now)
     return report
 
 
-def _server(site: Site, server: dict[str, Any], addresses: list[dict[str, Any]]) -> dict[str, Any]:
+def _server(context: SftpContext, server: dict[str, Any], addresses: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": server["ServerId"],
         "state": server["State"],
         "stopped_on_purpose": STOPPED_TAG in tags_of(server),
         "endpoint": server["EndpointType"].lower(),
-        "host": host(site, server),
+        "host": host(context, server),
         "addresses": [address["PublicIp"] for address in addresses],
-        "cidrs": list(site.settings.cidrs),
+        "cidrs": list(context.settings.cidrs),
         "security_policy": server.get("SecurityPolicyName"),
         "users": server.get("UserCount", 0),
     }
 
 
-def host(site: Site, server: dict[str, Any]) -> str:
+def host(context: SftpContext, server: dict[str, Any]) -> str:
     """The name that senders connect to: of an internal endpoint, the one that its VPC knows."""
-    if site.settings.internal and (id_ := (server.get("EndpointDetails") or {}).get("VpcEndpointId")):
-        found = site.opened.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
+    if context.settings.internal and (id_ := (server.get("EndpointDetails") or {}).get("VpcEndpointId")):
+        found = context.deployment.client("ec2").describe_vpc_endpoints(VpcEndpointIds=[id_])["VpcEndpoints"]
         for entry in found[0].get("DnsEntries", []) if found else []:
             return str(entry["DnsName"])
-    suffix = "amazonaws.com.cn" if site.opened.workspace.region.startswith("cn-") else "amazonaws.com"
-    return f"{server['ServerId']}.server.transfer.{site.opened.workspace.region}.{suffix}"
+    suffix = "amazonaws.com.cn" if context.deployment.workspace.region.startswith("cn-") else "amazonaws.com"
+    return f"{server['ServerId']}.server.transfer.{context.deployment.workspace.region}.{suffix}"
 
 
-def _last_activity(site: Site) -> dict[str, str] | None:
-    event = logs.last_event(site)
+def _last_activity(context: SftpContext) -> dict[str, str] | None:
+    event = logs.last_event(context)
     if event is None:
         return None
     stream, milliseconds = event
     return {"time": datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(), "stream": stream}
 
 
-def _cost(site: Site, server_id: str, addresses: int, now: datetime) -> dict[str, Any]:
+def _cost(context: SftpContext, server_id: str, addresses: int, now: datetime) -> dict[str, Any]:
     """An estimate by list prices: what AWS bills is in Cost Explorer, a day later and at a price for each question."""
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    rows = site.transfer.list_host_keys(ServerId=server_id)["HostKeys"]
+    rows = context.transfer.list_host_keys(ServerId=server_id)["HostKeys"]
     # A server does not tell its age, but its first host key came with it.
     made = min((row["DateImported"] for row in rows), default=month)
     since = max(month, made)
     hours = max(0.0, (now - since).total_seconds() / 3600)
-    bytes_ = {metric: _bytes(site, server_id, metric, month, now) for metric in ("BytesIn", "BytesOut")}
+    bytes_ = {
+        metric: _bytes(context, server_id=server_id, metric=metric, since=month, until=now)
+        for metric in ("BytesIn", "BytesOut")
+    }
     gigabytes = sum(bytes_.values()) / GB
     total = hours * (PER_HOUR + addresses * PER_ADDRESS_HOUR) + gigabytes * PER_GB
     return {
@@ -100,8 +103,8 @@ def _cost(site: Site, server_id: str, addresses: int, now: datetime) -> dict[str
     }
 
 
-def _bytes(site: Site, server_id: str, metric: str, since: datetime, until: datetime) -> float:
-    answer = site.opened.client("cloudwatch").get_metric_statistics(
+def _bytes(context: SftpContext, *, server_id: str, metric: str, since: datetime, until: datetime) -> float:
+    answer = context.deployment.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Transfer",
         MetricName=metric,
         Dimensions=[{"Name": "ServerId", "Value": server_id}],

@@ -5,110 +5,64 @@ Where on the file system a user is kept is the user's logical home: EFS takes no
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
+from contract.policy import Statement, document, trust
 from scripts import aws
+from scripts.aws import roles
+from scripts.aws.roles import Role
 from scripts.changes import Changes
 from scripts.errors import Refused
 from scripts.ingest.deployment import deploy_command
-from scripts.ingest.sftp.context import Site
+from scripts.ingest.sftp.context import SftpContext
 
 POLICY = "files"
 
 
-def ensure(site: Site, changes: Changes) -> None:
+def ensure(context: SftpContext, changes: Changes) -> None:
     """Make both roles what they shall be."""
     for read_only in (False, True):
-        _ensure(site, changes, read_only=read_only)
+        roles.ensure(context.deployment.client("iam"), _role(context, read_only=read_only), changes)
 
 
-def _ensure(site: Site, changes: Changes, *, read_only: bool) -> None:
-    iam, name = site.opened.client("iam"), site.role_name(read_only=read_only)
-    trust, policy = _trust(site), _policy(site, read_only=read_only)
-    found = aws.read(lambda: iam.get_role(RoleName=name)["Role"], "NoSuchEntity")
-    if found is None:
-        changes.do(
-            f"role {name}: made",
-            lambda: iam.create_role(
-                RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), Tags=aws.tag_list(site.tags)
-            ),
-        )
-    elif found["AssumeRolePolicyDocument"] != trust:
-        changes.do(
-            f"role {name}: taken by Transfer Family of this account only",
-            lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust)),
-        )
-    there = found and aws.read(
-        lambda: iam.get_role_policy(RoleName=name, PolicyName=POLICY)["PolicyDocument"], "NoSuchEntity"
+def _role(context: SftpContext, *, read_only: bool) -> Role:
+    what = "may read" if read_only else "may read and write"
+    actions = ("elasticfilesystem:ClientMount", *(() if read_only else ("elasticfilesystem:ClientWrite",)))
+    file_system = context.deployment.arn("elasticfilesystem", f"file-system/{context.file_system_id}")
+    return Role(
+        name=context.role_name(read_only=read_only),
+        # Transfer Family takes the role "in the context of a Transfer Family user ARN" (its user guide).
+        trust=trust(
+            "transfer.amazonaws.com",
+            account_id=context.deployment.workspace.account_id,
+            source_arn=context.deployment.arn("transfer", "user/*"),
+        ),
+        policy_name=POLICY,
+        policy=document(Statement(sid="Files", actions=actions, resources=(file_system,))),
+        allows=f"{what} on {context.file_system_id}",
+        tags=context.tags,
     )
-    if there != policy:
-        what = "may read" if read_only else "may read and write"
-        changes.do(
-            f"role {name}: {what} on {site.file_system_id}",
-            lambda: iam.put_role_policy(RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy)),
+
+
+def remove(context: SftpContext, changes: Changes) -> None:
+    """Take both away."""
+    for read_only in (False, True):
+        roles.delete(
+            context.deployment.client("iam"), context.role_name(read_only=read_only), changes, policy_name=POLICY
         )
 
 
-def remove(site: Site, changes: Changes) -> None:
-    """Take both away."""
-    iam = site.opened.client("iam")
-    for read_only in (False, True):
-        name = site.role_name(read_only=read_only)
-        if aws.read(lambda name=name: iam.get_role(RoleName=name), "NoSuchEntity"):  # type: ignore[misc]
-            changes.do(f"role {name}: deleted", lambda name=name: _delete(iam, name))  # type: ignore[misc]
-
-
-def _delete(iam: Any, name: str) -> None:
-    aws.read(lambda: iam.delete_role_policy(RoleName=name, PolicyName=POLICY), "NoSuchEntity")
-    aws.read(lambda: iam.delete_role(RoleName=name), "NoSuchEntity")
-
-
-def _trust(site: Site) -> dict[str, Any]:
-    """Transfer Family takes the role "in the context of a Transfer Family user ARN" (its user guide)."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "transfer.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {
-                    "StringEquals": {"aws:SourceAccount": site.opened.workspace.account_id},
-                    "ArnLike": {"aws:SourceArn": site.opened.arn("transfer", "user/*")},
-                },
-            }
-        ],
-    }
-
-
-def _policy(site: Site, *, read_only: bool) -> dict[str, Any]:
-    actions = ["elasticfilesystem:ClientMount", *([] if read_only else ["elasticfilesystem:ClientWrite"])]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": actions,
-                "Resource": site.opened.arn("elasticfilesystem", f"file-system/{site.file_system_id}"),
-            }
-        ],
-    }
-
-
-def check_file_system(site: Site) -> None:
+def check_file_system(context: SftpContext) -> None:
     """Look whether the file system's policy lets Transfer Family in. The stack `data` wrote it, and it does.
 
     Raises:
         Refused: somebody has set a condition that shuts it out.
     """
-    efs = site.opened.client("efs")
+    efs = context.deployment.client("efs")
     text = aws.read(
-        lambda: efs.describe_file_system_policy(FileSystemId=site.file_system_id)["Policy"], "PolicyNotFound"
+        lambda: efs.describe_file_system_policy(FileSystemId=context.file_system_id)["Policy"], "PolicyNotFound"
     )
     if text and "accessedviamounttarget" in text.lower():
         raise Refused(
-            f"the policy of the file system {site.file_system_id} has a condition on AccessedViaMountTarget, which "
-            f"shuts Transfer Family out; `{deploy_command(site.opened.workspace, 'data')}` puts back the one that lets "
-            "it in."
+            f"the policy of the file system {context.file_system_id} has a condition on AccessedViaMountTarget, which "
+            f"shuts Transfer Family out; `{deploy_command(context.deployment.workspace, 'data')}` puts back the one "
+            "that lets it in."
         )

@@ -9,19 +9,18 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import omero
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Refused
 from scripts.ingest.sftp import folders, keys
-from scripts.ingest.sftp.context import Site, missing_is_none
-from scripts.ingest.sftp.folders import OMERO_GID, Folder
+from scripts.ingest.sftp.context import SftpContext, missing_is_none
+from scripts.ingest.sftp.folders import Folder
 from scripts.ingest.sftp.keys import PublicKey
 
 # As in the API's model of CreateUser.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{2,99}")
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
-OMERO_UID = 1000
-"""OMERO.server's own: it may then import by every kind of transfer, hard links among them."""
 MOST_UID = 2**32 - 2
 MOST_HOME = 500
 MOST_KEYS = 10
@@ -29,11 +28,14 @@ MOST_KEYS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """As somebody wants it. `home` is below the drop area."""
+    """As somebody wants it. `home` is below the drop area.
+
+    The default uid is OMERO.server's own: it may then import by every kind of transfer, hard links among them.
+    """
 
     name: str
     home: str
-    uid: int = OMERO_UID
+    uid: int = omero.UID
     read_only: bool = False
     keys: tuple[PublicKey, ...] = field(default=())
 
@@ -43,8 +45,14 @@ class User:
         return Folder(self.home, self.uid)
 
 
-def wanted(
-    site: Site, name: str, key: PublicKey, *, home: str | None = None, uid: int = OMERO_UID, read_only: bool = False
+def requested(
+    context: SftpContext,
+    name: str,
+    key: PublicKey,
+    *,
+    home: str | None = None,
+    uid: int = omero.UID,
+    read_only: bool = False,
 ) -> User:
     """A user as asked for.
 
@@ -58,14 +66,16 @@ def wanted(
         )
     if not 1 <= uid <= MOST_UID:
         raise Refused(
-            f"the uid {uid} is not allowed: give 1 to {MOST_UID} (0 is root), or leave it out for {OMERO_UID}."
+            f"the uid {uid} is not allowed: give 1 to {MOST_UID} (0 is root), or leave it out for {omero.UID}."
         )
-    return User(name=name, home=_home(site, name if home is None else home), uid=uid, read_only=read_only, keys=(key,))
+    return User(
+        name=name, home=_home(context, name if home is None else home), uid=uid, read_only=read_only, keys=(key,)
+    )
 
 
-def _home(site: Site, home: str) -> str:
+def _home(context: SftpContext, home: str) -> str:
     """Relative to the drop area; may be given as the whole path of it too."""
-    area = site.settings.folder
+    area = context.settings.folder
     relative = home.removeprefix(f"{area}/").removesuffix("/")
     parts = relative.split("/")
     if len(relative) > MOST_HOME or not all(PART.fullmatch(part) for part in parts):
@@ -76,44 +86,43 @@ def _home(site: Site, home: str) -> str:
     return relative
 
 
-def describe(site: Site, server_id: str, name: str) -> dict[str, Any] | None:
+def describe(context: SftpContext, server_id: str, name: str) -> dict[str, Any] | None:
     """DescribeUser's answer; None if there is no such user."""
     if not NAME.fullmatch(name):
         return None
     user: dict[str, Any] | None = missing_is_none(
-        lambda: site.transfer.describe_user(ServerId=server_id, UserName=name)["User"]
+        lambda: context.transfer.describe_user(ServerId=server_id, UserName=name)["User"]
     )
     return user
 
 
-def known(site: Site, server_id: str, name: str) -> dict[str, Any]:
+def known(context: SftpContext, server_id: str, name: str) -> dict[str, Any]:
     """DescribeUser's answer.
 
     Raises:
         Refused: there is no such user.
     """
-    user = describe(site, server_id, name)
+    user = describe(context, server_id, name)
     if user is None:
-        raise Refused(f"there is no user {name}; `{site.command} user list` shows those there are.")
+        raise Refused(f"there is no user {name}; `{context.command} user list` shows those there are.")
     return user
 
 
-def rows(site: Site, server_id: str) -> Iterator[dict[str, Any]]:
+def rows(context: SftpContext, server_id: str) -> Iterator[dict[str, Any]]:
     """ListUsers' answer, all of it."""
-    for page in site.transfer.get_paginator("list_users").paginate(ServerId=server_id):
-        yield from page["Users"]
+    return aws.rows(context.transfer, "list_users", "Users", ServerId=server_id)
 
 
-def shown(site: Site, user: dict[str, Any]) -> dict[str, Any]:
+def shown(context: SftpContext, user: dict[str, Any]) -> dict[str, Any]:
     """A described user as data for JSON."""
     target = user["HomeDirectoryMappings"][0]["Target"] if user.get("HomeDirectoryMappings") else ""
     profile = user.get("PosixProfile", {})
     return {
         "name": user["UserName"],
-        "home": target.removeprefix(f"/{site.file_system_id}"),
+        "home": target.removeprefix(f"/{context.file_system_id}"),
         "uid": profile.get("Uid"),
         "gid": profile.get("Gid"),
-        "read_only": is_read_only(site, user),
+        "read_only": is_read_only(context, user),
         "keys": [key_shown(row) for row in user.get("SshPublicKeys", [])],
     }
 
@@ -131,115 +140,115 @@ def key_shown(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def is_read_only(site: Site, row: dict[str, Any]) -> bool:
+def is_read_only(context: SftpContext, row: dict[str, Any]) -> bool:
     """Of a listed or described user."""
-    return bool(row.get("Role", "").endswith(f"/{site.role_name(read_only=True)}"))
+    return bool(row.get("Role", "").endswith(f"/{context.role_name(read_only=True)}"))
 
 
-def add(site: Site, server_id: str, users: Sequence[User], changes: Changes) -> int:
+def add(context: SftpContext, server_id: str, users: Sequence[User], changes: Changes) -> int:
     """Add those that are not there: folder first, then the user with the key. Gives their number.
 
     Raises:
         Refused: one is there and is another; nothing was changed.
     """
-    there = {row["UserName"] for row in rows(site, server_id)}
+    there = {row["UserName"] for row in rows(context, server_id)}
     new = [user for user in users if user.name not in there]
-    faults = [fault for user in users if user.name in there and (fault := _difference(site, server_id, user))]
+    faults = [fault for user in users if user.name in there and (fault := _difference(context, server_id, user))]
     if faults:
         raise Refused("\n".join(faults))
     if new:
-        missing = folders.look(site, [user.folder for user in new])
+        missing = folders.find_missing(context, [user.folder for user in new])
         if missing:
             several = len(missing) > 1
-            what = f"{len(missing)} folders" if several else f"folder {site.settings.folder}/{missing[0].path}"
-            changes.do(f"{what}: made", lambda: folders.make(site, missing))
+            what = f"{len(missing)} folders" if several else f"folder {context.settings.folder}/{missing[0].path}"
+            changes.do(f"{what}: made", lambda: folders.make(context, missing))
     for user in new:
-        _add(site, server_id, user, changes)
+        _add(context, server_id, user, changes)
     return len(new)
 
 
-def _add(site: Site, server_id: str, user: User, changes: Changes) -> None:
-    changes.do(f"user {user.name}: added, {_about(site, user)}", lambda: _create(site, server_id, user))
+def _add(context: SftpContext, server_id: str, user: User, changes: Changes) -> None:
+    changes.do(f"user {user.name}: added, {_about(context, user)}", lambda: _create(context, server_id, user))
 
 
-def _about(site: Site, user: User) -> str:
+def _about(context: SftpContext, user: User) -> str:
     access = "read only" if user.read_only else "may write"
-    return f"home {site.settings.folder}/{user.home}, uid {user.uid}, {access}, key {user.keys[0].fingerprint}"
+    return f"home {context.settings.folder}/{user.home}, uid {user.uid}, {access}, key {user.keys[0].fingerprint}"
 
 
-def _create(site: Site, server_id: str, user: User) -> None:
+def _create(context: SftpContext, server_id: str, user: User) -> None:
     try:
-        site.transfer.create_user(
+        context.transfer.create_user(
             ServerId=server_id,
             UserName=user.name,
             SshPublicKeyBody=user.keys[0].body,
-            Tags=aws.tag_list(site.opened.tags),
-            **_as_asked(site, user),
+            Tags=aws.tag_list(context.deployment.tags),
+            **_as_asked(context, user),
         )
     except ClientError as error:
         # The client asked a second time, after an answer that was lost.
-        if aws.code_of(error) != "ResourceExistsException" or _difference(site, server_id, user):
+        if aws.code_of(error) != "ResourceExistsException" or _difference(context, server_id, user):
             raise
 
 
-def _as_asked(site: Site, user: User) -> dict[str, Any]:
-    target = f"/{site.file_system_id}{site.settings.folder}/{user.home}"
+def _as_asked(context: SftpContext, user: User) -> dict[str, Any]:
+    target = f"/{context.file_system_id}{context.settings.folder}/{user.home}"
     return {
-        "Role": site.role_arn(read_only=user.read_only),
+        "Role": context.role_arn(read_only=user.read_only),
         "HomeDirectoryType": "LOGICAL",
         "HomeDirectoryMappings": [{"Entry": "/", "Target": target}],
-        "PosixProfile": {"Uid": user.uid, "Gid": OMERO_GID},
+        "PosixProfile": {"Uid": user.uid, "Gid": omero.GID},
     }
 
 
-def _difference(site: Site, server_id: str, user: User) -> str | None:
+def _difference(context: SftpContext, server_id: str, user: User) -> str | None:
     """Why a user that is there is not the one that is asked for; None if it is."""
-    found = describe(site, server_id, user.name)
+    found = describe(context, server_id, user.name)
     if found is None:
         return None
-    asked = _as_asked(site, user)
+    asked = _as_asked(context, user)
     mappings = [{key: row[key] for key in ("Entry", "Target")} for row in found.get("HomeDirectoryMappings", [])]
     profile = {key: found.get("PosixProfile", {}).get(key) for key in ("Uid", "Gid")}
     same = {**found, "HomeDirectoryMappings": mappings, "PosixProfile": profile}
-    about = shown(site, found)
+    about = shown(context, found)
     if any(same.get(key) != value for key, value in asked.items()):
         access = "read only" if about["read_only"] else "may write"
         return (
             f"there is a user {user.name} already, with the home {about['home']}, uid {about['uid']}, {access}; choose "
-            f"another name, or run `{site.command} user remove {user.name}` first (the files stay)."
+            f"another name, or run `{context.command} user remove {user.name}` first (the files stay)."
         )
     if user.keys[0].fingerprint not in [key["fingerprint"] for key in about["keys"]]:
         return (
-            f"there is a user {user.name} already, with another key; run `{site.command} user key add {user.name} "
+            f"there is a user {user.name} already, with another key; run `{context.command} user key add {user.name} "
             "--key FILE` to add this one."
         )
     return None
 
 
-def add_key(site: Site, server_id: str, name: str, key: PublicKey, changes: Changes) -> None:
+def add_key(context: SftpContext, server_id: str, name: str, key: PublicKey, changes: Changes) -> None:
     """One more key, unless the user has it.
 
     Raises:
         Refused: there is no such user, or it has ten keys.
     """
-    about = shown(site, known(site, server_id, name))
+    about = shown(context, known(context, server_id, name))
     if key.fingerprint in [row["fingerprint"] for row in about["keys"]]:
         return
     if len(about["keys"]) >= MOST_KEYS:
         raise Refused(f"user {name} has {MOST_KEYS} keys, which is all that AWS takes; remove one first.")
     changes.do(
         f"user {name}: key {key.type} {key.fingerprint} added",
-        lambda: site.transfer.import_ssh_public_key(ServerId=server_id, UserName=name, SshPublicKeyBody=key.body),
+        lambda: context.transfer.import_ssh_public_key(ServerId=server_id, UserName=name, SshPublicKeyBody=key.body),
     )
 
 
-def remove_key(site: Site, server_id: str, name: str, key: str, changes: Changes) -> None:
+def remove_key(context: SftpContext, server_id: str, name: str, changes: Changes, *, key: str) -> None:
     """Take a key away, by its id or fingerprint.
 
     Raises:
         Refused: there is no such user, or it has no such key.
     """
-    about = shown(site, known(site, server_id, name))
+    about = shown(context, known(context, server_id, name))
     found = [row for row in about["keys"] if key in (row["id"], row["fingerprint"])]
     if not found:
         has = ", ".join(f"{row['id']} ({row['fingerprint']})" for row in about["keys"]) or "none"
@@ -247,18 +256,20 @@ def remove_key(site: Site, server_id: str, name: str, key: str, changes: Changes
     last = "; it was the last one, and nobody gets in as this user now" if len(about["keys"]) == 1 else ""
     changes.do(
         f"user {name}: key {found[0]['fingerprint']} removed{last}",
-        lambda: site.transfer.delete_ssh_public_key(ServerId=server_id, UserName=name, SshPublicKeyId=found[0]["id"]),
+        lambda: context.transfer.delete_ssh_public_key(
+            ServerId=server_id, UserName=name, SshPublicKeyId=found[0]["id"]
+        ),
     )
 
 
-def remove(site: Site, server_id: str, name: str, changes: Changes) -> None:
+def remove(context: SftpContext, server_id: str, name: str, changes: Changes) -> None:
     """Take a user away, with its keys; the files stay.
 
     Raises:
         Refused: there is no such user.
     """
-    home = shown(site, known(site, server_id, name))["home"]
+    home = shown(context, known(context, server_id, name))["home"]
     changes.do(
         f"user {name}: removed; the files in {home} stay",
-        lambda: missing_is_none(lambda: site.transfer.delete_user(ServerId=server_id, UserName=name)),
+        lambda: missing_is_none(lambda: context.transfer.delete_user(ServerId=server_id, UserName=name)),
     )

@@ -12,8 +12,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
+from scripts.aws import waiting
 from scripts.deploy import backend
-from scripts.deploy.backend import Place
+from scripts.deploy.backend import StateBackend
 from settings import Workspace
 from settings.load import parse
 
@@ -27,7 +28,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("AWS_", "TF_", "OMERO_")):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(backend, "POLL_SECONDS", 0)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
@@ -36,9 +37,9 @@ def workspace(more: str = "", region: str = "eu-west-1") -> Workspace:
     return parse(YAML.replace("eu-west-1", region) + more, "demo", "demo.yaml")
 
 
-def place(more: str = "", region: str = "eu-west-1") -> Place:
-    """The place of the state of `workspace(...)`."""
-    return backend.place(workspace(more, region))
+def state_backend(more: str = "", region: str = "eu-west-1") -> StateBackend:
+    """Where the state of `workspace(...)` is."""
+    return backend.state_backend(workspace(more, region))
 
 
 class Body(io.BytesIO):
@@ -80,10 +81,10 @@ def _or_none(call: Any, **arguments: Any) -> Any:
     return {key: value for key, value in found.items() if key != "ResponseMetadata"}
 
 
-def everything(place: Place) -> dict[str, Any]:
+def all_properties(state: StateBackend) -> dict[str, Any]:
     """All that `ensure` sets, read with boto3 alone; None where it is not there."""
-    s3, dynamodb = place.s3, place.dynamodb
-    bucket = {"Bucket": place.bucket}
+    s3, dynamodb = state.s3, state.dynamodb
+    bucket = {"Bucket": state.bucket}
     found = {
         name: _or_none(getattr(s3, name), **bucket)
         for name in (
@@ -97,12 +98,12 @@ def everything(place: Place) -> dict[str, Any]:
             "get_bucket_tagging",
         )
     }
-    table = (_or_none(dynamodb.describe_table, TableName=place.table) or {}).get("Table", {})
+    table = (_or_none(dynamodb.describe_table, TableName=state.table) or {}).get("Table", {})
     for key in ("KeySchema", "AttributeDefinitions", "DeletionProtectionEnabled", "TableStatus"):
         found[key] = table.get(key)
     found["billing"] = table.get("BillingModeSummary", {}).get("BillingMode")
     found["sse"] = table.get("SSEDescription", {}).get("Status")
-    backups = (_or_none(dynamodb.describe_continuous_backups, TableName=place.table) or {}).get(
+    backups = (_or_none(dynamodb.describe_continuous_backups, TableName=state.table) or {}).get(
         "ContinuousBackupsDescription", {}
     )
     found["recovery"] = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")

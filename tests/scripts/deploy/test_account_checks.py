@@ -1,4 +1,4 @@
-"""What `account_checks.look` refuses, each in the AWS that is as the workspace says but for one thing."""
+"""What `account_checks.check` refuses, each in the AWS that is as the workspace says but for one thing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from moto import mock_aws
 
 from local_aws.install import install
 from scripts.deploy import account_checks, backend
-from scripts.deploy.backend import Place
+from scripts.deploy.backend import StateBackend
 from scripts.errors import Refused
 from scripts.rehearsal import existing as stand_ins
 from settings import Workspace
 from tests.scripts.deploy.state_help import ACCOUNT, answer, clean_environment
-from tests.scripts.deploy.state_help import place as place_of_demo
+from tests.scripts.deploy.state_help import state_backend as state_of_demo
 
 install()
 
@@ -52,17 +52,17 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     with mock_aws():
         made = boto3.Session(region_name=REGION)
         stand_ins.make(made, workspace())
-        backend.create_bucket(place_of_demo())
+        backend.create_bucket(state_of_demo())
         yield made
 
 
-def place(**changes: Any) -> Place:
-    there = place_of_demo()
-    return Place(workspace=workspace(**changes), session=there.session, s3=there.s3, dynamodb=there.dynamodb)
+def state_backend(**changes: Any) -> StateBackend:
+    there = state_of_demo()
+    return StateBackend(workspace=workspace(**changes), session=there.session, s3=there.s3, dynamodb=there.dynamodb)
 
 
 def test_lets_what_fits_through(session: boto3.Session) -> None:
-    account_checks.look(place())
+    account_checks.check(state_backend())
 
 
 def test_stand_ins_have_the_ids_that_the_workspace_names(session: boto3.Session) -> None:
@@ -115,17 +115,17 @@ def test_refuses_what_somebody_made_or_turned_off(
 ) -> None:
     change(session)
     with pytest.raises(Refused, match=said):
-        account_checks.look(place())
+        account_checks.check(state_backend())
 
 
 @pytest.mark.parametrize("change", [_publish, _make_role, _make_record])
 def test_does_not_mind_what_is_its_own(session: boto3.Session, change: Callable[[boto3.Session], None]) -> None:
-    there = place()
+    there = state_backend()
     for stack in ("network", "data", "omero"):
         body = json.dumps({"resources": [{}]}).encode()
         there.s3.put_object(Bucket=there.bucket, Key=f"omero/lab/{stack}.tfstate", Body=body)
     change(session)
-    account_checks.look(there)
+    account_checks.check(there)
 
 
 def _network(**changes: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _network(**changes: Any) -> dict[str, Any]:
 )
 def test_refuses_what_is_not_there(session: boto3.Session, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Refused, match=said):
-        account_checks.look(place(**changes))
+        account_checks.check(state_backend(**changes))
 
 
 def test_refuses_a_subnet_of_another_vpc(session: boto3.Session) -> None:
@@ -163,13 +163,13 @@ def test_refuses_a_subnet_of_another_vpc(session: boto3.Session) -> None:
     other = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     foreign = ec2.create_subnet(VpcId=other, CidrBlock="10.7.0.0/24")["Subnet"]["SubnetId"]
     with pytest.raises(Refused, match=f"has {foreign}, which is in {other} and not in {VPC}"):
-        account_checks.look(place(**_network(public_subnet_ids=[PUBLIC[0], foreign])))
+        account_checks.check(state_backend(**_network(public_subnet_ids=[PUBLIC[0], foreign])))
 
 
 def test_refuses_a_key_that_cannot_encrypt(session: boto3.Session) -> None:
     arn = session.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["Arn"]
     with pytest.raises(Refused, match="is a RSA_2048 key for SIGN_VERIFY; give one of SYMMETRIC_DEFAULT"):
-        account_checks.look(place(data={"key_arn": arn}))
+        account_checks.check(state_backend(data={"key_arn": arn}))
 
 
 def test_refuses_too_few_addresses(session: boto3.Session) -> None:
@@ -180,14 +180,14 @@ def test_refuses_too_few_addresses(session: boto3.Session) -> None:
     ]
     scaled = {"web": {"max_count": 10}}
     with pytest.raises(Refused, match=r"have 22 free addresses, and the containers, .* need 31; give larger subnets"):
-        account_checks.look(place(**_network(private_subnet_ids=ids), omero=scaled))
+        account_checks.check(state_backend(**_network(private_subnet_ids=ids), omero=scaled))
 
 
 def test_refuses_a_certificate_that_is_not_issued(session: boto3.Session) -> None:
     arn = session.client("acm").request_certificate(DomainName="omero.example.org", ValidationMethod="DNS")
     tls = {**VALUES["tls"], "certificate_arn": arn["CertificateArn"]}
     with pytest.raises(Refused, match="is PENDING_VALIDATION; only an ISSUED certificate can be served"):
-        account_checks.look(place(tls=tls))
+        account_checks.check(state_backend(tls=tls))
 
 
 def _gateway() -> Workspace:
@@ -196,17 +196,19 @@ def _gateway() -> Workspace:
     return Workspace.model_validate({**values, "topology": "rw-http-s3fg", "file_gateway": {"bucket": "lab-slides"}})
 
 
-def _look_at_gateway(there: Place) -> None:
-    account_checks.look(Place(workspace=_gateway(), session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+def _check_gateway(there: StateBackend) -> None:
+    account_checks.check(
+        StateBackend(workspace=_gateway(), session=there.session, s3=there.s3, dynamodb=there.dynamodb)
+    )
 
 
 def test_looks_at_the_file_gateways_bucket(session: boto3.Session) -> None:
     with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides is not there; make it first, or leave it out"):
-        _look_at_gateway(place())
+        _check_gateway(state_backend())
     session.client("s3").create_bucket(
         Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
-    _look_at_gateway(place())
+    _check_gateway(state_backend())
 
 
 def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:
@@ -214,7 +216,7 @@ def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:
         Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
     )
     with pytest.raises(Refused, match="lab-slides is in the region us-west-2, and the workspace in eu-west-1"):
-        _look_at_gateway(place())
+        _check_gateway(state_backend())
 
 
 def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,26 +226,26 @@ def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch
     answer(s3, "HeadBucket", 403)
     monkeypatch.setattr(session, "client", lambda *_, **__: s3)
     with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
-        account_checks._look_at_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
+        account_checks._check_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
     assert f"'x-amz-expected-bucket-owner': '{ACCOUNT}'" in asked[0]
 
 
-def _look_at_datasync(there: Place, **settings: Any) -> None:
+def _check_datasync(there: StateBackend, **settings: Any) -> None:
     values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
     values |= {"topology": "rw-http", "datasync": {"bucket": "lab-slides", **settings}}
     chosen = Workspace.model_validate(values)
-    account_checks.look(Place(workspace=chosen, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+    account_checks.check(StateBackend(workspace=chosen, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
 
 
 def test_refuses_a_bucket_that_would_start_nothing(session: boto3.Session) -> None:
     with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is not there"):
-        _look_at_datasync(place())
+        _check_datasync(state_backend())
     s3 = session.client("s3")
     s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     with pytest.raises(Refused, match=r"does not send its events to EventBridge.*or set datasync\.start_on_arrival: f"):
-        _look_at_datasync(place())
-    _look_at_datasync(place(), start_on_arrival=False)
+        _check_datasync(state_backend())
+    _check_datasync(state_backend(), start_on_arrival=False)
     s3.put_bucket_notification_configuration(
         Bucket="lab-slides", NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
-    _look_at_datasync(place())
+    _check_datasync(state_backend())

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
 from local_aws.services import route53 as route53_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts.deploy import backend, preflight, state
 from scripts.errors import Refused
 from settings import SettingsError, Workspace
-from tests.scripts.deploy.state_help import NAME, answer, clean_environment, place, workspace
+from tests.scripts.deploy.state_help import NAME, answer, state_backend, workspace
 
-dynamodb_gaps.install()
-s3_gaps.install()
 route53_gaps.install()
 
 
-@pytest.fixture(autouse=True)
-def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clean_environment(monkeypatch)
-    with mock_aws():
-        yield
+pytestmark = pytest.mark.usefixtures("mocked_aws")
 
 
 def select(monkeypatch: pytest.MonkeyPatch, chosen: Workspace | SettingsError) -> None:
@@ -42,18 +32,18 @@ def select(monkeypatch: pytest.MonkeyPatch, chosen: Workspace | SettingsError) -
 
 def test_gives_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     select(monkeypatch, workspace())
-    state.ensure(place())
+    state.ensure(state_backend())
     assert preflight.check("demo") == workspace()
 
 
 def test_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     select(monkeypatch, workspace())
-    state.ensure(place())
-    there = place()
+    state.ensure(state_backend())
+    there = state_backend()
     names: list[str] = []
     for client in (there.s3, there.dynamodb):
         client.meta.events.register("before-call", lambda model, **_: names.append(model.name))
-    monkeypatch.setattr(backend, "place", lambda _: there)
+    monkeypatch.setattr(backend, "state_backend", lambda _: there)
     preflight.check()
     assert names != []
     assert [name for name in names if not name.startswith(("Get", "List", "Describe", "Head"))] == []
@@ -92,16 +82,16 @@ def test_refuses_without_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_refuses_without_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     select(monkeypatch, workspace())
-    backend.create_bucket(place())
+    backend.create_bucket(state_backend())
     with pytest.raises(Refused, match=rf"demo has no lock table {NAME} in eu-west-1"):
         preflight.check()
 
 
 def test_refuses_a_changed_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    state.ensure(place())
+    state.ensure(state_backend())
     body = json.dumps({"resources": [{}]}).encode()
-    place().s3.put_object(Bucket=NAME, Key="omero/demo/network.tfstate", Body=body)
-    moved = place(region="us-west-2")
+    state_backend().s3.put_object(Bucket=NAME, Key="omero/demo/network.tfstate", Body=body)
+    moved = state_backend(region="us-west-2")
     backend.create_bucket(moved)
     backend.create_table(moved)
     select(monkeypatch, moved.workspace)
@@ -122,7 +112,7 @@ def test_refuses_a_changed_region(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_looks_at_the_hosted_zone(
     monkeypatch: pytest.MonkeyPatch, zone: str | None, domain: str, said: str | None
 ) -> None:
-    there = place()
+    there = state_backend()
     zone_id = "Z0123456789ABCDEFGHIJ"
     if zone:
         made = there.session.client("route53").create_hosted_zone(Name=zone, CallerReference="1")
@@ -130,7 +120,7 @@ def test_looks_at_the_hosted_zone(
     tls = {"domain_name": domain, "hosted_zone_id": zone_id}
     chosen = Workspace.model_validate({**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls})
     select(monkeypatch, chosen)
-    state.ensure(place())
+    state.ensure(state_backend())
     if said is None:
         assert preflight.check() == chosen
     else:
@@ -139,7 +129,7 @@ def test_looks_at_the_hosted_zone(
 
 
 def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = place()
+    there = state_backend()
     vpc = there.session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     made = there.session.client("route53").create_hosted_zone(
         Name="example.org",
@@ -150,7 +140,7 @@ def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatc
     tls = {"domain_name": "omero.example.org", "hosted_zone_id": made["HostedZone"]["Id"].rpartition("/")[2]}
     values = {**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls}
     select(monkeypatch, Workspace.model_validate(values))
-    state.ensure(place())
+    state.ensure(state_backend())
     with pytest.raises(Refused, match="is a private zone"):
         preflight.check()
 
@@ -158,8 +148,8 @@ def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatc
 def test_lets_an_answer_of_aws_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """What AWS denied is for `console.run`: exit code 1."""
     select(monkeypatch, workspace())
-    there = place()
+    there = state_backend()
     answer(there.s3, "ListBuckets", 403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
-    monkeypatch.setattr(backend, "place", lambda _: there)
+    monkeypatch.setattr(backend, "state_backend", lambda _: there)
     with pytest.raises(ClientError, match="AccessDenied"):
         preflight.check()

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts.deploy import backend, state
-from scripts.deploy.backend import Place
+from scripts.deploy.backend import StateBackend
 from scripts.errors import Failed
 from tests.scripts.deploy.state_help import (
     ACCOUNT,
     NAME,
+    all_properties,
     answer,
-    clean_environment,
     dynamodb_error,
-    everything,
-    place,
     s3_error,
+    state_backend,
 )
 
 ARN = f"arn:aws:s3:::{NAME}"
-dynamodb_gaps.install()
-s3_gaps.install()
 
 
-@pytest.fixture(autouse=True)
-def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    clean_environment(monkeypatch)
-    with mock_aws() as mock:
-        yield mock
+pytestmark = pytest.mark.usefixtures("mocked_aws")
 
 
 class Killed(BaseException):
@@ -42,13 +32,13 @@ class Killed(BaseException):
 
 
 class Calls:
-    """Counts the AWS calls of a place, and kills at one of them, before or after it is done."""
+    """Counts the AWS calls of a state backend, and kills at one of them, before or after it is done."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, state_backend: StateBackend) -> None:
         self.names: list[str] = []
         self.kill_at: int | None = None
         self.after = False
-        for client in (place.s3, place.dynamodb):
+        for client in (state_backend.s3, state_backend.dynamodb):
             client.meta.events.register("before-call", self._before)
             client.meta.events.register("after-call", self._after)
 
@@ -67,9 +57,9 @@ class Calls:
 
 
 def test_makes_the_bucket() -> None:
-    there = place()
+    there = state_backend()
     state.ensure(there)
-    found = everything(there)
+    found = all_properties(there)
     assert found["get_bucket_location"] == {"LocationConstraint": "eu-west-1"}
     assert found["get_bucket_ownership_controls"]["OwnershipControls"]["Rules"] == [
         {"ObjectOwnership": "BucketOwnerEnforced"}
@@ -95,9 +85,9 @@ def test_makes_the_bucket() -> None:
 
 
 def test_makes_the_table() -> None:
-    there = place()
+    there = state_backend()
     state.ensure(there)
-    found = everything(there)
+    found = all_properties(there)
     assert found["KeySchema"] == [{"AttributeName": "LockID", "KeyType": "HASH"}]
     assert found["AttributeDefinitions"] == [{"AttributeName": "LockID", "AttributeType": "S"}]
     assert found["billing"] == "PAY_PER_REQUEST"
@@ -107,7 +97,7 @@ def test_makes_the_table() -> None:
 
 
 def test_second_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    there = place()
+    there = state_backend()
     changes = state.ensure(there)
     assert capsys.readouterr().err.splitlines() == changes
     calls = Calls(there)
@@ -117,18 +107,18 @@ def test_second_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    there = place()
-    before = everything(there)
+    there = state_backend()
+    before = all_properties(there)
     calls = Calls(there)
     assert len(state.ensure(there, dry_run=True)) >= 2
     assert [name for name in calls.names if not name.startswith(("Get", "List", "Describe", "Head"))] == []
-    assert everything(there) == before
+    assert all_properties(there) == before
     assert all(line.startswith("would be done: ") for line in capsys.readouterr().err.splitlines())
 
 
 @pytest.mark.parametrize(("region", "constraint"), [("us-east-1", None), ("ap-southeast-4", "ap-southeast-4")])
 def test_location_constraint(region: str, constraint: str | None) -> None:
-    there = place(region=region)
+    there = state_backend(region=region)
     sent: list[dict[str, Any]] = []
     there.s3.meta.events.register(
         "before-parameter-build.s3.CreateBucket", lambda params, **_: sent.append(dict(params))
@@ -140,34 +130,34 @@ def test_location_constraint(region: str, constraint: str | None) -> None:
 
 
 def test_policy_uses_the_partition_of_the_region() -> None:
-    there = place(region="us-gov-west-1")
+    there = state_backend(region="us-gov-west-1")
     state.ensure(there)
     assert f"arn:aws-us-gov:s3:::{there.bucket}/*" in there.s3.get_bucket_policy(Bucket=there.bucket)["Policy"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_goes_on_after_a_kill_at_every_call(mocked: Any, after: bool) -> None:
-    there = place()
+def test_goes_on_after_a_kill_at_every_call(mocked_aws: Any, after: bool) -> None:
+    there = state_backend()
     calls = Calls(there)
     state.ensure(there)
     total = len(calls.names)
     calls.start()
-    undisturbed = everything(there)
+    undisturbed = all_properties(there)
     assert total > 20
     for number in range(1, total + 1):
-        mocked.stop()
-        mocked.start()  # with an empty AWS
+        mocked_aws.stop()
+        mocked_aws.start()  # with an empty AWS
         calls.start(number, after=after)
         with pytest.raises(Killed):
             state.ensure(there)
         killed_at = calls.names[-1]
         calls.start()
         state.ensure(there)
-        assert everything(there) == undisturbed, f"killed at call {number}, {killed_at}"
+        assert all_properties(there) == undisturbed, f"killed at call {number}, {killed_at}"
         assert state.ensure(there) == []
 
 
-SPOILT: dict[str, tuple[str, Callable[[Place], object]]] = {
+SPOILT: dict[str, tuple[str, Callable[[StateBackend], object]]] = {
     "ownership": (
         "ownership",
         lambda there: there.s3.put_bucket_ownership_controls(
@@ -243,18 +233,18 @@ SPOILT: dict[str, tuple[str, Callable[[Place], object]]] = {
 
 
 @pytest.mark.parametrize(("name", "spoil"), SPOILT.values(), ids=SPOILT)
-def test_mends_what_was_changed(name: str, spoil: Callable[[Place], object]) -> None:
-    there = place()
+def test_mends_what_was_changed(name: str, spoil: Callable[[StateBackend], object]) -> None:
+    there = state_backend()
     state.ensure(there)
-    right = everything(there)
+    right = all_properties(there)
     spoil(there)
-    assert everything(there) != right
+    assert all_properties(there) != right
     report = state.status(there)
     differing = [row["name"] for row in report["bucket"]["properties"] + report["table"]["properties"] if not row["ok"]]
     assert (report["ok"], differing) == (False, [name])
     (change,) = state.ensure(there)
     assert f": {name} set to " in change
-    found = everything(there)
+    found = all_properties(there)
     for tags in ("get_bucket_tagging", "table tags"):  # AWS keeps no order of tags
         for side in (found, right):
             side[tags] = {str(row) for rows in side[tags].values() for row in rows}
@@ -262,7 +252,7 @@ def test_mends_what_was_changed(name: str, spoil: Callable[[Place], object]) -> 
 
 
 def test_keeps_what_others_put_there() -> None:
-    there = place()
+    there = state_backend()
     there.s3.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     # A policy may hold one statement without a list.
     statement = {"Sid": "Audit", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "s3:Get*", "Resource": ARN}
@@ -276,9 +266,9 @@ def test_keeps_what_others_put_there() -> None:
         ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": default}]},
     )
     state.ensure(there)
-    found = everything(there)
+    found = all_properties(there)
     sids = [row["Sid"] for row in json.loads(found["get_bucket_policy"]["Policy"])["Statement"]]
-    assert sids == ["Audit", "OmeroStateTlsOnly"]
+    assert sids == ["Audit", "DenyInsecureTransport"]
     assert [row["ID"] for row in found["get_bucket_lifecycle_configuration"]["Rules"]] == ["old", "omero-state"]
     assert {"Key": "Cost", "Value": "1"} in found["get_bucket_tagging"]["TagSet"]
     rules = found["get_bucket_encryption"]["ServerSideEncryptionConfiguration"]["Rules"]
@@ -287,28 +277,28 @@ def test_keeps_what_others_put_there() -> None:
 
 
 def test_retries_a_throttled_call() -> None:
-    there = place()
+    there = state_backend()
     answer(there.s3, "PutBucketVersioning", 503, s3_error("SlowDown"), times=3)
     state.ensure(there)
     assert state.status(there)["ok"]
 
 
 def test_fails_after_changes_in_a_sentence_that_says_so() -> None:
-    there = place()
+    there = state_backend()
     answer(there.s3, "PutBucketPolicy", 403, s3_error("AccessDenied"))
     with pytest.raises(Failed, match=r"s3:PutBucketPolicy, .* Changes made before that: \d; the same command goes on"):
         state.ensure(there)
 
 
 def test_fails_when_throttled_to_the_end() -> None:
-    there = place()
+    there = state_backend()
     answer(there.dynamodb, "CreateTable", 400, dynamodb_error("ThrottlingException"))
     with pytest.raises(Failed, match="AWS throttled dynamodb CreateTable at every attempt"):
         state.ensure(there)
 
 
 def test_waits_until_recovery_can_be_turned_on() -> None:
-    there = place()
+    there = state_backend()
     answer(
         there.dynamodb,
         "UpdateContinuousBackups",
@@ -317,14 +307,14 @@ def test_waits_until_recovery_can_be_turned_on() -> None:
         times=2,
     )
     state.ensure(there)
-    assert everything(there)["recovery"] == "ENABLED"
+    assert all_properties(there)["recovery"] == "ENABLED"
 
 
 def test_fails_when_the_table_does_not_get_active(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = place()
+    there = state_backend()
     state.ensure(there)
     monkeypatch.setattr(backend, "WAIT_SECONDS", -1)
     described = {"Table": {**there.dynamodb.describe_table(TableName=NAME)["Table"], "TableStatus": "CREATING"}}
     answer(there.dynamodb, "DescribeTable", 200, json.dumps(described, default=lambda _: 0))
-    with pytest.raises(Failed, match=rf"the table {NAME} is not ACTIVE after"):
+    with pytest.raises(Failed, match=rf"table {NAME} is still CREATING after"):
         state.ensure(there)

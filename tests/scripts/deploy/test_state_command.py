@@ -7,32 +7,22 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
-from local_aws.services import dynamodb as dynamodb_gaps
-from local_aws.services import s3 as s3_gaps
 from scripts import console
 from scripts.deploy import state
-from scripts.deploy.backend import Place
+from scripts.deploy.backend import StateBackend
 from settings.load import ROOT
-from tests.scripts.deploy.state_help import NAME, clean_environment, place
-
-dynamodb_gaps.install()
-s3_gaps.install()
+from tests.scripts.deploy.state_help import NAME, state_backend
 
 
 @pytest.fixture(autouse=True)
-def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    clean_environment(monkeypatch)
+def _demo(monkeypatch: pytest.MonkeyPatch, mocked_aws: object) -> None:
     # The folder of workspaces is the project's: what its demo says is not the matter here.
-    monkeypatch.setattr(state, "load", lambda name: place().workspace)
-    with mock_aws():
-        yield
+    monkeypatch.setattr(state, "load", lambda name: state_backend().workspace)
 
 
 @pytest.fixture
@@ -48,13 +38,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return running
 
 
-def lock(there: Place, object_key: str, **info: str) -> None:
+def lock(there: StateBackend, object_key: str, **info: str) -> None:
     item: Any = {"LockID": {"S": f"{NAME}/{object_key}"}, "Info": {"S": json.dumps(info)}}
     there.dynamodb.put_item(TableName=NAME, Item=item)
 
 
 def test_status_shows_state_and_locks_of_the_workspace() -> None:
-    there = place()
+    there = state_backend()
     state.ensure(there)
     for key in ("omero/demo/data.tfstate", "omero/demo/notes.txt", "omero/prod/data.tfstate"):
         there.s3.put_object(Bucket=NAME, Key=key, Body=b"12345")
@@ -72,7 +62,7 @@ def test_status_shows_state_and_locks_of_the_workspace() -> None:
 
 
 def test_status_of_nothing() -> None:
-    report = state.status(place())
+    report = state.status(state_backend())
     assert (report["ok"], report["bucket"]["exists"], report["table"]["exists"]) == (False, False, False)
     assert (report["objects"], report["locks"]) == ([], [])
 
@@ -103,7 +93,7 @@ def test_json_goes_to_stdout(run: Any) -> None:
 
 
 def test_status_tells_how_to_take_a_lock_away(run: Any) -> None:
-    there = place()
+    there = state_backend()
     state.ensure(there)
     lock(there, "omero/demo/data.tfstate", ID="17", Who="me@host", Created="today", Operation="OperationTypeApply")
     there.s3.put_object(Bucket=NAME, Key="omero/demo/data.tfstate", Body=b"x" * 2048)

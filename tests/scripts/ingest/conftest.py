@@ -12,7 +12,7 @@ import yaml
 
 from local_aws.server import LocalAws
 from scripts import console
-from scripts.aws import waiting
+from scripts.aws import calls, waiting
 from scripts.ingest.sftp import command as sftp
 from scripts.ingest.sftp import host_keys
 from tests.conftest import LEAST
@@ -66,6 +66,8 @@ def _use(running: LocalAws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for name, value in {**running.environ(), "LOCAL_AWS_FILES": str(folder), "AWS_MAX_ATTEMPTS": "3"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(waiting, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(calls, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(calls, "FIRST_PAUSE", 0.05)
     monkeypatch.setattr(host_keys, "RSA_BITS", 2048)
 
 
@@ -78,7 +80,7 @@ def run_on(
     def on(stage: Stage) -> Callable[..., Ran]:
         folder = tmp_path / "workspaces"
         folder.mkdir(exist_ok=True)
-        name = stage.site.opened.workspace.name
+        name = stage.context.deployment.workspace.name
         values = {key: value for key, value in {**LEAST, **FIRST, "sftp": PUBLIC}.items() if key != "name"}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
         monkeypatch.setenv("OMERO_WORKSPACES", str(folder))

@@ -96,7 +96,7 @@ def test_what_is_set_is_kept_by_the_next_server_too(
 ) -> None:
     start = ["/bin/bash", "-c", script("server.sh")]
     with run_server(importing, entry_point=start):
-        monkeypatch.setattr(dropbox, "open_workspace", lambda _name: importing.opened)
+        monkeypatch.setattr(dropbox, "deployed_workspace", lambda _name: importing.deployment)
         words = ["enable", "--user", "alice", "--target", "Dataset:name:it's $HOME"]
         done = CliRunner().invoke(dropbox.app, words)
         assert done.exit_code == 0, done.stderr

@@ -34,7 +34,10 @@ def test_an_undeclared_finding_fails() -> None:
 
 
 def test_a_skip_of_another_block_or_check_does_not_count() -> None:
-    for other in (Finding("omero", "other", "CKV_AWS_150"), Finding("data", "balancer", "CKV_AWS_150")):
+    for other in (
+        Finding(stack="omero", block="other", check="CKV_AWS_150"),
+        Finding(stack="data", block="balancer", check="CKV_AWS_150"),
+    ):
         report = match(_checkov(_failure("resource.balancer")), {other: "reason"})
         assert report.undeclared == [FOUND]
         assert report.stale == [other]
@@ -60,4 +63,6 @@ def test_reads_skips_of_resources_and_data_sources(tmp_path: Path) -> None:
     block = {"//": {"checkov_skips": {"CKV_AWS_394": "a subnet never moves"}}}
     stack = {"resource": {"aws_lb": {"plain": {}}}, "data": {"aws_availability_zones": {"vpc_zones": block}}}
     (folder / "cdk.tf.json").write_text(json.dumps(stack))
-    assert declared_skips(tmp_path) == {Finding("network", "vpc_zones", "CKV_AWS_394"): "a subnet never moves"}
+    assert declared_skips(tmp_path) == {
+        Finding(stack="network", block="vpc_zones", check="CKV_AWS_394"): "a subnet never moves"
+    }

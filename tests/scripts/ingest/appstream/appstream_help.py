@@ -18,9 +18,9 @@ from local_aws.services.appstream import appstream_backends
 from local_aws.services.appstream import images as local_images
 from scripts import aws as scripts_aws
 from scripts.changes import Changes
-from scripts.ingest.appstream import ensure
-from scripts.ingest.appstream.context import Place
-from scripts.ingest.deployment import Opened
+from scripts.ingest.appstream import lifecycle
+from scripts.ingest.appstream.context import AppStreamContext
+from scripts.ingest.deployment import DeployedWorkspace
 from settings import Workspace
 from tests.conftest import merged, workspace
 
@@ -107,7 +107,7 @@ def deployed(folder: Path, **changes: Any) -> Workspace:
     return workspace(account_id=ACCOUNT, appstream=section(folder, **changes))
 
 
-def surroundings(session: boto3.Session) -> dict[str, str]:
+def published(session: boto3.Session) -> dict[str, str]:
     """What the stacks of the workspace `lab` publish, made in the AWS that is mocked."""
     ec2 = session.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.192.0.0/16")["Vpc"]["VpcId"]
@@ -134,10 +134,10 @@ def surroundings(session: boto3.Session) -> dict[str, str]:
     return parameters
 
 
-Make = Callable[..., Place]
+Make = Callable[..., AppStreamContext]
 
 
-class QuickOpened(Opened):
+class QuickDeployedWorkspace(DeployedWorkspace):
     """A deployed workspace whose clients are made once for all runs, which is most of the time that a run takes."""
 
     clients: ClassVar[dict[str, Any]] = {}
@@ -150,11 +150,11 @@ class QuickOpened(Opened):
         return self.clients[service]
 
 
-def place(settings: Workspace, parameters: dict[str, str], *, dry_run: bool = False) -> Place:
+def appstream_context(settings: Workspace, parameters: dict[str, str], *, dry_run: bool = False) -> AppStreamContext:
     """The AppStream of a workspace, as a new run sees it."""
     assert settings.appstream is not None
-    opened = QuickOpened(workspace=settings, session=session(), parameters=parameters)
-    return Place(opened=opened, settings=settings.appstream, changes=Changes(dry_run=dry_run))
+    deployment = QuickDeployedWorkspace(workspace=settings, session=session(), parameters=parameters)
+    return AppStreamContext(deployment=deployment, settings=settings.appstream, changes=Changes(dry_run=dry_run))
 
 
 @functools.cache
@@ -193,7 +193,9 @@ class Kills:
 KILLS = Kills()
 
 
-def with_kills(run: Callable[[Place], object], make: Callable[[], Place], most: int = 80) -> list[str]:
+def with_kills(
+    run: Callable[[AppStreamContext], object], make: Callable[[], AppStreamContext], most: int = 80
+) -> list[str]:
     """Run again and again, each time killed after its first change, until a run changes nothing; the changes' names."""
     KILLS.after = []
     for _ in range(most):
@@ -215,10 +217,10 @@ def names(call: Any, key: str, **arguments: Any) -> list[str]:
     return [each["Name"] for each in call(**arguments)[key]]
 
 
-def everything_there(there: Place) -> dict[str, Any]:
+def inventory(there: AppStreamContext) -> dict[str, Any]:
     """What boto3 alone finds of this workspace's."""
     client = there.client
-    s3, ec2, iam = (there.opened.client(service) for service in ("s3", "ec2", "iam"))
+    s3, ec2, iam = (there.deployment.client(service) for service in ("s3", "ec2", "iam"))
     buckets = [each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"] == there.bucket]
     return {
         "fleets": names(client.describe_fleets, "Fleets"),
@@ -257,13 +259,13 @@ KINDS = (
 NOTHING: dict[str, Any] = {kind: [] for kind in KINDS}
 
 
-def url_of(there: Place, user: str = "ada") -> str:
+def url_of(there: AppStreamContext, user: str = "ada") -> str:
     asked = {"StackName": there.name, "FleetName": there.name, "UserId": user}
     return str(there.client.create_streaming_url(**asked)["StreamingURL"])
 
 
-def tear_down(there: Place, **changes: Any) -> None:
-    ensure.teardown(there, **{"delete_images": [], "delete_home_folders": [], **changes})
+def tear_down(there: AppStreamContext, **changes: Any) -> None:
+    lifecycle.teardown(there, **{"delete_images": [], "delete_home_folders": [], **changes})
 
 
 class Person:

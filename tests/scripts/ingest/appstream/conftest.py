@@ -15,9 +15,17 @@ from moto.s3.models import s3_backends
 from local_aws.services.appstream import appstream_backends, settings
 from local_aws.services.appstream.models import FAULTS
 from scripts.aws import waiting
-from scripts.ingest.appstream.context import Place
+from scripts.ingest.appstream.context import AppStreamContext
 from tests.scripts.deploy.state_help import clean_environment
-from tests.scripts.ingest.appstream.appstream_help import ACCOUNT, REGION, Make, deployed, place, session, surroundings
+from tests.scripts.ingest.appstream.appstream_help import (
+    ACCOUNT,
+    REGION,
+    Make,
+    appstream_context,
+    deployed,
+    published,
+    session,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +48,10 @@ def lab(_aws: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     for backends, region in ((appstream_backends, REGION), (ec2_backends, REGION), (s3_backends, "aws")):
         backends[ACCOUNT][region].reset()
     iam_backends[ACCOUNT]["aws"].roles.clear()
-    parameters = surroundings(session())
+    parameters = published(session())
 
-    def make(*, dry_run: bool = False, **changes: Any) -> Place:
-        return place(deployed(tmp_path, **changes), parameters, dry_run=dry_run)
+    def make(*, dry_run: bool = False, **changes: Any) -> AppStreamContext:
+        return appstream_context(deployed(tmp_path, **changes), parameters, dry_run=dry_run)
 
     yield make
     FAULTS.clear()

@@ -17,7 +17,7 @@ from scripts import console
 from scripts.errors import Failed, Refused
 from scripts.ingest import deployment
 from scripts.ingest.appstream import command as appstream
-from scripts.ingest.appstream import ensure, users
+from scripts.ingest.appstream import lifecycle, users
 from scripts.ingest.appstream.users import Person
 from settings import Workspace
 from tests.conftest import workspace
@@ -84,11 +84,11 @@ def test_from_nothing_to_a_session_and_back(run: Run) -> None:
 
 def test_costs_with_a_price(run: Run, lab: Make) -> None:
     priced: dict[str, Any] = {"fleet": {"hourly_usd": 0.2}}
-    ensure.ensure(lab(**priced))
+    lifecycle.ensure(lab(**priced))
     for user in ("ada", "bob"):
         asked = {"StackName": "omero-lab-insight", "FleetName": "omero-lab-insight", "UserId": user}
         stacks.open_session(backend(), lab().client.create_streaming_url(**asked)["StreamingURL"])
-    assert ensure.status(lab(**priced))["cost"] == {
+    assert lifecycle.status(lab(**priced))["cost"] == {
         "billed_instances": 2,
         "billed_for": "every session",
         "usd_an_hour": 0.4,
@@ -175,7 +175,7 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     ):
         assert part in err
     file.write_text("mail\nada@example.org\n")
-    assert "begins with the columns mail" in run("user", "import", str(file))[2]
+    assert "has the column 'mail'; allowed: email, first_name, last_name" in run("user", "import", str(file))[2]
     file.write_text("email\n")
     assert "has no line below its columns" in run("user", "import", str(file))[2]
     assert "cannot be read" in run("user", "import", str(tmp_path / "none.csv"))[2]
@@ -210,7 +210,7 @@ def test_somebody_of_another_stack_stays_in_the_pool(run: Run, lab: Make) -> Non
 def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
     run("stack", "ensure")
     FAULTS.add("BatchAssociateUserStack", "DIRECTORY_NOT_FOUND")
-    people = [Person("ada@example.org"), Person("bob@example.org")]
+    people = [Person(email="ada@example.org"), Person(email="bob@example.org")]
     with pytest.raises(Failed, match=r"did not take 1 of 2 users: ada@example\.org \(DIRECTORY_NOT_FOUND"):
         users.add(lab(), people)
     assert users.members(lab()) == ["bob@example.org"]
@@ -220,13 +220,13 @@ def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
 
 def test_people_are_added_and_removed_across_kills(run: Run, lab: Make) -> None:
     run("stack", "ensure")
-    people = [Person("ada@example.org"), Person("bob@example.org")]
-    with_kills(lambda place: users.add(place, people), lab)
+    people = [Person(email="ada@example.org"), Person(email="bob@example.org")]
+    with_kills(lambda appstream_context: users.add(appstream_context, people), lab)
     assert users.members(lab()) == ["ada@example.org", "bob@example.org"]
 
-    def remove(place: Any) -> None:
+    def remove(appstream_context: Any) -> None:
         with suppress(Refused):  # "is not in the user pool", as one sees who runs it once more
-            users.remove(place, "ada@example.org")
+            users.remove(appstream_context, "ada@example.org")
 
     with_kills(remove, lab)
     assert users.members(lab()) == ["bob@example.org"]

@@ -13,9 +13,9 @@ from moto.ec2.models import ec2_backends
 from local_aws.services.appstream import stacks
 from local_aws.services.appstream.models import FAULTS
 from scripts.errors import Failed, Refused
-from scripts.ingest.appstream import builder, ensure, package
+from scripts.ingest.appstream import builder, lifecycle, package
 from scripts.ingest.appstream import images as image_scripts
-from scripts.ingest.appstream.context import Place
+from scripts.ingest.appstream.context import AppStreamContext
 from tests.scripts.ingest.appstream.appstream_help import (
     ACCOUNT,
     NOTHING,
@@ -24,7 +24,7 @@ from tests.scripts.ingest.appstream.appstream_help import (
     Make,
     Person,
     backend,
-    everything_there,
+    inventory,
     tear_down,
     url_of,
     with_kills,
@@ -91,21 +91,21 @@ def ami(lab: Make, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_an_imported_life_killed_after_every_change(lab: Make, ami: str) -> None:
-    def make_image(there: Place) -> None:
-        image_scripts.import_ami(there, "insight-1", ami, application_path=package.JAVA)
+    def make_image(there: AppStreamContext) -> None:
+        image_scripts.import_ami(there, "insight-1", ami=ami, application_path=package.JAVA)
 
     made = with_kills(make_image, lab)
     assert "appstream:CreateImportedImage" in made
-    assert everything_there(lab())["images"] == ["insight-1"]
+    assert inventory(lab())["images"] == ["insight-1"]
     with pytest.raises(ClientError, match="IncompatibleImageException"):  # stream.* is for images that are not imported
-        ensure.ensure(lab(**ON_DEMAND))
+        lifecycle.ensure(lab(**ON_DEMAND))
     imported = {"fleet": {**ON_DEMAND["fleet"], "instance_type": "GeneralPurpose.large"}}
-    with_kills(ensure.ensure, lambda: lab(**imported))
+    with_kills(lifecycle.ensure, lambda: lab(**imported))
     (found,) = lab().client.describe_fleets()["Fleets"]
     assert (found["State"], found["ImageName"]) == ("RUNNING", "insight-1")
-    assert everything_there(lab())["buckets"] == []  # no archive is needed
+    assert inventory(lab())["buckets"] == []  # no archive is needed
     with_kills(lambda there: tear_down(there, delete_images=["insight-1"]), lambda: lab(**imported))
-    assert everything_there(lab()) == NOTHING
+    assert inventory(lab()) == NOTHING
 
 
 def test_an_import_that_fails_says_why_and_is_made_anew(lab: Make, ami: str) -> None:
@@ -113,47 +113,47 @@ def test_an_import_that_fails_says_why_and_is_made_anew(lab: Make, ami: str) -> 
     run = {"application_path": package.JAVA}
     # The first call is AppStream's own check, which has no image to fail.
     with pytest.raises(Failed, match="the image insight-1 is FAILED: IMAGE_IMPORT_FAILURE: The AMI could not be"):
-        image_scripts.import_ami(lab(), "insight-1", ami, **run)
-    image_scripts.import_ami(lab(), "insight-1", ami, **run)
+        image_scripts.import_ami(lab(), "insight-1", ami=ami, **run)
+    image_scripts.import_ami(lab(), "insight-1", ami=ami, **run)
     (found,) = lab().client.describe_images(Names=["insight-1"])["Images"]
     assert found["State"] == "AVAILABLE"
     done = lab()
-    image_scripts.import_ami(done, "insight-1", ami, **run)
+    image_scripts.import_ami(done, "insight-1", ami=ami, **run)
     assert done.changes.sentences == []
 
 
 def test_an_ami_is_looked_at_before_anything_is_made(lab: Make) -> None:
     with pytest.raises(Refused, match=f"the AMI {AMI} is not in {REGION}"):
-        image_scripts.import_ami(lab(), "insight-1", AMI, application_path=package.JAVA)
+        image_scripts.import_ami(lab(), "insight-1", ami=AMI, application_path=package.JAVA)
     bad = good_ami()
     with pytest.raises(Refused, match=rf"does not import {bad.id}: .*TpmSupport is not set and not v2"):
-        image_scripts.import_ami(lab(), "insight-1", bad.id, application_path=package.JAVA)
-    assert everything_there(lab()) == NOTHING
+        image_scripts.import_ami(lab(), "insight-1", ami=bad.id, application_path=package.JAVA)
+    assert inventory(lab()) == NOTHING
 
 
 def test_a_builder_life_killed_after_every_change(lab: Make) -> None:
     person = Person()
     made = with_kills(lambda there: builder.build(there, "insight-1", show=person), lab)
     assert {"appstream:CreateImageBuilder", "appstream:DeleteImageBuilder"} <= set(made)
-    found = everything_there(lab())
+    found = inventory(lab())
     assert (found["images"], found["builders"]) == (["insight-1"], [])
-    ensure.ensure(lab(**ON_DEMAND))
+    lifecycle.ensure(lab(**ON_DEMAND))
     assert stacks.open_session(backend(), url_of(lab()))["State"] == "ACTIVE"
     tear_down(lab(**ON_DEMAND), end_sessions=True)
-    assert everything_there(lab()) == {**NOTHING, "images": ["insight-1"]}
+    assert inventory(lab()) == {**NOTHING, "images": ["insight-1"]}
 
 
 def test_a_builder_waits_for_somebody_across_runs(lab: Make) -> None:
     absent = Person(pastes=False)
     builder.build(lab(), "insight-1", show=absent, wait=False)
-    assert everything_there(lab())["builders"] == ["omero-lab-insight-builder"]
+    assert inventory(lab())["builders"] == ["omero-lab-insight-builder"]
     ((url, script),) = absent.shown
     assert url.startswith("https://appstream2.eu-central-1.aws.amazon.com/authenticate")
     (source,) = re.findall(r"-Uri '([^']+)'", script)
     assert "X-Amz-Expires=14400" in source or "Expires=" in source
     assert "'Workspace' 'lab'" in script
     builder.build(lab(), "insight-1", show=Person())
-    assert everything_there(lab())["builders"] == []
+    assert inventory(lab())["builders"] == []
     done = lab()
     builder.build(done, "insight-1", show=absent)
     assert done.changes.sentences == []
@@ -172,13 +172,13 @@ def test_a_builder_or_an_image_that_fails_says_why(lab: Make, action: str, fault
     with pytest.raises(Failed, match=sentence):
         builder.build(lab(), "insight-1", show=Person())
     builder.build(lab(), "insight-1", show=Person())
-    assert everything_there(lab())["images"] == ["insight-1"]
-    assert everything_there(lab())["builders"] == []
+    assert inventory(lab())["images"] == ["insight-1"]
+    assert inventory(lab())["builders"] == []
 
 
 def test_refuses_an_image_that_is_in_use_elsewhere_and_one_that_is_not_there(lab: Make) -> None:
     with pytest.raises(Refused, match=r"the image insight-1 of appstream\.fleet\.image is not in eu-central-1"):
-        ensure.ensure(lab(**ON_DEMAND))
+        lifecycle.ensure(lab(**ON_DEMAND))
     builder.build(lab(), "insight-1", show=Person())
     capacity = {"DesiredInstances": 1}
     other = {"Name": "theirs", "ImageName": "insight-1", "InstanceType": "stream.standard.small"}

@@ -25,7 +25,7 @@ def assemble(folder: Path, insight: Files | None = None, runtime: Files | None =
     one, _ = write_zip(folder / "insight.zip", insight_files() if insight is None else insight)
     two, _ = write_zip(folder / "runtime.zip", runtime_files() if runtime is None else runtime)
     target = folder / "packed.zip"
-    return target, package.assemble(one, two, PRESET, target)
+    return target, package.assemble(insight=one, runtime=two, preset=PRESET, target=target)
 
 
 def test_the_archive_holds_both_with_the_server_preset(tmp_path: Path) -> None:
@@ -118,22 +118,22 @@ def test_refuses_what_is_no_zip_and_what_is_too_large(tmp_path: Path, monkeypatc
 def test_refuses_a_file_with_another_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, sha256 = write_zip(tmp_path / "a.zip", insight_files())
     key = "appstream.insight.archive"
-    assert download.fetch(str(path), sha256, tmp_path, key) == path
+    assert download.fetch(str(path), sha256=sha256, folder=tmp_path, key=key) == path
     with pytest.raises(Refused, match=rf"has the SHA-256 {sha256}, and {key}_sha256 says 000"):
-        download.fetch(str(path), "0" * 64, tmp_path, key)
+        download.fetch(str(path), sha256="0" * 64, folder=tmp_path, key=key)
     with pytest.raises(Refused, match="is no file"):
-        download.fetch(str(tmp_path / "b.zip"), sha256, tmp_path, key)
+        download.fetch(str(tmp_path / "b.zip"), sha256=sha256, folder=tmp_path, key=key)
     with pytest.raises(Failed, match="could not be fetched"):
-        download.fetch("https://127.0.0.1:1/a.zip", sha256, tmp_path, key)
+        download.fetch("https://127.0.0.1:1/a.zip", sha256=sha256, folder=tmp_path, key=key)
     monkeypatch.setattr(download, "MOST_BYTES", 10)
     with pytest.raises(Refused, match="GB are allowed"):
-        download.fetch(str(path), sha256, tmp_path, key)
+        download.fetch(str(path), sha256=sha256, folder=tmp_path, key=key)
 
 
 def test_fetches_from_a_url(tmp_path: Path) -> None:
     path, sha256 = write_zip(tmp_path / "a.zip", insight_files())
     (tmp_path / "to").mkdir()
-    found = download.fetch(path.as_uri(), sha256, tmp_path / "to", "appstream.insight.archive")
+    found = download.fetch(path.as_uri(), sha256=sha256, folder=tmp_path / "to", key="appstream.insight.archive")
     assert found == tmp_path / "to" / "a.zip"
     assert found.read_bytes() == path.read_bytes()
 

@@ -10,10 +10,10 @@ from local_aws.server import LocalAws
 from scripts import aws as scripts_aws
 from scripts.aws import waiting
 from scripts.changes import Changes
-from scripts.ingest.appstream import ensure
-from scripts.ingest.appstream.context import Place
-from scripts.ingest.deployment import Opened
-from tests.scripts.ingest.appstream.appstream_help import REGION, deployed, surroundings
+from scripts.ingest.appstream import lifecycle
+from scripts.ingest.appstream.context import AppStreamContext
+from scripts.ingest.deployment import DeployedWorkspace
+from tests.scripts.ingest.appstream.appstream_help import REGION, deployed, published
 
 SECONDS = ("FLEET_START", "FLEET_STOP", "IMAGE", "BUILDER")
 
@@ -27,16 +27,16 @@ def test_a_second_run_finds_nothing_to_do(tmp_path: Path, monkeypatch: pytest.Mo
         workspace = deployed(tmp_path)
         assert workspace.appstream is not None
         session = scripts_aws.session(workspace)
-        opened = Opened(workspace=workspace, session=session, parameters=surroundings(session))
+        deployment = DeployedWorkspace(workspace=workspace, session=session, parameters=published(session))
 
-        def place() -> Place:
+        def appstream_context() -> AppStreamContext:
             assert workspace.appstream is not None
-            return Place(opened=opened, settings=workspace.appstream, changes=Changes(dry_run=False))
+            return AppStreamContext(deployment=deployment, settings=workspace.appstream, changes=Changes(dry_run=False))
 
-        ensure.ensure(first := place())
+        lifecycle.ensure(first := appstream_context())
         assert any("and Java uploaded" in each for each in first.changes.sentences)
-        ensure.ensure(second := place())
+        lifecycle.ensure(second := appstream_context())
         assert second.changes.sentences == []
-        ensure.teardown(place(), delete_images=[], delete_home_folders=[])
-        ensure.teardown(last := place(), delete_images=[], delete_home_folders=[])
+        lifecycle.teardown(appstream_context(), delete_images=[], delete_home_folders=[])
+        lifecycle.teardown(last := appstream_context(), delete_images=[], delete_home_folders=[])
         assert last.changes.sentences == []

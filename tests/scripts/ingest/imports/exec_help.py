@@ -57,7 +57,7 @@ def run_server(importing: Importing, *, entry_point: list[str]) -> Iterator[None
         enableExecuteCommand=True,
         networkConfiguration=ecs.vpc,
     )
-    importing.opened.parameters["omero/server_service_name"] = "server"  # type: ignore[index]
+    importing.deployment.parameters["omero/server_service_name"] = "server"  # type: ignore[index]
     until(lambda: task_of_server(ecs), seconds=20)
     yield
     ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)

@@ -16,12 +16,12 @@ import pytest
 from containers import BOOTSTRAP, package
 from containers.importer import entries
 from local_aws.stand_ins.omero.state import Server
-from scripts.ingest.deployment import Opened
-from scripts.ingest.imports.command import Place
+from scripts.ingest.deployment import DeployedWorkspace
+from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ecs_task import TaskTransport
-from scripts.ingest.imports.importing import Run, Wanted
+from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
-from scripts.ingest.imports.one_job import one_job
+from scripts.ingest.imports.single_job import run_job
 from scripts.measure.bench_imports import make_ledger
 from settings import Workspace
 from tests.conftest import workspace
@@ -36,7 +36,7 @@ class Importing:
     """`folder` is what the containers see as /OMERO/in; `server` the stand-in OMERO."""
 
     programs: Programs
-    opened: Opened
+    deployment: DeployedWorkspace
     ledger: Ledger
     server: Server
     events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -46,11 +46,11 @@ class Importing:
         return self.programs.omero / "in"
 
     @property
-    def place(self) -> Place:
-        return Place(self.opened, self.ledger)
+    def import_context(self) -> ImportContext:
+        return ImportContext(deployment=self.deployment, ledger=self.ledger)
 
     def transport(self) -> TaskTransport:
-        return TaskTransport(self.opened)
+        return TaskTransport(self.deployment)
 
     def image(self, name: str | bytes, content: bytes = b"II*\0") -> bytes:
         """An image below `folder`; its path as containers see it."""
@@ -73,11 +73,13 @@ class Importing:
             **more,
         }
         key = f"job#scan#{time.time_ns()}"
-        return one_job(self.ledger, self.transport(), work, key=key, event=self._event, poll_seconds=0.1)
+        return run_job(self.ledger, self.transport(), work, key=key, event=self._event, poll_seconds=0.1)
 
     def run(self, kind: str = "task", **more: Any) -> Run:
-        transport = self.place.transport(kind)
-        run = Run(self.ledger, transport, Wanted(**{**QUICK, **more}), self._event, self.place.transport)
+        transport = self.import_context.transport(kind)
+        run = Run(
+            self.ledger, transport, ImportOptions(**{**QUICK, **more}), self._event, self.import_context.transport
+        )
         run.run()
         return run
 
@@ -93,8 +95,8 @@ class Importing:
         return self.server.count_by_client_path()
 
 
-class LocalOpened(Opened):
-    """`Opened`, with clients of the local AWS."""
+class LocalDeployedWorkspace(DeployedWorkspace):
+    """`DeployedWorkspace`, with clients of the local AWS."""
 
     def client(self, service: str, *, patient: bool = False, once: bool = False) -> Any:
         return self.session.client(service, endpoint_url=ENDPOINT[0])  # type: ignore[call-overload]
@@ -131,7 +133,7 @@ def importing(programs: Programs) -> Importing:
     )
     settings: Workspace = workspace(region=programs.aws.region)
     ENDPOINT[0] = programs.aws.endpoint
-    opened = LocalOpened(
+    deployment = LocalDeployedWorkspace(
         workspace=settings,
         session=boto_session(programs.aws.region),
         parameters={
@@ -146,4 +148,4 @@ def importing(programs: Programs) -> Importing:
         },
     )
     (programs.omero / "in").mkdir(exist_ok=True)
-    return Importing(programs, opened, Ledger(opened.client("dynamodb"), name), Server(programs.omero))
+    return Importing(programs, deployment, Ledger(deployment.client("dynamodb"), name), Server(programs.omero))

@@ -29,13 +29,13 @@ FORK = multiprocessing.get_context("fork")
 
 
 def test_a_commands_exit_code_comes_back(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.opened)
+    channel = Channel(server.deployment)
     answer = channel.run("echo one; id -un; exit 7")
     assert (answer.code, answer.text.split()[-2:]) == (7, ["one", "omero-server"])
 
 
 def test_a_session_that_ends_early_is_a_failure(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.opened)
+    channel = Channel(server.deployment)
     server.programs.fault(session=["drop:10"])
     with pytest.raises(Failed, match="is not known: the session ended early"):
         channel.run("seq 10000; true")
@@ -45,7 +45,7 @@ def test_a_session_that_ends_early_is_a_failure(server: Importing, plugin: Path)
 
 
 def test_files_are_written_in_pieces_and_once(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.opened)
+    channel = Channel(server.deployment)
     content = bytes(range(256)) * 30
     channel.put("/tmp/a file", content)  # noqa: S108 - in the container
     assert channel.run("sha256sum '/tmp/a file' | cut -c-8; wc -c < '/tmp/a file'").text.split()[-1] == str(
@@ -65,17 +65,17 @@ def test_hostile_names_are_imported_through_the_servers_container(server: Import
 
 def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    importing.opened.parameters["omero/server_service_name"] = "none"  # type: ignore[index]
+    importing.deployment.parameters["omero/server_service_name"] = "none"  # type: ignore[index]
     importing.programs.ecs.client.create_service(
         cluster=importing.programs.ecs.cluster,
         serviceName="none",
-        taskDefinition=importing.opened.parameter("omero/importer_task_family"),
+        taskDefinition=importing.deployment.parameter("omero/importer_task_family"),
         desiredCount=0,
         launchType="FARGATE",
         networkConfiguration=importing.programs.ecs.vpc,
     )
     with pytest.raises(Refused) as caught:
-        Channel(importing.opened)
+        Channel(importing.deployment)
     assert "session-manager-plugin is not on the PATH" in str(caught.value)
     assert "no task of the ECS service none runs" in str(caught.value)
 
@@ -118,8 +118,8 @@ def test_an_import_outlives_the_session_that_began_it_and_needs_no_other(
 
 
 def test_an_importer_is_seen_among_processes_that_are_not_ours(server: Importing, plugin: Path) -> None:
-    transport = ExecTransport(server.opened)
-    channel = Channel(server.opened)
+    transport = ExecTransport(server.deployment)
+    channel = Channel(server.deployment)
     job = _job(transport, server, state=RUNNING, task=channel.task)
     assert (
         channel.run(f"trap '' HUP; export LEDGER_BATCH={job.batch}; setsid sleep 60 </dev/null >/dev/null 2>&1 &").code
@@ -139,7 +139,7 @@ def test_an_importer_is_seen_among_processes_that_are_not_ours(server: Importing
 def test_what_cannot_be_looked_at_has_not_ended(
     server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    transport = ExecTransport(server.opened)
+    transport = ExecTransport(server.deployment)
     job = _job(transport, server, state=RUNNING, task=task_of_server(server.programs.ecs))
     with monkeypatch.context() as now:
         now.setattr(ecs_exec, "LOOK_SECONDS", 1.0)
@@ -155,7 +155,7 @@ def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Im
     path = server.image("a.tif")
     server.scan()
     server.server.fault("slow", "a.tif", seconds=14, times=1)
-    table = server.opened.parameter("data/ledger_table_name")
+    table = server.deployment.parameter("data/ledger_table_name")
 
     def killed() -> None:
         until(server.server.jvm_starts, seconds=20)
@@ -175,7 +175,7 @@ def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Im
 def test_a_server_that_is_replaced_takes_its_importers_with_it_and_no_sooner(server: Importing, plugin: Path) -> None:
     paths = [server.image(f"{number}.tif") for number in range(3)]
     server.scan()
-    transport = ExecTransport(server.opened)
+    transport = ExecTransport(server.deployment)
     ecs = server.programs.ecs
     old = task_of_server(ecs)
     job = _job(transport, server, state=RUNNING, task=old)
@@ -210,7 +210,7 @@ def test_each_job_is_looked_after_by_the_transport_that_began_it(server: Importi
 
 
 def _hold(server: Importing) -> None:
-    Channel(server.opened).run("sleep 60")
+    Channel(server.deployment).run("sleep 60")
 
 
 def test_the_plugin_does_not_outlive_its_runner(server: Importing, plugin: Path) -> None:

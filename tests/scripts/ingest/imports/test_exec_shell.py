@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from scripts.ingest.imports import command as imports
-from tests.scripts.ingest.imports.imports_help import Importing, LocalOpened
+from tests.scripts.ingest.imports.imports_help import Importing, LocalDeployedWorkspace
 
 
 def _until(terminal: int, wanted: bytes) -> None:
@@ -26,11 +26,13 @@ def _until(terminal: int, wanted: bytes) -> None:
 def test_a_shell_is_omero_servers_on_a_terminal_with_omeros_environment(
     server: Importing, plugin: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def opened(_name: str | None) -> LocalOpened:
+    def deployment(_name: str | None) -> LocalDeployedWorkspace:
         session = boto3.Session("testing", "testing", region_name=server.programs.aws.region)
-        return LocalOpened(workspace=server.opened.workspace, session=session, parameters=server.opened.parameters)
+        return LocalDeployedWorkspace(
+            workspace=server.deployment.workspace, session=session, parameters=server.deployment.parameters
+        )
 
-    monkeypatch.setattr(imports, "open_workspace", opened)
+    monkeypatch.setattr(imports, "deployed_workspace", deployment)
     child, terminal = pty.fork()
     if child == 0:
         try:

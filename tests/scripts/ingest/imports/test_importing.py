@@ -9,7 +9,7 @@ import pytest
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from scripts.errors import Failed
 from scripts.ingest.imports.batches import Limits
-from scripts.ingest.imports.one_job import one_job
+from scripts.ingest.imports.single_job import run_job
 from tests.scripts.ingest.imports.hostile import names
 from tests.scripts.ingest.imports.imports_help import Importing
 
@@ -176,7 +176,7 @@ def test_verify_lists_what_differs(importing: Importing) -> None:
     importing.run()
     importing.server.query("DELETE FROM images WHERE name = 'lost.tif'")
     ids = tuple(entry.id for entry in importing.ledger.entries(IMPORTED))
-    result = one_job(
+    result = run_job(
         importing.ledger,
         importing.transport(),
         {"do": "verify"},

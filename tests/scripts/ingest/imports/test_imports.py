@@ -15,9 +15,10 @@ from typer.testing import CliRunner, Result
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import command as imports
-from scripts.ingest.imports import report, run_options, scanned, sources
+from scripts.ingest.imports import report, run_options, scan_report, sources
+from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ledger import Entry, Total
 from tests.conftest import workspace
 from tests.settings.test_topology import sections
@@ -63,20 +64,20 @@ HOSTILE = [
 ]
 
 
-def opened(**changes: Any) -> Opened:
+def deployment(**changes: Any) -> DeployedWorkspace:
     parameters = {
         "omero/importer_max_tasks": "4",
         "omero/importer_parallel_filesets": "4",
         "data/ledger_table_name": "t",
     }
-    return Opened(workspace=workspace(**changes), session=None, parameters=parameters)  # type: ignore[arg-type]
+    return DeployedWorkspace(workspace=workspace(**changes), session=None, parameters=parameters)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     def invoke(*words: str, found: tuple[Entry, ...] = tuple(HOSTILE)) -> Result:
-        at = imports.Place(opened(), Kept(*found))  # type: ignore[arg-type]
-        monkeypatch.setattr(imports, "place", lambda _name: at)
+        at = ImportContext(deployment=deployment(), ledger=Kept(*found))  # type: ignore[arg-type]
+        monkeypatch.setattr(imports, "import_context", lambda _name: at)
         return CliRunner().invoke(imports.app, list(words))
 
     return invoke
@@ -144,18 +145,18 @@ def test_only_what_is_failed_is_tried_again(run: Callable[..., Result]) -> None:
 )
 def test_refuses_paths_that_importers_do_not_see(text: str) -> None:
     with pytest.raises(Refused, match="outside of what the importers see; allowed: /OMERO/"):
-        sources.path(opened(), text)
+        sources.path(deployment(), text)
 
 
 @pytest.mark.parametrize("name", ["-rf", "$(id)", "a\nb", "x" * 255, "é" * 120, "..."])
 def test_takes_any_name_below_the_mounts(name: str) -> None:
-    assert sources.path(opened(), f"/OMERO/{name}") == os.fsencode(f"/OMERO/{name}")
-    assert sources.path(opened(**sections("rw-http-s3fg")), f"/s3uploads/{name}").startswith(b"/s3uploads/")
+    assert sources.path(deployment(), f"/OMERO/{name}") == os.fsencode(f"/OMERO/{name}")
+    assert sources.path(deployment(**sections("rw-http-s3fg")), f"/s3uploads/{name}").startswith(b"/s3uploads/")
 
 
 def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
     given: dict[str, Any] = {"target": "", "transfer": "ln_s", "user": "", "group": "", "skip": (), "under": ""}
-    at = opened(**more.pop("changes", {}))
+    at = deployment(**more.pop("changes", {}))
     return run_options.wanted(at, Kept(*found), **{**given, "parallel": None, "batch_filesets": 200, **more})  # type: ignore[arg-type]
 
 
@@ -195,7 +196,7 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
     )
     result = {**counts, "samples": {}, "ignored": {".txt": 7}, "links": 0, "unreadable_count": 0, "unreadable": []}
     with pytest.raises(Failed, match="nothing that OMERO imports was found below /OMERO/in"):
-        scanned.show(result, b"/OMERO/in")
+        scan_report.show(result, b"/OMERO/in")
     assert ".txt 7" in capsys.readouterr().err
 
 

@@ -26,12 +26,12 @@ from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
 from scripts.ingest.imports import ledger as ledger_module
 from scripts.ingest.imports.batches import Limits
-from scripts.ingest.imports.command import Place
-from scripts.ingest.imports.importing import Run, Wanted
+from scripts.ingest.imports.context import ImportContext
+from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
 from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
-from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalOpened
+from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalDeployedWorkspace
 
 RUNS = int(os.environ.get("IMPORT_RUNS", "3"))
 FIRST = int(os.environ.get("IMPORT_SEED", "1"))
@@ -59,15 +59,20 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _run(importing: Importing, way: str, parallel: int, filesets: int) -> None:
     """A runner of its own, with clients of its own."""
-    opened = LocalOpened(
-        workspace=importing.opened.workspace,
-        session=importing.opened.session,
-        parameters=importing.opened.parameters,
+    deployment = LocalDeployedWorkspace(
+        workspace=importing.deployment.workspace,
+        session=importing.deployment.session,
+        parameters=importing.deployment.parameters,
     )
-    place = Place(opened, Ledger(opened.client("dynamodb"), opened.parameter("data/ledger_table_name")))
-    wanted = Wanted(**{**QUICK, **CALM, "parallel": parallel, "limits": Limits(filesets=filesets)})
+    import_context = ImportContext(
+        deployment=deployment,
+        ledger=Ledger(deployment.client("dynamodb"), deployment.parameter("data/ledger_table_name")),
+    )
+    wanted = ImportOptions(**{**QUICK, **CALM, "parallel": parallel, "limits": Limits(filesets=filesets)})
     try:
-        Run(place.ledger, place.transport(way), wanted, lambda *_: None, place.transport).run()
+        Run(
+            import_context.ledger, import_context.transport(way), wanted, lambda *_: None, import_context.transport
+        ).run()
     except FORESEEN:
         os._exit(1)
     except BaseException:
@@ -109,7 +114,7 @@ def _omero_faults(chance: random.Random, names: list[str]) -> list[tuple[str, di
 
 def _kill(importing: Importing, chance: random.Random, runners: Sequence[Any], ways: Sequence[str]) -> None:
     """Something dies that is no runner."""
-    table = importing.opened.parameter("data/ledger_table_name")
+    table = importing.deployment.parameter("data/ledger_table_name")
     ecs = importing.programs.ecs
     what = chance.choice(["importer", "importer", "plugin", "server"])
     if what == "server" and "exec" in ways:
@@ -184,4 +189,4 @@ def test_every_file_is_in_omero_exactly_once_whatever_is_killed(
     recorded = {entry.path: entry.fileset for entry in importing.ledger.entries(IMPORTED)}
     assert recorded == {path: filesets[name] for path, name in zip(paths, names, strict=True)}, f"seed {seed}"
     assert importing.ledger.slots() == []
-    until(lambda: not of_importers(importing.opened.parameter("data/ledger_table_name")), seconds=20)
+    until(lambda: not of_importers(importing.deployment.parameter("data/ledger_table_name")), seconds=20)

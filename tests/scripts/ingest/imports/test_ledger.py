@@ -17,7 +17,7 @@ from containers.importer.batch import ATTEMPTS
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING, RUNNING
 from containers.importer.table import Table, TableError
 from local_aws.server import LocalAws
-from scripts.ingest.imports.batches import COMMAND_BYTES, Limits, cut, keys
+from scripts.ingest.imports.batches import COMMAND_BYTES, Limits, container_key, cut
 from scripts.ingest.imports.ledger import Entry, Ledger, slot
 from scripts.measure.bench_imports import make_ledger
 from tests.local_aws.ecs_help import Client
@@ -166,7 +166,7 @@ def test_batches_hold_every_fileset_once_within_their_limits() -> None:
     for _ in range(50):
         limits = Limits(filesets=random.randrange(1, 40), size=random.randrange(1, 500))
         some = [entry(n, size=random.randrange(100), attempts=random.choice([0, 0, 0, 1, 2, 3])) for n in range(300)]
-        key_of = keys(random.choice(["", "regex:^.*in/(?<Container1>[0-9]*)"]))
+        key_of = container_key(random.choice(["", "regex:^.*in/(?<Container1>[0-9]*)"]))
         batches = list(cut(iter(some), limits, key_of))
         assert Counter(each.id for batch in batches for each in batch.entries) == Counter(each.id for each in some)
         for batch in batches:
@@ -178,14 +178,16 @@ def test_batches_hold_every_fileset_once_within_their_limits() -> None:
 
 def test_what_may_be_one_fileset_stays_together() -> None:
     some = [entry(n, together="a" if 5 <= n < 25 else "") for n in range(40)]
-    batches = list(cut(some, Limits(filesets=10), keys("")))
+    batches = list(cut(some, Limits(filesets=10), container_key("")))
     (holder,) = [batch for batch in batches if any(each.together for each in batch.entries)]
     assert sum(bool(each.together) for each in holder.entries) == 20
 
 
 def test_a_command_line_holds_the_paths_of_a_batch() -> None:
     some = [entry(n, path=b"/OMERO/" + b"d" * 4000 + str(n).encode()) for n in range(1000)]
-    assert all(batch.path_bytes <= COMMAND_BYTES + 5000 for batch in cut(some, Limits(filesets=1000), keys("")))
+    assert all(
+        batch.path_bytes <= COMMAND_BYTES + 5000 for batch in cut(some, Limits(filesets=1000), container_key(""))
+    )
 
 
 def test_two_threads_read_one_table(table: Table) -> None:

@@ -12,9 +12,9 @@ from scripts.errors import Refused
 from scripts.ingest.imports import importing as importing_module
 from scripts.ingest.imports import ledger as ledger_module
 from scripts.ingest.imports.ecs_task import Ended, NotStarted, TaskTransport
-from scripts.ingest.imports.importing import Run, Wanted
+from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import JobItem
-from scripts.ingest.imports.one_job import one_job
+from scripts.ingest.imports.single_job import run_job
 from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing
 
@@ -69,7 +69,7 @@ def test_the_job_of_a_killed_runner_is_nobodys_when_its_lease_is_over(
     said = []
     monkeypatch.setattr(ledger_module, "CLAIM_SECONDS", 2)
     assert importing.ledger.take("job#a", work, [], "alice@lab")
-    result = one_job(
+    result = run_job(
         importing.ledger,
         importing.transport(),
         work,
@@ -93,7 +93,7 @@ def test_says_what_is_missing_to_look_after_anothers_job(importing: Importing) -
         assert name == "exec"
         raise Refused("session-manager-plugin is not on the PATH.")
 
-    run = Run(importing.ledger, way, Wanted(**QUICK), lambda *_: None, other)
+    run = Run(importing.ledger, way, ImportOptions(**QUICK), lambda *_: None, other)
     with pytest.raises(Refused, match=r"slot#00 was started by alice@lab with --transport exec, .*not on the PATH"):
         run.run()
     importing.ledger.drop("slot#00", token)

@@ -18,7 +18,7 @@ def test_says_what_was_imported_and_what_is_in_the_ledger(
 ) -> None:
     importing.image("a.tif")
     importing.scan()
-    monkeypatch.setattr(imports, "place", lambda _name: importing.place)
+    monkeypatch.setattr(imports, "import_context", lambda _name: importing.import_context)
     monkeypatch.setattr(sources, "check_server", lambda _opened: None)  # none runs as a service here
     done = CliRunner().invoke(imports.app, ["run", *(["--json"] if as_json else [])])
     assert done.exit_code == 0, done.stderr

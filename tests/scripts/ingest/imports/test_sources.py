@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.errors import Refused
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import sources
 from tests.conftest import workspace
 
@@ -35,13 +35,13 @@ class Ecs:
 
 def check(ecs: Ecs) -> None:
     names = ("cluster_name", "server_service_name", "server_log_group_name")
-    opened = Opened(
+    deployment = DeployedWorkspace(
         workspace=workspace(),
         session=None,  # type: ignore[arg-type]
         parameters={f"omero/{name}": name for name in names},
         _clients={("ecs", "standard"): ecs},
     )
-    sources.check_server(opened)
+    sources.check_server(deployment)
 
 
 HEALTHY = ("RUNNING", "RUNNING", "HEALTHY")

@@ -10,7 +10,7 @@ import pytest
 from containers.importer.entries import IMPORTED, PENDING
 from scripts.errors import Failed
 from scripts.ingest.imports.ledger import job_key
-from scripts.ingest.imports.one_job import one_job
+from scripts.ingest.imports.single_job import run_job
 from tests.scripts.ingest.imports.imports_help import Importing
 
 
@@ -18,7 +18,7 @@ def check(importing: Importing, target: str, *, create: bool = False, user: str 
     work = {"do": "check", "target": target, "user": user, "group": "", "create": create}
     key = job_key("check", target, str(create), user)
     transport = importing.transport()
-    answer = one_job(importing.ledger, transport, work, key=key, event=lambda *_: None, poll_seconds=0.1)
+    answer = run_job(importing.ledger, transport, work, key=key, event=lambda *_: None, poll_seconds=0.1)
     return str(answer["target"])
 
 
@@ -103,8 +103,8 @@ def test_a_scan_whose_runner_was_killed_is_waited_for_by_the_next(importing: Imp
     token = ledger.take(key, scan_of(importing), (), "killed")
     assert token
     ledger.ready(key, token, ())
-    ledger.note_task(key, token, transport.start(key, token))
-    result = one_job(ledger, transport, scan_of(importing), key=key, event=lambda *_: None, poll_seconds=0.1)
+    ledger.note_task(key, token, task=transport.start(key, token))
+    result = run_job(ledger, transport, scan_of(importing), key=key, event=lambda *_: None, poll_seconds=0.1)
     assert result["new"] == 1
     assert ledger.job(key) is None
 
@@ -119,5 +119,5 @@ def test_what_a_runner_left_before_its_container_began_is_begun_anew(
     monkeypatch.undo()
     began = time.monotonic()
     work = scan_of(importing)
-    assert one_job(ledger, importing.transport(), work, key=key, event=lambda *_: None, poll_seconds=0.1)["new"] == 1
+    assert run_job(ledger, importing.transport(), work, key=key, event=lambda *_: None, poll_seconds=0.1)["new"] == 1
     assert time.monotonic() - began < 60

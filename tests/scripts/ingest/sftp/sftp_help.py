@@ -20,10 +20,10 @@ from local_aws import files
 from local_aws.server import LocalAws
 from scripts import aws
 from scripts.changes import changing
-from scripts.ingest.deployment import Opened
+from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.sftp import command as sftp
 from scripts.ingest.sftp import network, roles, server
-from scripts.ingest.sftp.context import Site, find_server
+from scripts.ingest.sftp.context import SftpContext, find_server
 from settings import Workspace
 from tests.conftest import merged, workspace
 from tests.local_aws.sftp_help import Sftp, ask
@@ -49,14 +49,14 @@ class Ran:
 
 @dataclass(frozen=True)
 class Stage:
-    """`site` is the workspace's; `files` is the root directory of its file system."""
+    """`context` is the workspace's; `files` is the root directory of its file system."""
 
     aws: LocalAws
-    site: Site
+    context: SftpContext
     files: Path
 
     def client(self, service: str) -> Any:
-        return self.site.opened.client(service)
+        return self.context.deployment.client(service)
 
     def ensure(self, **changes: Any) -> list[str]:
         """What `sftp ensure` does, in this process, with other settings if there are `changes`."""
@@ -64,17 +64,17 @@ class Stage:
             sftp.ensure(self.with_(**changes), done)
         return done.sentences
 
-    def with_(self, **changes: Any) -> Site:
-        """The same site with other settings in the section `sftp`."""
+    def with_(self, **changes: Any) -> SftpContext:
+        """The same with other settings in the section `sftp`."""
         if not changes:
-            return self.site
-        settings = _workspace(self.site.opened.workspace.name, **changes)
+            return self.context
+        settings = _workspace(self.context.deployment.workspace.name, **changes)
         assert settings.sftp
-        return Site(opened=replace(self.site.opened, workspace=settings), settings=settings.sftp)
+        return SftpContext(deployment=replace(self.context.deployment, workspace=settings), settings=settings.sftp)
 
     @property
     def server(self) -> dict[str, Any]:
-        found = find_server(self.site)
+        found = find_server(self.context)
         assert found
         return found
 
@@ -90,22 +90,22 @@ class Stage:
 
     def openssh(self, work: Path) -> Sftp:
         """Debian's own client."""
-        return Sftp(self.aws, self.site.transfer, self.server["ServerId"], self.files.name, self.files, work)
+        return Sftp(self.aws, self.context.transfer, self.server["ServerId"], self.files.name, self.files, work)
 
     @property
     def drop(self) -> Path:
         """The drop area."""
-        return self.files / self.site.settings.folder.strip("/")
+        return self.files / self.context.settings.folder.strip("/")
 
     def clear(self) -> None:
         """Take the endpoint away: the local AWS has room for so many servers."""
         ask(self.aws, "/_local/transfer/faults", method="DELETE")
         with changing() as done:
-            if found := find_server(self.site):
-                server.delete(self.site, found, done)
-            network.release_addresses(self.site, done)
-            network.remove_group(self.site, done)
-            roles.remove(self.site, done)
+            if found := find_server(self.context):
+                server.delete(self.context, found, done)
+            network.release_addresses(self.context, done)
+            network.remove_group(self.context, done)
+            roles.remove(self.context, done)
 
 
 def _workspace(name: str, **section: Any) -> Workspace:
@@ -158,8 +158,8 @@ def make_stage(aws_: LocalAws, name: str | None = None) -> Stage:
     ssm = session.client("ssm")
     for key, value in published.items():
         ssm.put_parameter(Name=f"/omero/{name}/{key}", Value=value, Type="String")
-    opened = Opened(workspace=settings, session=session, parameters=published)
-    return Stage(aws_, Site(opened=opened, settings=settings.sftp), files.folder(system))
+    deployment = DeployedWorkspace(workspace=settings, session=session, parameters=published)
+    return Stage(aws_, SftpContext(deployment=deployment, settings=settings.sftp), files.folder(system))
 
 
 def _function(session: boto3.Session, name: str, system: str, ground: dict[str, str], folder: str) -> str:
@@ -185,8 +185,8 @@ def _function(session: boto3.Session, name: str, system: str, ground: dict[str, 
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_role_policy(RoleName=function, PolicyName="function", PolicyDocument=document)
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as opened:
-        opened.writestr("sftp_folders.py", (FOLDER / "sftp_folders.py").read_text(encoding="utf-8"))
+    with zipfile.ZipFile(archive, "w") as deployment:
+        deployment.writestr("sftp_folders.py", (FOLDER / "sftp_folders.py").read_text(encoding="utf-8"))
     session.client("lambda").create_function(
         FunctionName=function,
         Runtime="python3.13",
@@ -215,9 +215,9 @@ def calls(stage: Stage, kill_after: int = 0) -> Iterator[list[str]]:
         if len(names) == kill_after:
             raise Killed
 
-    clients = stage.site.opened._clients
+    clients = stage.context.deployment._clients
     clients.clear()
-    session = stage.site.opened.session
+    session = stage.context.deployment.session
     session.events.register("after-call", note)
     try:
         yield names

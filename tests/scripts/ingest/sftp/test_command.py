@@ -28,19 +28,6 @@ from tests.scripts.ingest.sftp.sftp_help import Killed, Ran, Stage, calls
 Run = Callable[..., Ran]
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path, "alice")
-
-
-@pytest.fixture
-def there(stage: Stage, run: Run, key: Path) -> Stage:
-    """An endpoint with the user alice."""
-    assert run("ensure").code == 0
-    assert run("user", "add", "alice", "--key", key.with_suffix(".pub")).code == 0
-    return stage
-
-
 def _test(there: Stage, run: Run, key: Path, *more: object, name: str = "alice") -> Ran:
     address = there.address
     where = ("--host", address["host"] or "127.0.0.1", "--port", address["port"] or 1)
@@ -56,7 +43,7 @@ def test_ensure_says_where_it_is(stage: Stage, run: Run) -> None:
     assert len(done.data["changes"]) > 5
     again = run("ensure", "--json")
     assert (again.data["changes"], "nothing to change" in again.err) == ([], True)
-    kept = host_keys.read(stage.site)
+    kept = host_keys.read(stage.context)
     assert kept
     assert not [line for line in kept.private(0).splitlines() if line in done.out + done.err]
     assert "PRIVATE" not in repr(kept)
@@ -93,7 +80,7 @@ def test_test_says_what_is_wrong(there: Stage, run: Run, key: Path, tmp_path: Pa
 
 
 def test_test_notices_a_foreign_host_key(there: Stage, run: Run, key: Path) -> None:
-    transfer, server = there.site.transfer, there.server["ServerId"]
+    transfer, server = there.context.transfer, there.server["ServerId"]
     ours = [row["HostKeyId"] for row in transfer.list_host_keys(ServerId=server)["HostKeys"]]
     body = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     transfer.import_host_key(ServerId=server, HostKeyBody=body)
@@ -141,7 +128,7 @@ def test_status_tells_all(there: Stage, run: Run, key: Path) -> None:
 
 def test_cost_grows_with_the_hours_of_the_month(there: Stage) -> None:
     now = datetime.now(UTC)
-    hour = report.collect(there.site, now + timedelta(hours=10))["cost"]
+    hour = report.collect(there.context, now + timedelta(hours=10))["cost"]
     assert hour["hours"] == pytest.approx(10, abs=0.2) or now.day == 1 or (now + timedelta(hours=10)).day == 1
     assert hour["usd"] == pytest.approx(hour["hours"] * report.PER_HOUR, abs=0.1)
 
@@ -149,7 +136,9 @@ def test_cost_grows_with_the_hours_of_the_month(there: Stage) -> None:
 def test_status_without_a_server(stage: Stage, run: Run) -> None:
     shown = run("status", "--json")
     assert (shown.code, shown.data["server"], shown.data["host_keys"]) == (1, None, [])
-    assert f"has no SFTP server; run `TF_WORKSPACE={stage.site.opened.workspace.name} pipenv run sftp" in shown.err
+    assert (
+        f"has no SFTP server; run `TF_WORKSPACE={stage.context.deployment.workspace.name} pipenv run sftp" in shown.err
+    )
 
 
 def test_stop_and_start(there: Stage, run: Run, key: Path) -> None:
@@ -172,7 +161,7 @@ def test_stop_and_start(there: Stage, run: Run, key: Path) -> None:
 
 
 def test_status_of_a_server_that_did_not_start(there: Stage, run: Run) -> None:
-    there.site.transfer.stop_server(ServerId=there.server["ServerId"])
+    there.context.transfer.stop_server(ServerId=there.server["ServerId"])
     there.fault(StartServer=["START_FAILED", "START_FAILED"])
     done = run("ensure")
     assert (done.code, "is START_FAILED; see the AWS console" in done.err) == (1, True)
@@ -187,7 +176,7 @@ def test_status_of_a_server_that_did_not_start(there: Stage, run: Run) -> None:
 def test_teardown_asks_and_keeps_what_senders_know(there: Stage, run: Run) -> None:
     (there.drop / "alice" / "slide").write_text("an image")
     before = sorted(there.address["host_keys"])
-    name = there.site.opened.workspace.name
+    name = there.context.deployment.workspace.name
     for typed in ("", "no\n"):
         refused = run("teardown", typed=typed)
         assert (refused.code, "nothing was deleted" in refused.err) == (2, True)
@@ -206,11 +195,11 @@ def test_teardown_asks_and_keeps_what_senders_know(there: Stage, run: Run) -> No
 def test_teardown_of_everything_leaves_nothing(stage: Stage, run: Run) -> None:
     stage.ensure()  # with addresses and a security group
     assert run("teardown", "--yes", "--everything").code == 0
-    name = stage.site.opened.workspace.name
-    assert network.addresses(stage.site) == []
-    assert network.find_group(stage.site, stage.client("ec2")) is None
-    assert host_keys.read(stage.site) is None
-    assert logs._group(stage.client("logs"), stage.site.log_group_name) is None
+    name = stage.context.deployment.workspace.name
+    assert network.addresses(stage.context) == []
+    assert network.find_group(stage.context, stage.client("ec2")) is None
+    assert host_keys.read(stage.context) is None
+    assert logs._group(stage.client("logs"), stage.context.log_group_name) is None
     assert stage.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"omero-{name}")["MetricAlarms"] == []
     roles = [each["RoleName"] for each in stage.client("iam").list_roles()["Roles"]]
     assert [role for role in roles if role.startswith(f"omero-{name}-sftp-") and "folders" not in role] == []
@@ -226,12 +215,12 @@ def test_teardown_goes_on_after_a_kill_at_every_call(stage: Stage, run: Run) -> 
             done = True
     assert number > 5, names
     assert run("status").code == 1
-    assert network.find_group(stage.site, stage.client("ec2")) is None
-    assert network.addresses(stage.site) == []
+    assert network.find_group(stage.context, stage.client("ec2")) is None
+    assert network.addresses(stage.context) == []
 
 
 def test_refuses_what_is_not_deployed(stage: Stage, run: Run, tmp_path: Path) -> None:
-    name = stage.site.opened.workspace.name
+    name = stage.context.deployment.workspace.name
     said = run("status", "-w", "nowhere")
     assert (said.code, "workspace nowhere is unknown" in said.err) == (2, True)
     path = tmp_path / "workspaces" / f"{name}.yaml"

@@ -29,19 +29,6 @@ AWKWARD = ("with space", "ünïcödé-日本語", "quote'single", 'quote"double'
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path, "alice")
-
-
-@pytest.fixture
-def there(stage: Stage, run: Run, key: Path) -> Stage:
-    """An endpoint with the user alice."""
-    assert run("ensure").code == 0
-    assert run("user", "add", "alice", "--key", key.with_suffix(".pub")).code == 0
-    return stage
-
-
-@pytest.fixture
 def sftp(there: Stage, tmp_path: Path) -> Sftp:
     return there.openssh(tmp_path)
 

@@ -24,14 +24,14 @@ def everything(stage: Stage) -> dict[str, Any]:
     """All that `ensure` looks after, without ids and times that AWS gives."""
     ec2, iam, logs_ = stage.client("ec2"), stage.client("iam"), stage.client("logs")
     shown = stage.server
-    name = stage.site.opened.workspace.name
+    name = stage.context.deployment.workspace.name
     details = shown.get("EndpointDetails") or {}
-    group = network.find_group(stage.site, ec2) or {}
-    kept = host_keys.read(stage.site)
+    group = network.find_group(stage.context, ec2) or {}
+    kept = host_keys.read(stage.context)
     (log_group,) = logs_.describe_log_groups(logGroupNamePrefix=f"/omero/{name}/sftp")["logGroups"]
     (counted,) = logs_.describe_metric_filters(logGroupName=log_group["logGroupName"])["metricFilters"]
     (alarm,) = stage.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"omero-{name}")["MetricAlarms"]
-    servers = stage.site.transfer.list_servers()["Servers"]
+    servers = stage.context.transfer.list_servers()["Servers"]
     assert kept
     found = {
         "state": shown["State"],
@@ -40,14 +40,14 @@ def everything(stage: Stage) -> dict[str, Any]:
         "type": (shown["Domain"], shown["EndpointType"], shown["Protocols"], shown["IdentityProviderType"]),
         "tags": sorted((tag["Key"], tag["Value"]) for tag in shown["Tags"]),
         "subnets": sorted(details.get("SubnetIds", [])),
-        "addresses": (len(details.get("AddressAllocationIds", [])), len(network.addresses(stage.site))),
+        "addresses": (len(details.get("AddressAllocationIds", [])), len(network.addresses(stage.context))),
         "servers": len([each for each in servers if each["ServerId"] == shown["ServerId"]]),
         "ways in": sorted(
             (rule["FromPort"], each["CidrIp"]) for rule in group.get("IpPermissions", []) for each in rule["IpRanges"]
         ),
         "ways out": group.get("IpPermissionsEgress"),
         "host keys": sorted(
-            row["Type"] for row in stage.site.transfer.list_host_keys(ServerId=shown["ServerId"])["HostKeys"]
+            row["Type"] for row in stage.context.transfer.list_host_keys(ServerId=shown["ServerId"])["HostKeys"]
         ),
         "shown host keys": sorted(stage.address["host_keys"]) == sorted(kept.public_lines),
         "retention": (log_group["retentionInDays"], log_group["kmsKeyId"]),
@@ -77,7 +77,7 @@ def test_makes_the_endpoint_safe_by_default(stage: Stage) -> None:
     assert (found["host keys"], found["shown host keys"]) == (["ssh-ed25519", "ssh-rsa"], True)
     assert found["retention"][0] == 365
     assert found["alarm"]["Threshold"] == 20
-    assert found["alarm"]["AlarmActions"] == [stage.site.opened.parameter("sftp/alarm_topic_arn")]
+    assert found["alarm"]["AlarmActions"] == [stage.context.deployment.parameter("sftp/alarm_topic_arn")]
     sender, reader = found["roles"]
     (trust,) = sender[0]["Statement"]
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
@@ -96,7 +96,7 @@ def test_second_run_only_looks(stage: Stage, capsys: pytest.CaptureFixture[str])
 
 def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     with calls(stage) as names, changing(dry_run=True) as planned:
-        sftp.ensure(stage.site, planned)
+        sftp.ensure(stage.context, planned)
     assert [name for name in names if not name.startswith(READ)] == []
     assert any("server: made, endpoint vpc with Elastic IPs" in sentence for sentence in planned.sentences)
     assert all(line.startswith("would be done: ") for line in capsys.readouterr().err.splitlines())
@@ -131,13 +131,13 @@ def test_host_keys_stay_the_same_when_the_server_is_made_anew(stage: Stage) -> N
 def test_host_keys_are_taken_back_from_their_deletion(stage: Stage) -> None:
     stage.ensure()
     before = sorted(stage.address["host_keys"])
-    stage.client("secretsmanager").delete_secret(SecretId=host_keys.secret_name(stage.site))
+    stage.client("secretsmanager").delete_secret(SecretId=host_keys.secret_name(stage.context))
     assert "taken back from its deletion" in stage.ensure()[0]
     assert sorted(stage.address["host_keys"]) == before
 
 
 def test_a_secret_that_is_no_host_key_is_not_written_over(stage: Stage) -> None:
-    name = host_keys.secret_name(stage.site)
+    name = host_keys.secret_name(stage.context)
     stage.client("secretsmanager").create_secret(Name=name, SecretString="mine")
     with pytest.raises(Refused, match=f"the secret {name} does not hold the host keys") as caught:
         stage.ensure()
@@ -148,18 +148,18 @@ def test_a_secret_that_is_no_host_key_is_not_written_over(stage: Stage) -> None:
 def _foreign_host_key(stage: Stage) -> None:
     body = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     id_ = stage.server["ServerId"]
-    stage.site.transfer.import_host_key(ServerId=id_, HostKeyBody=body)
+    stage.context.transfer.import_host_key(ServerId=id_, HostKeyBody=body)
     (ours,) = [
         row
-        for row in stage.site.transfer.list_host_keys(ServerId=id_)["HostKeys"]
+        for row in stage.context.transfer.list_host_keys(ServerId=id_)["HostKeys"]
         if row["Type"] == "ssh-ed25519" and row["Description"] != ""
     ] or [None]
     if ours:
-        stage.site.transfer.delete_host_key(ServerId=id_, HostKeyId=ours["HostKeyId"])
+        stage.context.transfer.delete_host_key(ServerId=id_, HostKeyId=ours["HostKeyId"])
 
 
 def _open_the_group(stage: Stage) -> None:
-    group = network.find_group(stage.site, stage.client("ec2"))["GroupId"]
+    group = network.find_group(stage.context, stage.client("ec2"))["GroupId"]
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     other = {"IpProtocol": "tcp", "FromPort": 2222, "ToPort": 2222, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]}
     stage.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[rule, other])
@@ -167,26 +167,28 @@ def _open_the_group(stage: Stage) -> None:
 
 def _other_group(stage: Stage) -> None:
     ec2, endpoint = stage.client("ec2"), stage.server["EndpointDetails"]["VpcEndpointId"]
-    vpc = stage.site.opened.parameter("network/vpc_id")
+    vpc = stage.context.deployment.parameter("network/vpc_id")
     foreign = ec2.create_security_group(GroupName=f"foreign-{endpoint}", Description="x", VpcId=vpc)["GroupId"]
-    ours = network.find_group(stage.site, ec2)["GroupId"]
+    ours = network.find_group(stage.context, ec2)["GroupId"]
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[foreign], RemoveSecurityGroupIds=[ours])
 
 
 def _without_addresses(stage: Stage) -> None:
     with changing() as changes:
-        server._take_offline(stage.site, stage.server, changes)
-    stage.site.transfer.update_server(ServerId=stage.server["ServerId"], EndpointDetails={"AddressAllocationIds": []})
+        server._take_offline(stage.context, stage.server, changes)
+    stage.context.transfer.update_server(
+        ServerId=stage.server["ServerId"], EndpointDetails={"AddressAllocationIds": []}
+    )
 
 
 def _update(**what: Any) -> Callable[[Stage], object]:
-    return lambda stage: stage.site.transfer.update_server(ServerId=stage.server["ServerId"], **what)
+    return lambda stage: stage.context.transfer.update_server(ServerId=stage.server["ServerId"], **what)
 
 
 DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
     "security policy": ("security policy", _update(SecurityPolicyName="TransferSecurityPolicy-2018-11")),
     "logs": ("logs to", _update(StructuredLogDestinations=[])),
-    "offline": ("started", lambda stage: stage.site.transfer.stop_server(ServerId=stage.server["ServerId"])),
+    "offline": ("started", lambda stage: stage.context.transfer.stop_server(ServerId=stage.server["ServerId"])),
     "addresses": ("has its 2 Elastic IPs", _without_addresses),
     "host key": ("foreign host key", _foreign_host_key),
     "open group": ("no longer lets 0.0.0.0/0", _open_the_group),
@@ -194,35 +196,35 @@ DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
     "retention": (
         "kept for 365 days",
         lambda stage: stage.client("logs").put_retention_policy(
-            logGroupName=stage.site.log_group_name, retentionInDays=1
+            logGroupName=stage.context.log_group_name, retentionInDays=1
         ),
     ),
     "alarm": (
         "alarm",
-        lambda stage: stage.client("cloudwatch").delete_alarms(AlarmNames=[logs.alarm_name(stage.site)]),
+        lambda stage: stage.client("cloudwatch").delete_alarms(AlarmNames=[logs.alarm_name(stage.context)]),
     ),
     "filter": (
         "refused keys are counted",
         lambda stage: stage.client("logs").delete_metric_filter(
-            logGroupName=stage.site.log_group_name, filterName=logs.alarm_name(stage.site)
+            logGroupName=stage.context.log_group_name, filterName=logs.alarm_name(stage.context)
         ),
     ),
     "role": (
         "may read and write",
         lambda stage: stage.client("iam").delete_role_policy(
-            RoleName=stage.site.role_name(read_only=False), PolicyName="files"
+            RoleName=stage.context.role_name(read_only=False), PolicyName="files"
         ),
     ),
     "trust": (
         "taken by Transfer Family of this account only",
         lambda stage: stage.client("iam").update_assume_role_policy(
-            RoleName=stage.site.role_name(read_only=True),
+            RoleName=stage.context.role_name(read_only=True),
             PolicyDocument=json.dumps(TRUST),
         ),
     ),
     "tag": (
         "tagged with Name",
-        lambda stage: stage.site.transfer.untag_resource(Arn=stage.server["Arn"], TagKeys=["Name"]),
+        lambda stage: stage.context.transfer.untag_resource(Arn=stage.server["Arn"], TagKeys=["Name"]),
     ),
 }
 
@@ -249,9 +251,9 @@ def test_goes_from_one_kind_of_endpoint_to_another(stage: Stage) -> None:
     stage.ensure(internal=True)
     found = everything(stage)
     assert (found["state"], found["addresses"]) == ("ONLINE", [0, 0])
-    assert found["subnets"] == sorted(stage.site.opened.listed("network/private_subnet_ids"))
+    assert found["subnets"] == sorted(stage.context.deployment.listed("network/private_subnet_ids"))
     stage.ensure()
-    assert everything(stage)["subnets"] == sorted(stage.site.opened.listed("network/public_subnet_ids"))
+    assert everything(stage)["subnets"] == sorted(stage.context.deployment.listed("network/public_subnet_ids"))
     stage.ensure(**PUBLIC)
     found = everything(stage)
     assert (found["state"], found["type"][1], found["addresses"], found["ways in"]) == ("ONLINE", "PUBLIC", [0, 0], [])
@@ -262,14 +264,14 @@ def test_goes_from_one_kind_of_endpoint_to_another(stage: Stage) -> None:
 def test_stopped_on_purpose_stays_stopped(stage: Stage) -> None:
     stage.ensure()
     with changing() as changes:
-        server.stop(stage.site, stage.server, changes)
+        server.stop(stage.context, stage.server, changes)
     assert stage.server["State"] == "OFFLINE"
     assert stage.ensure() == []
     stage.ensure(cidrs=["203.0.113.0/24"], **{"internal": True})
     assert stage.server["State"] == "OFFLINE"
     with changing() as changes:
-        server.start(stage.site, stage.server, changes)
-        server.start(stage.site, stage.server, changes)
+        server.start(stage.context, stage.server, changes)
+        server.start(stage.context, stage.server, changes)
     assert stage.server["State"] == "ONLINE"
     assert len(changes.sentences) == 2
 
@@ -298,11 +300,11 @@ def test_a_server_is_never_asked_for_twice(stage: Stage) -> None:
         stage.ensure()
     stage.ensure()
     assert everything(stage)["servers"] == 1
-    body = {"Domain": "EFS", "Tags": [{"Key": key, "Value": value} for key, value in stage.site.tags.items()]}
-    second = stage.site.transfer.create_server(**body)["ServerId"]
+    body = {"Domain": "EFS", "Tags": [{"Key": key, "Value": value} for key, value in stage.context.tags.items()]}
+    second = stage.context.transfer.create_server(**body)["ServerId"]
     with pytest.raises(Refused, match=r"the servers s-\w+ and s-\w+ are both tagged as that of workspace"):
         stage.ensure()
-    stage.site.transfer.delete_server(ServerId=second)
+    stage.context.transfer.delete_server(ServerId=second)
 
 
 def test_refuses_a_file_system_policy_that_shuts_it_out(stage: Stage) -> None:
@@ -349,4 +351,4 @@ def test_leaves_other_servers_alone(stage: Stage) -> None:
     stage.clear()
     assert everything(other) == before
     other.clear()
-    assert context.find_server(other.site) is None
+    assert context.find_server(other.context) is None

@@ -27,13 +27,8 @@ READ = ("Get", "List", "Describe")
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path, "alice")
-
-
-@pytest.fixture
 def there(stage: Stage) -> Stage:
-    """With an endpoint."""
+    """An endpoint without users."""
     stage.ensure(**PUBLIC)
     return stage
 
@@ -58,7 +53,7 @@ def test_add_show_list_remove(there: Stage, run: Run, key: Path) -> None:
         {"name": "lab.bob", "read_only": True, "keys": 1},
     ]
     assert "lab.bob" in run("user", "list").err
-    described = there.site.transfer.describe_user(ServerId=there.server["ServerId"], UserName="lab.bob")["User"]
+    described = there.context.transfer.describe_user(ServerId=there.server["ServerId"], UserName="lab.bob")["User"]
     assert described["HomeDirectoryType"] == "LOGICAL"
     assert described["HomeDirectoryMappings"] == [{"Entry": "/", "Target": f"/{there.files.name}/OMERO/SFTP/lab/bob"}]
     assert described["Role"].endswith("-sftp-reader")
@@ -229,8 +224,8 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
     assert run("user", "list", "--json").data == []
     for text, said in (
         ("name,kee\n", "has the column 'kee'; allowed: name, key"),
-        ("name\nalice\n", "needs the columns name and key"),
-        ("name,key\n", "has no user"),
+        ("name\nalice\n", "needs the column key or key_file"),
+        ("name,key\n", "has no line below its columns"),
         ("name,key\nalice,x,y\n", "there are more values than columns"),
         (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is that of alice too"),
     ):
@@ -280,12 +275,12 @@ def test_the_list_that_is_written_can_be_imported(there: Stage, run: Run, tmp_pa
 
 def test_goes_on_after_a_kill_at_every_call_of_user_add(there: Stage, key: Path) -> None:
     def add(name: str) -> None:
-        user = users.wanted(there.site, name, keys.read(key.with_suffix(".pub")), home=f"lab/{name}", uid=2000)
+        user = users.requested(there.context, name, keys.read(key.with_suffix(".pub")), home=f"lab/{name}", uid=2000)
         with changing() as changes:
-            users.add(there.site, there.server["ServerId"], [user], changes)
+            users.add(there.context, there.server["ServerId"], [user], changes)
 
     def state(name: str) -> Any:
-        found = users.shown(there.site, users.known(there.site, there.server["ServerId"], name))
+        found = users.shown(there.context, users.known(there.context, there.server["ServerId"], name))
         found["keys"] = [each["fingerprint"] for each in found["keys"]]
         text = json.dumps([found, str(files.owner(there.drop / "lab" / name))])
         return text.replace(name, "NAME")
@@ -306,9 +301,9 @@ def test_goes_on_after_a_kill_at_every_call_of_user_add(there: Stage, key: Path)
 def test_users_of_two_workspaces_do_not_meet(there: Stage, key: Path) -> None:
     other = make_stage(there.aws)
     other.ensure(**PUBLIC)
-    user = users.wanted(there.site, "alice", keys.read(key.with_suffix(".pub")))
+    user = users.requested(there.context, "alice", keys.read(key.with_suffix(".pub")))
     with changing() as changes:
-        users.add(there.site, there.server["ServerId"], [user], changes)
-    assert list(users.rows(other.site, other.server["ServerId"])) == []
+        users.add(there.context, there.server["ServerId"], [user], changes)
+    assert list(users.rows(other.context, other.server["ServerId"])) == []
     assert not (other.drop / "alice").exists()
     other.clear()

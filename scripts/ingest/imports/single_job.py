@@ -9,11 +9,11 @@ from typing import Any
 from containers.importer.entries import DONE, READY, RUNNING
 from scripts.errors import Failed
 from scripts.ingest.imports.ecs_task import Ended, NotStarted, Transport
-from scripts.ingest.imports.importing import ROOM_SECONDS, SILENT_SECONDS, Beats, Event, lease, who
+from scripts.ingest.imports.importing import ROOM_SECONDS, SILENT_SECONDS, Event, Heartbeats, lease, who
 from scripts.ingest.imports.ledger import Ledger
 
 
-def one_job(
+def run_job(
     ledger: Ledger,
     transport: Transport,
     work: Mapping[str, Any],
@@ -33,8 +33,8 @@ def one_job(
         if own := _taken(ledger, work, key=key, ids=ids):
             try:
                 ledger.ready(key, own, ids)
-                _start(ledger, transport, key, own, event, poll_seconds)
-                result = _result(ledger, transport, key, own, event, poll_seconds)
+                _start(ledger, transport, key=key, token=own, event=event, poll_seconds=poll_seconds)
+                result = _result(ledger, transport, key=key, token=own, event=event, poll_seconds=poll_seconds)
             finally:
                 ledger.drop(key, own)
         else:
@@ -75,11 +75,11 @@ def _of_another(
     return None
 
 
-def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float) -> None:
+def _start(ledger: Ledger, transport: Transport, *, key: str, token: str, event: Event, poll_seconds: float) -> None:
     begun = time.monotonic()
     while True:
         try:
-            ledger.note_task(key, token, transport.start(key, token))
+            ledger.note_task(key, token, task=transport.start(key, token))
             return
         except NotStarted as fault:
             if not fault.passing or time.monotonic() - begun > ROOM_SECONDS:
@@ -89,10 +89,10 @@ def _start(ledger: Ledger, transport: Transport, key: str, token: str, event: Ev
 
 
 def _result(
-    ledger: Ledger, transport: Transport, key: str, token: str, event: Event, poll_seconds: float
+    ledger: Ledger, transport: Transport, *, key: str, token: str, event: Event, poll_seconds: float
 ) -> dict[str, Any]:
     ended: Ended | None = None
-    beats = Beats()
+    beats = Heartbeats()
     while True:
         job = ledger.job(key)
         if job is None or job.batch != token:
