@@ -10,7 +10,7 @@ from constructs import Construct
 
 from contract import names
 from contract.policy import Statement
-from contract.sections.datasync import DataSync as Outputs
+from contract.sections.datasync import DataSyncOutputs as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.arrivals import Arrivals, ArrivalsProps
 from modules.bucket import Bucket, BucketProps

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
 from constructs import Construct
 
 from contract import names
-from contract.sections.file_gateway import FileGateway as Outputs
+from contract.sections.file_gateway import FileGatewayOutputs as Outputs
 from modules.bucket import Bucket, BucketProps
 from modules.cache_refresh import CacheRefresh, CacheRefreshProps
 from modules.file_gateway import FileGateway, FileGatewayProps

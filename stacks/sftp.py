@@ -9,7 +9,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from contract import names
-from contract.sections.sftp import Sftp as Outputs
+from contract.sections.sftp import SftpOutputs as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.drop_area import DropArea, DropAreaProps
 from modules.function import VpcConfig

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from contract import names
 from contract.omero import SERVER_PORT
-from contract.sections.upload_host import UploadHost as Outputs
+from contract.sections.upload_host import UploadHostOutputs as Outputs
 from modules.file_system import NFS_PORT
 from modules.security_group import connect
 from modules.upload_host import Source, UploadHost, UploadHostProps

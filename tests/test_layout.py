@@ -13,35 +13,93 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Which packages of ours each may import, besides itself.
-MAY_IMPORT = {
+# Which packages of ours each may import, besides itself. `main` stands above all; `tests` may import any.
+MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
-    "modules": set(),
-    "stacks": {"modules", "settings"},
+    "contract": {"settings"},
+    "containers": set(),
+    "functions": set(),
+    "hosts": set(),
     "local_aws": set(),
-    "scripts": {"settings", "local_aws"},
+    "modules": {"contract", "containers", "functions", "hosts"},
+    "stacks": {"contract", "modules", "settings"},
+    "scripts": {"contract", "containers", "local_aws", "settings"},
 }
+# `modules` know nothing of workspaces: of `contract` these parts only, which take values and no workspace.
+MODULES_MAY_IMPORT = {"contract.names", "contract.omero", "contract.policy"}
+# What travels into containers and Lambda has their own Python and nothing of ours beside it.
+TRAVELS = {"containers": set(), "functions": {"boto3", "botocore"}}
 
 
 def _imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or in a function, by its whole name."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (name.name.partition(".")[0] for name in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def _packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in _imports(path)}
+
+
+def _files(package: str) -> list[Path]:
+    return [path for path in (ROOT / package).rglob("*.py") if "tests" not in path.relative_to(ROOT / package).parts]
+
+
+def test_every_package_is_layered() -> None:
+    tracked = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    packages = {name.partition("/")[0] for name in tracked.split() if "/" in name}
+    assert packages == MAY_IMPORT.keys() | {"tests"}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_point_one_way(package: str) -> None:
     ours = {*MAY_IMPORT, "main", "tests"} - {package}
-    for path in (ROOT / package).rglob("*.py"):
-        assert set(_imports(path)) & ours <= MAY_IMPORT[package], path
+    files = _files(package)
+    assert files
+    for path in files:
+        assert _packages(path) & ours <= MAY_IMPORT[package], path
 
 
-def test_scripts_and_settings_never_import_cdktf() -> None:
-    for package in ("scripts", "settings", "local_aws"):
-        for path in (ROOT / package).rglob("*.py"):
-            assert not {"cdktf", "constructs", "jsii"} & set(_imports(path)), path
+def test_layers_have_no_cycle() -> None:
+    def below(package: str, seen: tuple[str, ...] = ()) -> None:
+        assert package not in seen, seen
+        for other in MAY_IMPORT[package]:
+            below(other, (*seen, package))
+
+    for package in MAY_IMPORT:
+        below(package)
+
+
+def test_modules_know_nothing_of_workspaces() -> None:
+    for path in _files("modules"):
+        ours = {name for name in _imports(path) if name.startswith("contract")}
+        assert all(any(name.startswith(allowed) for allowed in MODULES_MAY_IMPORT) for name in ours), path
+
+
+@pytest.mark.parametrize("package", TRAVELS)
+def test_what_travels_needs_no_package_of_ours_or_anybodys(package: str) -> None:
+    """`__init__.py` packs the others at synthesis, and stays at home."""
+    for path in _files(package):
+        others = {name for name in _packages(path) - set(sys.stdlib_module_names) - {package} if name}
+        assert others <= TRAVELS[package], path
+    for path in (ROOT / "containers" / "importer").glob("*.py"):
+        ours = {name for name in _imports(path) if name.startswith("containers")}
+        assert all(name.startswith("containers.importer") for name in ours), path
+
+
+def test_only_what_builds_imports_cdktf() -> None:
+    for package in MAY_IMPORT.keys() - {"modules", "stacks"}:
+        for path in _files(package):
+            assert not {"cdktf", "constructs", "jsii"} & _packages(path), path
+
+
+def test_settings_and_contract_never_import_boto3() -> None:
+    for package in ("settings", "contract"):
+        for path in _files(package):
+            assert not {"boto3", "botocore"} & _packages(path), path
 
 
 def test_no_script_shadows_a_module() -> None:

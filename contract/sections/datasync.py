@@ -7,7 +7,7 @@ from contract.outputs import Output, Outputs
 from contract.section import SectionRecord, Stack
 
 
-class DataSync(Outputs):
+class DataSyncOutputs(Outputs):
     """Outputs of the stack `datasync`. The queues and the starter only with `start_on_arrival`."""
 
     stack = "datasync"
@@ -25,7 +25,7 @@ class DataSync(Outputs):
 
 RECORD = SectionRecord(
     key="datasync",
-    stack=Stack(class_="stacks.datasync.DataSyncStack", comes="after_omero", outputs=DataSync),
+    stack=Stack(class_="stacks.datasync.DataSyncStack", comes="after_omero", outputs=DataSyncOutputs),
     kinds={
         "DataSync task": Kind(service="datasync", operation="list_tasks", ids="Tasks[].TaskArn"),
         "DataSync location": Kind(service="datasync", operation="list_locations", ids="Locations[].LocationArn"),

@@ -7,7 +7,7 @@ from contract.outputs import Output, Outputs
 from contract.section import SectionRecord, Stack
 
 
-class FileGateway(Outputs):
+class FileGatewayOutputs(Outputs):
     """Outputs of the stack `file_gateway`."""
 
     stack = "file_gateway"
@@ -23,7 +23,7 @@ class FileGateway(Outputs):
 
 RECORD = SectionRecord(
     key="file_gateway",
-    stack=Stack(class_="stacks.file_gateway.FileGatewayStack", comes="before_omero", outputs=FileGateway),
+    stack=Stack(class_="stacks.file_gateway.FileGatewayStack", comes="before_omero", outputs=FileGatewayOutputs),
     kinds={
         "gateway": Kind(service="storagegateway", operation="list_gateways", ids="Gateways[].GatewayId"),
         "file share": Kind(

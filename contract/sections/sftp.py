@@ -7,7 +7,7 @@ from contract.outputs import Output, Outputs
 from contract.section import SectionRecord, Stack
 
 
-class Sftp(Outputs):
+class SftpOutputs(Outputs):
     """Outputs of the stack `sftp`."""
 
     stack = "sftp"
@@ -21,7 +21,7 @@ class Sftp(Outputs):
 
 RECORD = SectionRecord(
     key="sftp",
-    stack=Stack(class_="stacks.sftp.SftpStack", comes="after_omero", outputs=Sftp),
+    stack=Stack(class_="stacks.sftp.SftpStack", comes="after_omero", outputs=SftpOutputs),
     kinds={"SFTP server": Kind(service="transfer", operation="list_servers", ids="Servers[].ServerId")},
     rehearsal="scripts.rehearsal.sftp.REHEARSAL",
     command="omero-aws sftp",

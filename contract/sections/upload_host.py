@@ -7,7 +7,7 @@ from contract.outputs import Output, Outputs
 from contract.section import SectionRecord, Stack
 
 
-class UploadHost(Outputs):
+class UploadHostOutputs(Outputs):
     """Outputs of the stack `upload_host`."""
 
     stack = "upload_host"
@@ -21,7 +21,7 @@ class UploadHost(Outputs):
 
 RECORD = SectionRecord(
     key="upload_host",
-    stack=Stack(class_="stacks.upload_host.UploadHostStack", comes="after_omero", outputs=UploadHost),
+    stack=Stack(class_="stacks.upload_host.UploadHostStack", comes="after_omero", outputs=UploadHostOutputs),
     kinds={
         "SSM document": Kind(
             service="ssm",

@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from contract import names
+from contract import names, sections
+from contract.outputs import Frontend, Omero
 from scripts import aws
 from scripts.aws import buckets
 from scripts.deploy import backend
@@ -200,7 +201,7 @@ def _check_namesakes(session: boto3.Session, state: backend.StateBackend, deploy
                 f"is not in the bucket {state.bucket}; name the workspace's file otherwise, or give the bucket of "
                 "that state in state.bucket."
             )
-    if workspace.tls and "omero" not in deployed and (target := _record(session, workspace.tls)):
+    if workspace.tls and Frontend.stack not in deployed and (target := _record(session, workspace.tls)):
         raise Refused(
             f"tls.domain_name {workspace.tls.domain_name} has a record in its hosted zone already ({target}); choose "
             "another name, or remove that record first."
@@ -210,14 +211,14 @@ def _check_namesakes(session: boto3.Session, state: backend.StateBackend, deploy
 def _namesakes(session: boto3.Session, workspace: Workspace) -> Iterator[tuple[str, str]]:
     """(stack, what there is) for each stack that somebody has deployed under this name."""
     ssm, iam = session.client("ssm"), session.client("iam")
-    for stack in ("network", "data", "omero"):
-        path = f"{names.parameter_path(workspace.name)}/{stack}"
+    for outputs in sections.outputs():
+        path = f"{names.parameter_path(workspace.name)}/{outputs.stack}"
         if found := ssm.get_parameters_by_path(Path=path, MaxResults=1)["Parameters"]:
-            yield stack, f"SSM parameter {found[0]['Name']}"
+            yield outputs.stack, f"SSM parameter {found[0]['Name']}"
     # Roles are the account's, whatever the region.
-    role = f"{names.physical('service', workspace.name, 'web')}-task"
+    role = names.suffixed("role", names.physical("service", workspace.name, "web"), "-task")
     if aws.read(lambda: iam.get_role(RoleName=role), "NoSuchEntity"):
-        yield "omero", f"IAM role {role}, of another region perhaps"
+        yield Omero.stack, f"IAM role {role}, of another region perhaps"
 
 
 def _record(session: boto3.Session, tls: Tls) -> str | None:

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from contract import names
+from contract.outputs import Output
 from scripts import aws
 from scripts.errors import Refused
 from settings import Workspace, load
@@ -30,23 +31,29 @@ class DeployedWorkspace:
     parameters: Mapping[str, str]
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def parameter(self, name: str) -> str:
+    def published(self, output: Output) -> str | None:
+        """What a stack has published; None where it has not."""
+        return self.parameters.get(output.path)
+
+    def parameter(self, output: Output) -> str:
         """What a stack has published.
 
         Raises:
-            Refused: it has not: the stack is not deployed, or with an older version of this program.
+            Refused: it has not: the stack is not deployed, or by an older version of this program.
         """
-        if name not in self.parameters:
-            stack, workspace = name.partition("/")[0], self.workspace
+        value = self.published(output)
+        if value is None:
+            workspace = self.workspace
             raise Refused(
-                f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{name} in "
-                f"{workspace.region}; deploy its stack {stack} first: `{deploy_command(workspace, stack)}`."
+                f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{output.path} "
+                f"in {workspace.region}; deploy its stack {output.stack} first: "
+                f"`{deploy_command(workspace, output.stack)}`."
             )
-        return self.parameters[name]
+        return value
 
-    def listed(self, name: str) -> list[str]:
+    def listed(self, output: Output) -> list[str]:
         """A parameter that holds several values."""
-        return self.parameter(name).split(",")
+        return self.parameter(output).split(",")
 
     def client(self, service: str, *, patient: bool = False, once: bool = False) -> Any:
         """A client of boto3. A `patient` one slows down and asks again for minutes where AWS limits its rate.

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import boto3
+from typing import TYPE_CHECKING
 
 from contract import omero
+from contract.sections.datasync import DataSyncOutputs
 from local_aws import files
 from scripts.errors import Failed
+from scripts.rehearsal.section import SectionRehearsal, Step
+
+if TYPE_CHECKING:
+    from scripts.rehearsal.rehearse import Rehearsal
 
 # A name that goes wrong wherever one is quoted or encoded once too often.
 NAME = "rehearsal/slide 1 of 2 (40 µm), 'März' & $HOME 100%.tif"
@@ -25,21 +28,22 @@ SIZE = 100_000
 SECONDS = 60
 
 
-def send(session: boto3.Session, outputs: Mapping[str, Any], folder: Path) -> None:
-    """Put an object into the bucket and find it as a file of uid and gid 1000 below `folder`, the file systems'.
+def send(run: Rehearsal) -> None:
+    """Put an object into the bucket and find it as a file of uid and gid 1000 on the file system.
 
-    `outputs` are the stack's. The object stays, as every object does.
+    The object stays, as every object does.
 
     Raises:
         Failed: it did not arrive within a minute, or not whole, or as somebody else's.
     """
+    session, outputs, folder = run.session(), run.outputs[DataSyncOutputs.stack], run.files
     body = os.urandom(SIZE)
-    key = f"{outputs['bucket_folder'].lstrip('/')}{NAME}"
-    session.client("s3").put_object(Bucket=outputs["bucket_name"], Key=key, Body=body)
+    key = f"{outputs[DataSyncOutputs.bucket_folder.key].lstrip('/')}{NAME}"
+    session.client("s3").put_object(Bucket=outputs[DataSyncOutputs.bucket_name.key], Key=key, Body=body)
     function, datasync = session.client("lambda"), session.client("datasync")
 
     def started() -> str | None:
-        answer = function.invoke(FunctionName=outputs["starter_function_name"])
+        answer = function.invoke(FunctionName=outputs[DataSyncOutputs.starter_function_name.key])
         said = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise Failed(f"the function that starts DataSync failed: {said}.")
@@ -68,3 +72,15 @@ def _until(ask: Callable[[], str | None], fault: str) -> str:
             raise Failed(f"{fault} within {SECONDS} seconds.")
         time.sleep(0.5)
     return answer
+
+
+REHEARSAL = SectionRehearsal(
+    steps=(
+        Step(
+            name="send an object",
+            moment="planned",
+            run=send,
+            proved="An object that was put into DataSync's bucket became a file of OMERO.server's.",
+        ),
+    )
+)

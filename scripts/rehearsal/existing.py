@@ -35,8 +35,8 @@ def make(session: boto3.Session, workspace: Workspace) -> None:
             _certificate(session, workspace.tls, workspace.tls.certificate_arn)
     if workspace.network.existing:
         _vpc(session, workspace.network.existing)
-    for bucket in {section.bucket for section in (workspace.file_gateway, workspace.datasync) if section} - {None}:
-        _bucket(session, workspace, str(bucket))
+    for bucket in {bucket.name for part in workspace.sections.values() for bucket in part.buckets().values()}:
+        _bucket(session, workspace, bucket)
     if arn := workspace.data.key_arn:
         session.client("kms").create_key(Tags=[{"TagKey": ID_TAG, "TagValue": arn.rpartition("/")[2]}])
 

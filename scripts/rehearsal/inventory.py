@@ -7,104 +7,113 @@ inactive cluster or task definition, a key that waits for its deletion) is not c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
 import jmespath
 
+from contract.kinds import Kind
+from contract.sections import SECTIONS
 from scripts import aws
 
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of thing: the boto3 service and operation that lists it, and where its ids are (JMESPath)."""
-
-    service: str
-    operation: str
-    ids: str
-    arguments: tuple[tuple[str, Any], ...] = ()
-
-
-KINDS: dict[str, Kind] = {
-    "VPC": Kind("ec2", "describe_vpcs", "Vpcs[].VpcId"),
-    "subnet": Kind("ec2", "describe_subnets", "Subnets[].SubnetId"),
-    "route table": Kind("ec2", "describe_route_tables", "RouteTables[].RouteTableId"),
-    "internet gateway": Kind("ec2", "describe_internet_gateways", "InternetGateways[].InternetGatewayId"),
-    "NAT gateway": Kind("ec2", "describe_nat_gateways", "NatGateways[?State!='deleted'].NatGatewayId"),
-    "Elastic IP": Kind("ec2", "describe_addresses", "Addresses[].AllocationId"),
-    "VPC endpoint": Kind("ec2", "describe_vpc_endpoints", "VpcEndpoints[?State!='deleted'].VpcEndpointId"),
-    "security group": Kind("ec2", "describe_security_groups", "SecurityGroups[].GroupId"),
-    "network interface": Kind("ec2", "describe_network_interfaces", "NetworkInterfaces[].NetworkInterfaceId"),
-    "flow log": Kind("ec2", "describe_flow_logs", "FlowLogs[].FlowLogId"),
-    "log group": Kind("logs", "describe_log_groups", "logGroups[].logGroupName"),
-    "KMS alias": Kind("kms", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"),
-    "IAM role": Kind("iam", "list_roles", "Roles[?!starts_with(Path, '/aws-service-role/')].RoleName"),
-    "file system": Kind("efs", "describe_file_systems", "FileSystems[].FileSystemId"),
-    "access point": Kind("efs", "describe_access_points", "AccessPoints[].AccessPointId"),
-    "database": Kind("rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
-    "database subnet group": Kind("rds", "describe_db_subnet_groups", "DBSubnetGroups[].DBSubnetGroupName"),
+KINDS: Mapping[str, Kind] = {
+    **{name: kind for record in SECTIONS.values() for name, kind in record.kinds.items()},
+    "VPC": Kind(service="ec2", operation="describe_vpcs", ids="Vpcs[].VpcId"),
+    "subnet": Kind(service="ec2", operation="describe_subnets", ids="Subnets[].SubnetId"),
+    "route table": Kind(service="ec2", operation="describe_route_tables", ids="RouteTables[].RouteTableId"),
+    "internet gateway": Kind(
+        service="ec2", operation="describe_internet_gateways", ids="InternetGateways[].InternetGatewayId"
+    ),
+    "NAT gateway": Kind(
+        service="ec2", operation="describe_nat_gateways", ids="NatGateways[?State!='deleted'].NatGatewayId"
+    ),
+    "Elastic IP": Kind(service="ec2", operation="describe_addresses", ids="Addresses[].AllocationId"),
+    "VPC endpoint": Kind(
+        service="ec2", operation="describe_vpc_endpoints", ids="VpcEndpoints[?State!='deleted'].VpcEndpointId"
+    ),
+    "security group": Kind(service="ec2", operation="describe_security_groups", ids="SecurityGroups[].GroupId"),
+    "network interface": Kind(
+        service="ec2", operation="describe_network_interfaces", ids="NetworkInterfaces[].NetworkInterfaceId"
+    ),
+    "flow log": Kind(service="ec2", operation="describe_flow_logs", ids="FlowLogs[].FlowLogId"),
+    "log group": Kind(service="logs", operation="describe_log_groups", ids="logGroups[].logGroupName"),
+    "KMS alias": Kind(
+        service="kms", operation="list_aliases", ids="Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"
+    ),
+    "IAM role": Kind(
+        service="iam", operation="list_roles", ids="Roles[?!starts_with(Path, '/aws-service-role/')].RoleName"
+    ),
+    "file system": Kind(service="efs", operation="describe_file_systems", ids="FileSystems[].FileSystemId"),
+    "access point": Kind(service="efs", operation="describe_access_points", ids="AccessPoints[].AccessPointId"),
+    "database": Kind(service="rds", operation="describe_db_instances", ids="DBInstances[].DBInstanceIdentifier"),
+    "database subnet group": Kind(
+        service="rds", operation="describe_db_subnet_groups", ids="DBSubnetGroups[].DBSubnetGroupName"
+    ),
     "database parameter group": Kind(
-        "rds",
-        "describe_db_parameter_groups",
-        "DBParameterGroups[?!starts_with(DBParameterGroupName, 'default.')].DBParameterGroupName",
+        service="rds",
+        operation="describe_db_parameter_groups",
+        ids="DBParameterGroups[?!starts_with(DBParameterGroupName, 'default.')].DBParameterGroupName",
     ),
-    "secret": Kind("secretsmanager", "list_secrets", "SecretList[].Name"),
-    "backup vault": Kind("backup", "list_backup_vaults", "BackupVaultList[].BackupVaultName"),
-    "backup plan": Kind("backup", "list_backup_plans", "BackupPlansList[].BackupPlanId"),
-    "task definition": Kind("ecs", "list_task_definitions", "taskDefinitionArns[]", (("status", "ACTIVE"),)),
-    "launch template": Kind("ec2", "describe_launch_templates", "LaunchTemplates[].LaunchTemplateName"),
+    "secret": Kind(service="secretsmanager", operation="list_secrets", ids="SecretList[].Name"),
+    "backup vault": Kind(service="backup", operation="list_backup_vaults", ids="BackupVaultList[].BackupVaultName"),
+    "backup plan": Kind(service="backup", operation="list_backup_plans", ids="BackupPlansList[].BackupPlanId"),
+    "task definition": Kind(
+        service="ecs", operation="list_task_definitions", ids="taskDefinitionArns[]", arguments=(("status", "ACTIVE"),)
+    ),
+    "launch template": Kind(
+        service="ec2", operation="describe_launch_templates", ids="LaunchTemplates[].LaunchTemplateName"
+    ),
     "instance": Kind(
-        "ec2",
-        "describe_instances",
-        "Reservations[].Instances[?!contains(['shutting-down', 'terminated'], State.Name)][].InstanceId",
+        service="ec2",
+        operation="describe_instances",
+        ids="Reservations[].Instances[?!contains(['shutting-down', 'terminated'], State.Name)][].InstanceId",
     ),
-    "volume": Kind("ec2", "describe_volumes", "Volumes[].VolumeId"),
+    "volume": Kind(service="ec2", operation="describe_volumes", ids="Volumes[].VolumeId"),
     "autoscaling group": Kind(
-        "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups[].AutoScalingGroupName"
+        service="autoscaling", operation="describe_auto_scaling_groups", ids="AutoScalingGroups[].AutoScalingGroupName"
     ),
-    "instance profile": Kind("iam", "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"),
+    "instance profile": Kind(
+        service="iam", operation="list_instance_profiles", ids="InstanceProfiles[].InstanceProfileName"
+    ),
     "capacity provider": Kind(
-        "ecs",
-        "describe_capacity_providers",
-        "capacityProviders[?status=='ACTIVE' && !starts_with(name, 'FARGATE')].name",
+        service="ecs",
+        operation="describe_capacity_providers",
+        ids="capacityProviders[?status=='ACTIVE' && !starts_with(name, 'FARGATE')].name",
     ),
-    "dashboard": Kind("cloudwatch", "list_dashboards", "DashboardEntries[].DashboardName"),
-    "cache": Kind("elasticache", "describe_replication_groups", "ReplicationGroups[].ReplicationGroupId"),
+    "dashboard": Kind(service="cloudwatch", operation="list_dashboards", ids="DashboardEntries[].DashboardName"),
+    "cache": Kind(
+        service="elasticache", operation="describe_replication_groups", ids="ReplicationGroups[].ReplicationGroupId"
+    ),
     "cache subnet group": Kind(
-        "elasticache",
-        "describe_cache_subnet_groups",
-        "CacheSubnetGroups[?CacheSubnetGroupName!='default'].CacheSubnetGroupName",
+        service="elasticache",
+        operation="describe_cache_subnet_groups",
+        ids="CacheSubnetGroups[?CacheSubnetGroupName!='default'].CacheSubnetGroupName",
     ),
-    "load balancer": Kind("elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"),
-    "target group": Kind("elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
-    "Cloud Map namespace": Kind("servicediscovery", "list_namespaces", "Namespaces[].Name"),
-    "Cloud Map service": Kind("servicediscovery", "list_services", "Services[].Name"),
-    "certificate": Kind("acm", "list_certificates", "CertificateSummaryList[].DomainName"),
-    "hosted zone": Kind("route53", "list_hosted_zones", "HostedZones[].Name"),
-    "table": Kind("dynamodb", "list_tables", "TableNames"),
-    "bucket": Kind("s3", "list_buckets", "Buckets[].Name"),
-    "SSM document": Kind(
-        "ssm", "list_documents", "DocumentIdentifiers[].Name", (("Filters", [{"Key": "Owner", "Values": ["Self"]}]),)
+    "load balancer": Kind(service="elbv2", operation="describe_load_balancers", ids="LoadBalancers[].LoadBalancerName"),
+    "target group": Kind(service="elbv2", operation="describe_target_groups", ids="TargetGroups[].TargetGroupName"),
+    "Cloud Map namespace": Kind(service="servicediscovery", operation="list_namespaces", ids="Namespaces[].Name"),
+    "Cloud Map service": Kind(service="servicediscovery", operation="list_services", ids="Services[].Name"),
+    "certificate": Kind(service="acm", operation="list_certificates", ids="CertificateSummaryList[].DomainName"),
+    "hosted zone": Kind(service="route53", operation="list_hosted_zones", ids="HostedZones[].Name"),
+    "table": Kind(service="dynamodb", operation="list_tables", ids="TableNames"),
+    "bucket": Kind(service="s3", operation="list_buckets", ids="Buckets[].Name"),
+    "function": Kind(service="lambda", operation="list_functions", ids="Functions[].FunctionName"),
+    "event source mapping": Kind(
+        service="lambda", operation="list_event_source_mappings", ids="EventSourceMappings[].UUID"
     ),
-    "function": Kind("lambda", "list_functions", "Functions[].FunctionName"),
-    "event source mapping": Kind("lambda", "list_event_source_mappings", "EventSourceMappings[].UUID"),
-    "queue": Kind("sqs", "list_queues", "QueueUrls[]"),
-    "event rule": Kind("events", "list_rules", "Rules[].Name"),
-    "gateway": Kind("storagegateway", "list_gateways", "Gateways[].GatewayId"),
-    "file share": Kind("storagegateway", "list_file_shares", "FileShareInfoList[].FileShareId"),
-    "DataSync task": Kind("datasync", "list_tasks", "Tasks[].TaskArn"),
-    "DataSync location": Kind("datasync", "list_locations", "Locations[].LocationArn"),
-    "SFTP server": Kind("transfer", "list_servers", "Servers[].ServerId"),
-    "topic": Kind("sns", "list_topics", "Topics[].TopicArn"),
-    "alarm": Kind("cloudwatch", "describe_alarms", "MetricAlarms[].AlarmName"),
-    "log resource policy": Kind("logs", "describe_resource_policies", "resourcePolicies[].policyName"),
+    "queue": Kind(service="sqs", operation="list_queues", ids="QueueUrls[]"),
+    "event rule": Kind(service="events", operation="list_rules", ids="Rules[].Name"),
+    "topic": Kind(service="sns", operation="list_topics", ids="Topics[].TopicArn"),
+    "alarm": Kind(service="cloudwatch", operation="describe_alarms", ids="MetricAlarms[].AlarmName"),
+    "log resource policy": Kind(
+        service="logs", operation="describe_resource_policies", ids="resourcePolicies[].policyName"
+    ),
     "parameter": Kind(
-        "ssm",
-        "get_parameters_by_path",
-        "Parameters[].Name",
-        (("Path", "/omero"), ("Recursive", True)),
+        service="ssm",
+        operation="get_parameters_by_path",
+        ids="Parameters[].Name",
+        arguments=(("Path", "/omero"), ("Recursive", True)),
     ),
 }
 

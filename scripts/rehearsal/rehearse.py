@@ -27,6 +27,7 @@ import yaml
 from rich.table import Table
 
 from contract import names
+from contract.outputs import Data
 from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws, NotStarted
@@ -35,11 +36,8 @@ from scripts.deploy import toolchain
 from scripts.errors import Failed
 from scripts.output import write_json
 from scripts.process import Progress, read, stream
-from scripts.rehearsal import datasync as arrival
-from scripts.rehearsal import existing as stand_ins
+from scripts.rehearsal import existing, inventory, leaks, one_writer, section
 from scripts.rehearsal import imports as rehearse_imports
-from scripts.rehearsal import inventory, leaks, one_writer
-from scripts.rehearsal import sftp as rehearse_sftp
 from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
@@ -54,6 +52,7 @@ class Rehearsal:
 
     `runs_programs`: containers of OMERO.server really run, with stand-in programs.
     `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
+    `proved` has a sentence for each proof of a section.
     """
 
     workspace: Workspace
@@ -64,6 +63,7 @@ class Rehearsal:
     seconds: dict[str, float] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    proved: list[str] = field(default_factory=list)
 
     @property
     def files(self) -> Path:
@@ -73,7 +73,7 @@ class Rehearsal:
     @property
     def omero(self) -> Path:
         """What containers see as /OMERO: the folder of its access point."""
-        return self.files / str(self.outputs["data"]["file_system_id"]) / "OMERO"
+        return self.files / str(self.outputs[Data.stack][Data.file_system_id.key]) / "OMERO"
 
     @property
     def out(self) -> Path:
@@ -155,7 +155,7 @@ def rehearse(
             "MOTO_ACCOUNT_ID": settings.account_id,
             FILES_VARIABLE: str(folder / "files"),
             **({programs.VARIABLE: str(programs.IMAGES)} if runs_programs else {}),
-            **stand_ins.settings_of(settings),
+            **existing.settings_of(settings),
         },
         detached=keep,
     )
@@ -180,41 +180,41 @@ def rehearse(
 
 
 def _rehearse(run: Rehearsal, *, keep: bool) -> None:
-    stand_ins.make(run.session(), run.workspace)
+    existing.make(run.session(), run.workspace)
     run.ensure_state()
     before = inventory.take(run.session())
     run.cdktf("deploy")
-    if run.workspace.sftp:
-        with run.step("deliver by SFTP"):
-            rehearse_sftp.deliver(run.environ, run.folder)
+    _take_steps(run, "deployed")
     with run.step("plan again"):
         _plan_again(run)
     with run.step("plan an update"):
         _plan_an_update(run)
-    if run.workspace.datasync:
-        with run.step("send an object"):
-            arrival.send(run.session(), run.outputs["datasync"], run.files)
+    _take_steps(run, "planned")
     if run.runs_programs:
         with run.step("import slides"):
             rehearse_imports.import_(run.environ, run.folder, run.omero)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
-        if run.workspace.sftp:
-            with run.step("sftp teardown"):
-                rehearse_sftp.tear_down(run.environ, run.folder)
+        _take_steps(run, "before_destroy")
         run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     _show(run, keep=keep)
 
 
+def _take_steps(run: Rehearsal, moment: section.Moment) -> None:
+    for step in section.steps(run.workspace, moment):
+        with run.step(step.name):
+            step.run(run)
+        run.proved += [step.proved] if step.proved else []
+
+
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     """The child processes' environment: the local AWS, and nothing of the user's own AWS."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    if workspace.file_gateway and workspace.file_gateway.activation_cidrs:
-        # Terraform reaches the gateway's private address by the local AWS, which is a proxy to it.
-        own.update({"HTTP_PROXY": aws.endpoint, "NO_PROXY": "127.0.0.1,localhost"})
+    for rehearsal in section.of(workspace):
+        own.update(rehearsal.environ(workspace, aws.endpoint) if rehearsal.environ else {})
     # Terraform and the provider collect garbage for a fifth of their time, which a short run can do without.
     own.update({"GOGC": "400", "GOMEMLIMIT": "1GiB"})
     # CI makes cdktf print lines instead of redrawing a terminal.
@@ -323,8 +323,8 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     console.say("An update of the server's image keeps one writer at every moment.")
     if run.runs_programs:
         console.say("Slides with awkward names were imported, each once, and verified.")
-    if run.workspace.datasync:
-        console.say("An object that was put into DataSync's bucket became a file of OMERO.server's.")
+    for proved in run.proved:
+        console.say(proved)
     if keep:
         return
     console.say("Nothing that should go was left.")

@@ -7,22 +7,28 @@ import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncssh
 
 from scripts.errors import Failed
 from scripts.process import read
+from scripts.rehearsal.section import SectionRehearsal, Step
 from settings.load import ROOT
+
+if TYPE_CHECKING:
+    from scripts.rehearsal.rehearse import Rehearsal
 
 SENDER = "rehearsal"
 
 
-def deliver(environ: Mapping[str, str], folder: Path) -> None:
-    """Make the endpoint and a sender with `sftp`, as a person would, and deliver a file. `folder` is for keys and logs.
+def deliver(run: Rehearsal) -> None:
+    """Make the endpoint and a sender with `sftp`, as a person would, and deliver a file.
 
     Raises:
         Failed: a command did, or a second `ensure` found something to change.
     """
+    environ, folder = run.environ, run.folder
     key = folder / "sender"
     made = asyncssh.generate_private_key("ssh-ed25519")
     made.write_private_key(key)
@@ -35,13 +41,13 @@ def deliver(environ: Mapping[str, str], folder: Path) -> None:
     _sftp(environ, folder, "test", SENDER, "--key", str(key), "--host", host, "--port", str(port), "--size-mib", "1")
 
 
-def tear_down(environ: Mapping[str, str], folder: Path) -> None:
+def tear_down(run: Rehearsal) -> None:
     """Take away what `deliver` made.
 
     Raises:
         Failed: `sftp teardown` did.
     """
-    _sftp(environ, folder, "teardown", "--yes", "--everything")
+    _sftp(run.environ, run.folder, "teardown", "--yes", "--everything")
 
 
 def _sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
@@ -61,3 +67,16 @@ def _address(environ: Mapping[str, str]) -> tuple[str, int]:
         servers = json.load(answer)
     (server,) = servers.values()
     return str(server["host"]), int(server["port"])
+
+
+REHEARSAL = SectionRehearsal(
+    steps=(
+        Step(
+            name="deliver by SFTP",
+            moment="deployed",
+            run=deliver,
+            proved="A sender delivered a file by SFTP; a second `sftp ensure` changed nothing.",
+        ),
+        Step(name="sftp teardown", moment="before_destroy", run=tear_down),
+    )
+)

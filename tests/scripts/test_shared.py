@@ -10,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from contract.outputs import Data
+from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.aws import waiting
 from scripts.aws.waiting import wait_for
@@ -38,16 +40,20 @@ def test_opens_with_what_the_stacks_have_published(monkeypatch: pytest.MonkeyPat
         _open(monkeypatch)
     first = workspace(account_id="123456789012")
     ssm = aws.session(first).client("ssm")
-    for number in range(12):  # more than SSM gives at once
-        ssm.put_parameter(Name=f"/omero/lab/data/p{number}", Value=f"a{number},b", Type="String")
+    keys = [output.key for output in Data.all()]
+    assert len(keys) > 10  # more than SSM gives at once
+    for key in keys:
+        ssm.put_parameter(Name=f"/omero/lab/data/{key}", Value=f"{key},b", Type="String")
     found = _open(monkeypatch, tags={"CostCentre": "1"})
-    assert found.parameter("data/p11") == "a11,b"
-    assert found.listed("data/p0") == ["a0", "b"]
+    assert {found.parameter(output) for output in Data.all()} == {f"{key},b" for key in keys}
+    assert found.listed(Data.key_arn) == ["key_arn", "b"]
     assert found.tags == {"CostCentre": "1", "Project": "omero-on-aws", "Workspace": "lab"}
     assert found.arn("transfer", "server/s") == "arn:aws:transfer:eu-central-1:123456789012:server/s"
     assert found.client("transfer", patient=True).meta.config.retries["mode"] == "adaptive"
-    with pytest.raises(Refused, match=r"no SSM parameter /omero/lab/sftp/x in eu-central-1; deploy its stack sftp"):
-        found.parameter("sftp/x")
+    with pytest.raises(
+        Refused, match=r"no SSM parameter /omero/lab/sftp/folder in eu-central-1; deploy its stack sftp"
+    ):
+        found.parameter(SftpOutputs.folder)
 
 
 def _denied() -> None:

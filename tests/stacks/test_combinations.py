@@ -60,7 +60,7 @@ def test_a_name_and_its_sections_are_the_same_deployment(name: str, synthesise: 
 
 
 def test_terraform_finds_all_of_them_valid(tmp_path: Path) -> None:
-    """The stacks `frontend` and `omero`, each text once: the others do not differ. One `init` serves a kind of stack."""
+    """The stacks `frontend` and `omero`, each text once: the others do not differ."""
     environ = {**toolchain.environment(), "TF_WORKSPACE": LEAST["name"]}
     seen = set()
     for traits in COMBINATIONS:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from rich.text import Text
 
 from contract.omero import SERVER_PORT
+from contract.outputs import Omero
 from contract.policy import Statement, deny_insecure_transport
 from scripts import aws, console
 from scripts.aws import buckets, desired
@@ -53,7 +54,7 @@ def preset_of(context: AppStreamContext) -> Preset:
         Refused: the stack `omero` is not deployed.
     """
     folder = package.HOME_FOLDER if context.settings.stack.home_folders else ""
-    return Preset(host=context.deployment.parameter("omero/server_host"), port=SERVER_PORT, folder=folder)
+    return Preset(host=context.deployment.parameter(Omero.server_host), port=SERVER_PORT, folder=folder)
 
 
 def ensure(context: AppStreamContext) -> Files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from contract.outputs import Omero
 from scripts import console
 from scripts.aws import buckets
 from scripts.ingest.appstream import application, builder, files, fleet, images, network, stack, users
@@ -47,7 +48,7 @@ def check(context: AppStreamContext, *, restart: bool = False) -> None:
     """Look at everything that could be refused, before anything is changed. Raises Refused."""
     network.check(context)
     group = network.find_group(context)
-    context.deployment.parameter("omero/server_security_group_id")
+    context.deployment.parameter(Omero.server_security_group_id)
     files.preset_of(context)
     fleet.check(context, group["GroupId"] if group else None, restart=restart)
     stack.find(context)
@@ -59,7 +60,7 @@ def status(context: AppStreamContext) -> Json:
     """All there is, with states, as data for JSON. Money in US dollars; None where no price is given."""
     found, there = fleet.find(context), stack.find(context)
     group = network.find_group(context)
-    server_group = context.deployment.parameters.get("omero/server_security_group_id", "")
+    server_group = context.deployment.published(Omero.server_security_group_id) or ""
     way = bool(
         group
         and server_group

@@ -6,6 +6,7 @@ from typing import Any
 
 from contract import names
 from contract.omero import SERVER_PORT
+from contract.outputs import Network, Omero
 from contract.policy import trust
 from scripts import aws
 from scripts.aws import security_groups
@@ -18,7 +19,7 @@ SERVICE_ROLE = "AmazonAppStreamServiceAccess"
 
 def subnet_ids(context: AppStreamContext) -> list[str]:
     """Those that sessions are in: as the section says, else the workspace's private ones."""
-    return list(context.settings.fleet.subnet_ids or context.deployment.listed("network/private_subnet_ids"))
+    return list(context.settings.fleet.subnet_ids or context.deployment.listed(Network.private_subnet_ids))
 
 
 def check(context: AppStreamContext) -> None:
@@ -28,7 +29,7 @@ def check(context: AppStreamContext) -> None:
         Refused: it could not, with the reason.
     """
     ec2, ids = context.deployment.client("ec2"), subnet_ids(context)
-    vpc_id = context.deployment.parameter("network/vpc_id")
+    vpc_id = context.deployment.parameter(Network.vpc_id)
     subnets = aws.read(lambda: ec2.describe_subnets(SubnetIds=ids)["Subnets"], "InvalidSubnetID.NotFound")
     if subnets is None:
         raise Refused(
@@ -99,7 +100,7 @@ def group_name(context: AppStreamContext) -> str:
 def find_group(context: AppStreamContext) -> Json | None:
     """The security group of sessions. Raises Refused if one of that name is not this workspace's."""
     found = security_groups.find(
-        context.deployment.client("ec2"), group_name(context), vpc_id=context.deployment.parameter("network/vpc_id")
+        context.deployment.client("ec2"), group_name(context), vpc_id=context.deployment.parameter(Network.vpc_id)
     )
     if found is None:
         return None
@@ -124,7 +125,7 @@ def ensure_group(context: AppStreamContext) -> str:
             lambda: security_groups.create(
                 ec2,
                 name,
-                vpc_id=context.deployment.parameter("network/vpc_id"),
+                vpc_id=context.deployment.parameter(Network.vpc_id),
                 description=f"Sessions of AppStream in workspace {context.workspace}",
                 tags={**context.tags, "Name": name},
             ),
@@ -180,7 +181,7 @@ def _permission(rule: _Rule, description: str = "") -> Json:
 
 
 def _ensure_ingress(context: AppStreamContext, ec2: Any, group_id: str) -> None:
-    server = context.deployment.parameter("omero/server_security_group_id")
+    server = context.deployment.parameter(Omero.server_security_group_id)
     if ingress_rule_id(ec2, of=server, source=group_id):
         return
     permission = {
@@ -211,7 +212,7 @@ def remove_group(context: AppStreamContext) -> None:
     if group is None:
         return
     id_ = group["GroupId"]
-    server = context.deployment.parameters.get("omero/server_security_group_id", "")
+    server = context.deployment.published(Omero.server_security_group_id) or ""
     rule = ingress_rule_id(ec2, of=server, source=id_) if server else None
     if rule:
         context.changes.do(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.outputs import Data
 from scripts.ingest.deployment import DeployedWorkspace, deployed_workspace
 from scripts.ingest.imports.ecs_task import TaskTransport, Transport
 from scripts.ingest.imports.ledger import Ledger
@@ -29,4 +30,4 @@ def import_context(workspace: str | None) -> ImportContext:
     """The deployed workspace of that name, by default the selected one, with its ledger."""
     deployment = deployed_workspace(workspace)
     client = deployment.client("dynamodb", patient=True)
-    return ImportContext(deployment=deployment, ledger=Ledger(client, deployment.parameter("data/ledger_table_name")))
+    return ImportContext(deployment=deployment, ledger=Ledger(client, deployment.parameter(Data.ledger_table_name)))

@@ -14,6 +14,7 @@ import time
 from containers import BOOTSTRAP, package
 from containers.importer.entries import RUNNING
 from contract.omero import DATA_DIR
+from contract.outputs import Data
 from scripts import aws
 from scripts.errors import Failed
 from scripts.ingest.deployment import DeployedWorkspace
@@ -48,7 +49,7 @@ class ExecTransport:
 
     def __init__(self, deployment: DeployedWorkspace) -> None:
         self._channel = Channel(deployment)
-        self._table = deployment.parameter("data/ledger_table_name")
+        self._table = deployment.parameter(Data.ledger_table_name)
         self._region = deployment.workspace.region
         self._admin = deployment.workspace.omero.importer.admin
         self._program = base64.b64decode(package("importer"))

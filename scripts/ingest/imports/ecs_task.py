@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from contract.outputs import Network, Omero
 from scripts import aws
 from scripts.aws.errors import THROTTLED_CODES
 from scripts.errors import Failed
@@ -68,17 +69,17 @@ class TaskTransport:
 
     def __init__(self, deployment: DeployedWorkspace) -> None:
         self._ecs = deployment.client("ecs", patient=True)
-        self._cluster = deployment.parameter("omero/cluster_name")
-        self._family = deployment.parameter("omero/importer_task_family")
-        self.log = deployment.parameter("omero/importer_log_group_name")
+        self._cluster = deployment.parameter(Omero.cluster_name)
+        self._family = deployment.parameter(Omero.importer_task_family)
+        self.log = deployment.parameter(Omero.importer_log_group_name)
         self._network = {
             "awsvpcConfiguration": {
-                "subnets": deployment.listed("omero/private_subnet_ids"),
-                "securityGroups": [deployment.parameter("omero/importer_security_group_id")],
+                "subnets": deployment.listed(Network.private_subnet_ids),
+                "securityGroups": [deployment.parameter(Omero.importer_security_group_id)],
                 "assignPublicIp": "DISABLED",
             }
         }
-        provider = deployment.parameters.get("omero/importer_capacity_provider")
+        provider = deployment.published(Omero.importer_capacity_provider)
         self._where: dict[str, Any] = (
             {"capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}]}
             if provider

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from contract.outputs import Omero
 from scripts import aws
 from scripts.aws.errors import THROTTLED_CODES
 from scripts.errors import Failed, Refused
@@ -57,8 +58,8 @@ class Channel:
     def __init__(self, deployment: DeployedWorkspace) -> None:
         self._ecs = deployment.client("ecs", patient=True)
         self._ssm = deployment.client("ssm")
-        self._cluster = deployment.parameter("omero/cluster_name")
-        self._service = deployment.parameter("omero/server_service_name")
+        self._cluster = deployment.parameter(Omero.cluster_name)
+        self._service = deployment.parameter(Omero.server_service_name)
         self._region = deployment.workspace.region
         self._plugin = shutil.which(PLUGIN) or ""
         self.task = self._preflight()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from containers.importer import entries
 from containers.importer.entries import PENDING
+from contract.outputs import Omero
 from scripts import console
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
@@ -42,14 +43,14 @@ def wanted(
         if value.startswith("-") or "\0" in value:
             raise Refused(f"{name} {value} is no name of OMERO's; give one as `omero user list` has it.")
     container_key(target)
-    most = int(deployment.parameter("omero/importer_max_tasks"))
+    most = int(deployment.parameter(Omero.importer_max_tasks))
     if parallel is not None and parallel > most:
         raise Refused(
             f"--parallel {parallel} is more than the {most} importers that the database's connections allow; give "
             f"{most} or fewer, or raise omero.importer.max_tasks (and with it omero.server.database_connections)."
         )
     below = sources.path(deployment, under) if under else b""
-    for mount, links in sources.mounts(deployment).items():
+    for mount, links in sources.mounted(deployment).items():
         if not links and transfer in sources.LINKS:
             first = next(ledger.entries(PENDING, under=mount.encode()), None)
             if first and (not below or first.path.startswith(below)):
@@ -65,7 +66,7 @@ def wanted(
         skip=skip,
         under=below,
         parallel=parallel or most,
-        parallel_filesets=int(deployment.parameter("omero/importer_parallel_filesets")),
+        parallel_filesets=int(deployment.parameter(Omero.importer_parallel_filesets)),
         limits=Limits(filesets=batch_filesets),
     )
 

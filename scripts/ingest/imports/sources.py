@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from contract.omero import DATA_DIR
+from contract import mounts
+from contract.outputs import Omero
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 
@@ -16,11 +17,9 @@ REMOVING = ("upload_rm", "ln_rm", "cp_rm")
 SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
-def mounts(deployment: DeployedWorkspace) -> dict[str, bool]:
+def mounted(deployment: DeployedWorkspace) -> dict[str, bool]:
     """What the importers see, and whether links may point there: the data directory, and a File Gateway's share."""
-    workspace = deployment.workspace
-    section = workspace.share or workspace.file_gateway
-    return {DATA_DIR: True, **({section.mount_point: False} if section else {})}
+    return {mount.path: not mount.share for mount in mounts.of(deployment.workspace)}
 
 
 def path(deployment: DeployedWorkspace, text: str) -> bytes:
@@ -30,7 +29,7 @@ def path(deployment: DeployedWorkspace, text: str) -> bytes:
         Refused: it is relative, or outside of what they see.
     """
     normal = os.path.normpath(text) if text.startswith("/") else ""
-    seen = mounts(deployment)
+    seen = mounted(deployment)
     if "\0" in text or not any(normal == mount or normal.startswith(f"{mount}/") for mount in seen):
         allowed = " or ".join(f"{mount}/..." for mount in seen)
         raise Refused(
@@ -73,11 +72,11 @@ def check_server(deployment: DeployedWorkspace) -> None:
         Refused: the service is not there, has no task that runs or several, or its task is not healthy.
     """
     ecs = deployment.client("ecs")
-    cluster, name = deployment.parameter("omero/cluster_name"), deployment.parameter("omero/server_service_name")
+    cluster, name = deployment.parameter(Omero.cluster_name), deployment.parameter(Omero.server_service_name)
     found = ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not found or found[0]["status"] != "ACTIVE":
         raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
-    log = f"its log group is {deployment.parameter('omero/server_log_group_name')}"
+    log = f"its log group is {deployment.parameter(Omero.server_log_group_name)}"
     # Those that are being stopped, too: they may still hold the repository's lock.
     arns = [
         arn

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from contract.outputs import Data
+from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace, deploy_command, deployed_workspace
@@ -41,12 +43,12 @@ class SftpContext:
     @property
     def file_system_id(self) -> str:
         """The file system of /OMERO."""
-        return self.deployment.parameter("data/file_system_id")
+        return self.deployment.parameter(Data.file_system_id)
 
     @property
     def log_group_name(self) -> str:
         """What the server logs to."""
-        return self.deployment.parameter("sftp/log_group_name")
+        return self.deployment.parameter(SftpOutputs.log_group_name)
 
     @property
     def command(self) -> str:
@@ -76,7 +78,7 @@ def sftp_context(name: str | None = None) -> SftpContext:
             f"workspace {workspace.name} has no section sftp; add it to the workspace's file (sftp: {{cidrs: [...]}}) "
             f"and run {deploy}."
         )
-    deployed = deployment.parameter("sftp/folder")
+    deployed = deployment.parameter(SftpOutputs.folder)
     if deployed != workspace.sftp.folder:
         raise Refused(
             f"sftp.folder is {workspace.sftp.folder} in the workspace's file, and {deployed} as deployed; run {deploy} "

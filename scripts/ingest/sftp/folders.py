@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import omero
+from contract.sections.sftp import SftpOutputs
 from scripts.errors import Failed, Refused
 from scripts.ingest.sftp.context import SftpContext
 
@@ -58,7 +59,7 @@ def make(context: SftpContext, folders: Sequence[Folder]) -> None:
 
 
 def _call(context: SftpContext, folders: Sequence[Folder], *, look_only: bool) -> list[dict[str, Any]]:
-    name = context.deployment.parameter("sftp/folders_function_name")
+    name = context.deployment.parameter(SftpOutputs.folders_function_name)
     client, answers = context.deployment.client("lambda", patient=True), []
     for begin in range(0, len(folders), AT_A_TIME):
         asked = [

@@ -14,6 +14,7 @@ from typing import Any
 import asyncssh
 
 from contract import names
+from contract.outputs import Data
 from scripts import aws
 from scripts.changes import Changes
 from scripts.errors import Refused
@@ -93,7 +94,7 @@ def _make(context: SftpContext, client: Any, name: str) -> None:
     client.create_secret(
         Name=name,
         Description="Host keys of the SFTP endpoint: without them every sender's client warns of a changed host",
-        KmsKeyId=context.deployment.parameter("data/key_arn"),
+        KmsKeyId=context.deployment.parameter(Data.key_arn),
         SecretString=json.dumps({kind: key.export_private_key().decode() for kind, key in made.items()}),
         Tags=aws.tag_list(context.tags),
     )

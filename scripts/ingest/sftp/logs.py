@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.changes import Changes
 from scripts.ingest.sftp.context import SftpContext
@@ -17,7 +18,7 @@ PERIOD_SECONDS = 300
 def ensure_group(context: SftpContext, changes: Changes) -> None:
     """The log group, its retention and its key."""
     logs, name = context.deployment.client("logs"), context.log_group_name
-    key, days = context.deployment.parameter("sftp/key_arn"), context.settings.log_retention_days
+    key, days = context.deployment.parameter(SftpOutputs.key_arn), context.settings.log_retention_days
     found = _group(logs, name)
     if found is None:
         changes.do(
@@ -81,7 +82,7 @@ def _namespace(context: SftpContext) -> str:
 
 
 def _alarm(context: SftpContext) -> dict[str, Any]:
-    topic = context.deployment.parameter("sftp/alarm_topic_arn")
+    topic = context.deployment.parameter(SftpOutputs.alarm_topic_arn)
     return {
         "AlarmName": alarm_name(context),
         "AlarmDescription": "Keys were refused at the SFTP endpoint: its log group says whose and from where.",

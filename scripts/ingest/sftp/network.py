@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract.outputs import Network
 from scripts import aws
 from scripts.aws import security_groups
 from scripts.changes import Changes
@@ -21,8 +22,8 @@ BUSY_CODES = ("DependencyViolation", "InvalidIPAddress.InUse", "AuthFailure")
 
 def subnets(context: SftpContext) -> list[str]:
     """Of the endpoint: public ones for Elastic IPs, private ones for an internal endpoint."""
-    kind = "private" if context.settings.internal else "public"
-    return context.deployment.listed(f"network/{kind}_subnet_ids")
+    internal = context.settings.internal
+    return context.deployment.listed(Network.private_subnet_ids if internal else Network.public_subnet_ids)
 
 
 def group_name(context: SftpContext) -> str:
@@ -40,7 +41,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
             lambda: security_groups.create(
                 ec2,
                 group_name(context),
-                vpc_id=context.deployment.parameter("network/vpc_id"),
+                vpc_id=context.deployment.parameter(Network.vpc_id),
                 description="Senders to the SFTP endpoint",
                 tags=context.tags,
             ),
@@ -58,7 +59,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
 
 def find_group(context: SftpContext, ec2: Any) -> Any:
     """The group as AWS describes it; None if there is none."""
-    return security_groups.find(ec2, group_name(context), vpc_id=context.deployment.parameter("network/vpc_id"))
+    return security_groups.find(ec2, group_name(context), vpc_id=context.deployment.parameter(Network.vpc_id))
 
 
 def _ensure_ingress(context: SftpContext, ec2: Any, group_id: str | None, rules: list[Any], changes: Changes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract.outputs import Network
 from scripts import aws
 from scripts.aws import waiting
 from scripts.changes import Changes
@@ -81,7 +82,7 @@ def _make(context: SftpContext, keys: HostKeys | None, group_id: str | None) -> 
 
 def _in_the_vpc(context: SftpContext, group_id: str | None) -> dict[str, Any]:
     details = {
-        "VpcId": context.deployment.parameter("network/vpc_id"),
+        "VpcId": context.deployment.parameter(Network.vpc_id),
         "SubnetIds": network.subnets(context),
         "SecurityGroupIds": [group_id],
     }

@@ -121,7 +121,7 @@ def test_refuses_what_somebody_made_or_turned_off(
 @pytest.mark.parametrize("change", [_publish, _make_role, _make_record])
 def test_does_not_mind_what_is_its_own(session: boto3.Session, change: Callable[[boto3.Session], None]) -> None:
     there = state_backend()
-    for stack in ("network", "data", "omero"):
+    for stack in ("network", "data", "frontend", "omero"):
         body = json.dumps({"resources": [{}]}).encode()
         there.s3.put_object(Bucket=there.bucket, Key=f"omero/lab/{stack}.tfstate", Body=body)
     change(session)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import boto3
 
+from contract.outputs import Network, Omero
 from local_aws.install import install
 from local_aws.services.appstream import appstream_backends
 from local_aws.services.appstream import images as local_images
@@ -124,10 +125,10 @@ def published(session: boto3.Session) -> dict[str, str]:
     )
     group = ec2.create_security_group(GroupName="omero-lab-server", Description="Server", VpcId=vpc)["GroupId"]
     parameters = {
-        "network/vpc_id": vpc,
-        "network/private_subnet_ids": ",".join(subnets),
-        "omero/server_host": HOST,
-        "omero/server_security_group_id": group,
+        Network.vpc_id.path: vpc,
+        Network.private_subnet_ids.path: ",".join(subnets),
+        Omero.server_host.path: HOST,
+        Omero.server_security_group_id.path: group,
     }
     for name, value in parameters.items():
         session.client("ssm").put_parameter(Name=f"/omero/lab/{name}", Value=value, Type="String", Overwrite=True)

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from contract.outputs import Network, Omero
 from local_aws.services.appstream import stacks
 from local_aws.services.appstream.models import FAULTS
 from scripts.errors import Failed, Refused
@@ -112,7 +113,7 @@ def test_the_way_to_omero_is_open_to_sessions_alone(lab: Make) -> None:
     assert group["IpPermissions"] == []
     ways = {(each["FromPort"], each["IpRanges"][0]["CidrIp"]) for each in group["IpPermissionsEgress"]}
     assert ways == {(4064, "10.192.0.0/16"), (443, "0.0.0.0/0")}
-    server = there.deployment.parameter("omero/server_security_group_id")
+    server = there.deployment.parameter(Omero.server_security_group_id)
     (guard,) = ec2.describe_security_groups(GroupIds=[server])["SecurityGroups"]
     (rule,) = guard["IpPermissions"]
     assert (rule["FromPort"], rule["ToPort"], rule["IpRanges"]) == (4064, 4064, [])
@@ -221,8 +222,8 @@ def test_refuses_a_name_in_use(lab: Make, kind: str) -> None:
 
 def test_refuses_where_it_cannot_work(lab: Make) -> None:
     there = lab()
-    ec2, vpc = there.deployment.client("ec2"), there.deployment.parameter("network/vpc_id")
-    one = there.deployment.listed("network/private_subnet_ids")[0]
+    ec2, vpc = there.deployment.client("ec2"), there.deployment.parameter(Network.vpc_id)
+    one = there.deployment.listed(Network.private_subnet_ids)[0]
     same = ec2.create_subnet(VpcId=vpc, CidrBlock="10.192.30.0/24", AvailabilityZone=f"{REGION}a")["Subnet"]["SubnetId"]
     with pytest.raises(Refused, match=f"are both in {REGION}a, and AppStream wants two zones"):
         lifecycle.ensure(lab(fleet={"subnet_ids": [one, same]}))

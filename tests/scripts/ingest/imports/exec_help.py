@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.outputs import Omero
 from tests.local_aws.ecs_help import Ecs, until
 from tests.scripts.ingest.imports.imports_help import Importing
 
@@ -57,7 +58,7 @@ def run_server(importing: Importing, *, entry_point: list[str]) -> Iterator[None
         enableExecuteCommand=True,
         networkConfiguration=ecs.vpc,
     )
-    importing.deployment.parameters["omero/server_service_name"] = "server"  # type: ignore[index]
+    importing.deployment.parameters[Omero.server_service_name.path] = "server"  # type: ignore[index]
     until(lambda: task_of_server(ecs), seconds=20)
     yield
     ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)

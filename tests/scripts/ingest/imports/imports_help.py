@@ -15,6 +15,7 @@ import pytest
 
 from containers import BOOTSTRAP, package
 from containers.importer import entries
+from contract.outputs import Data, Network, Omero
 from local_aws.stand_ins.omero.state import Server
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.context import ImportContext
@@ -137,14 +138,14 @@ def importing(programs: Programs) -> Importing:
         workspace=settings,
         session=boto_session(programs.aws.region),
         parameters={
-            "data/ledger_table_name": name,
-            "omero/cluster_name": programs.ecs.cluster,
-            "omero/importer_task_family": definition.rpartition("/")[2].partition(":")[0],
-            "omero/importer_log_group_name": "/tasks",
-            "omero/importer_security_group_id": programs.ecs.network.group,
-            "omero/private_subnet_ids": ",".join(programs.ecs.network.subnets),
-            "omero/importer_max_tasks": "4",
-            "omero/importer_parallel_filesets": "4",
+            Data.ledger_table_name.path: name,
+            Omero.cluster_name.path: programs.ecs.cluster,
+            Omero.importer_task_family.path: definition.rpartition("/")[2].partition(":")[0],
+            Omero.importer_log_group_name.path: "/tasks",
+            Omero.importer_security_group_id.path: programs.ecs.network.group,
+            Network.private_subnet_ids.path: ",".join(programs.ecs.network.subnets),
+            Omero.importer_max_tasks.path: "4",
+            Omero.importer_parallel_filesets.path: "4",
         },
     )
     (programs.omero / "in").mkdir(exist_ok=True)

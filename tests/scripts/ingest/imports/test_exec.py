@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from containers.importer.entries import IMPORTED, PENDING, RUNNING
+from contract.outputs import Data, Omero
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec
 from scripts.ingest.imports.ecs_exec import ExecTransport
@@ -65,11 +66,11 @@ def test_hostile_names_are_imported_through_the_servers_container(server: Import
 
 def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    importing.deployment.parameters["omero/server_service_name"] = "none"  # type: ignore[index]
+    importing.deployment.parameters[Omero.server_service_name.path] = "none"  # type: ignore[index]
     importing.programs.ecs.client.create_service(
         cluster=importing.programs.ecs.cluster,
         serviceName="none",
-        taskDefinition=importing.deployment.parameter("omero/importer_task_family"),
+        taskDefinition=importing.deployment.parameter(Omero.importer_task_family),
         desiredCount=0,
         launchType="FARGATE",
         networkConfiguration=importing.programs.ecs.vpc,
@@ -155,7 +156,7 @@ def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Im
     path = server.image("a.tif")
     server.scan()
     server.server.fault("slow", "a.tif", seconds=14, times=1)
-    table = server.deployment.parameter("data/ledger_table_name")
+    table = server.deployment.parameter(Data.ledger_table_name)
 
     def killed() -> None:
         until(server.server.jvm_starts, seconds=20)

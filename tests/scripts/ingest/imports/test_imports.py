@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, PENDING
+from contract.outputs import Data, Omero
 from scripts.errors import Failed, Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import command as imports
@@ -66,9 +67,9 @@ HOSTILE = [
 
 def deployment(**changes: Any) -> DeployedWorkspace:
     parameters = {
-        "omero/importer_max_tasks": "4",
-        "omero/importer_parallel_filesets": "4",
-        "data/ledger_table_name": "t",
+        Omero.importer_max_tasks.path: "4",
+        Omero.importer_parallel_filesets.path: "4",
+        Data.ledger_table_name.path: "t",
     }
     return DeployedWorkspace(workspace=workspace(**changes), session=None, parameters=parameters)  # type: ignore[arg-type]
 

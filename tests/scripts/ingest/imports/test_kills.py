@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from containers.importer.entries import FAILED, IMPORTED
+from contract.outputs import Data
 from scripts import aws
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
@@ -66,7 +67,7 @@ def _run(importing: Importing, way: str, parallel: int, filesets: int) -> None:
     )
     import_context = ImportContext(
         deployment=deployment,
-        ledger=Ledger(deployment.client("dynamodb"), deployment.parameter("data/ledger_table_name")),
+        ledger=Ledger(deployment.client("dynamodb"), deployment.parameter(Data.ledger_table_name)),
     )
     wanted = ImportOptions(**{**QUICK, **CALM, "parallel": parallel, "limits": Limits(filesets=filesets)})
     try:
@@ -114,7 +115,7 @@ def _omero_faults(chance: random.Random, names: list[str]) -> list[tuple[str, di
 
 def _kill(importing: Importing, chance: random.Random, runners: Sequence[Any], ways: Sequence[str]) -> None:
     """Something dies that is no runner."""
-    table = importing.deployment.parameter("data/ledger_table_name")
+    table = importing.deployment.parameter(Data.ledger_table_name)
     ecs = importing.programs.ecs
     what = chance.choice(["importer", "importer", "plugin", "server"])
     if what == "server" and "exec" in ways:
@@ -189,4 +190,4 @@ def test_every_file_is_in_omero_exactly_once_whatever_is_killed(
     recorded = {entry.path: entry.fileset for entry in importing.ledger.entries(IMPORTED)}
     assert recorded == {path: filesets[name] for path, name in zip(paths, names, strict=True)}, f"seed {seed}"
     assert importing.ledger.slots() == []
-    until(lambda: not of_importers(importing.deployment.parameter("data/ledger_table_name")), seconds=20)
+    until(lambda: not of_importers(importing.deployment.parameter(Data.ledger_table_name)), seconds=20)

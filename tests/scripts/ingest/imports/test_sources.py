@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contract.outputs import Omero
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import sources
@@ -34,11 +35,10 @@ class Ecs:
 
 
 def check(ecs: Ecs) -> None:
-    names = ("cluster_name", "server_service_name", "server_log_group_name")
     deployment = DeployedWorkspace(
         workspace=workspace(),
         session=None,  # type: ignore[arg-type]
-        parameters={f"omero/{name}": name for name in names},
+        parameters={output.path: output.key for output in Omero.all()},
         _clients={("ecs", "standard"): ecs},
     )
     sources.check_server(deployment)

@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import boto3
 
+from contract.outputs import Data, Network
+from contract.sections.sftp import SftpOutputs
 from functions import FOLDER
 from local_aws import files
 from local_aws.server import LocalAws
@@ -132,12 +134,12 @@ def _ground(endpoint: str) -> dict[str, str]:
     ]
     key = session.client("kms").create_key()["KeyMetadata"]["Arn"]
     return {
-        "network/vpc_id": vpc,
-        "network/public_subnet_ids": ",".join(subnets[:2]),
-        "network/private_subnet_ids": ",".join(subnets[2:]),
-        "data/key_arn": key,
-        "sftp/key_arn": key,
-        "sftp/alarm_topic_arn": session.client("sns").create_topic(Name="sftp")["TopicArn"],
+        Network.vpc_id.path: vpc,
+        Network.public_subnet_ids.path: ",".join(subnets[:2]),
+        Network.private_subnet_ids.path: ",".join(subnets[2:]),
+        Data.key_arn.path: key,
+        SftpOutputs.key_arn.path: key,
+        SftpOutputs.alarm_topic_arn.path: session.client("sns").create_topic(Name="sftp")["TopicArn"],
     }
 
 
@@ -150,10 +152,10 @@ def make_stage(aws_: LocalAws, name: str | None = None) -> Stage:
     assert settings.sftp
     published = {
         **ground,
-        "data/file_system_id": system,
-        "sftp/folder": settings.sftp.folder,
-        "sftp/folders_function_name": _function(session, name, system, ground, settings.sftp.folder),
-        "sftp/log_group_name": f"/omero/{name}/sftp",
+        Data.file_system_id.path: system,
+        SftpOutputs.folder.path: settings.sftp.folder,
+        SftpOutputs.folders_function_name.path: _function(session, name, system, ground, settings.sftp.folder),
+        SftpOutputs.log_group_name.path: f"/omero/{name}/sftp",
     }
     ssm = session.client("ssm")
     for key, value in published.items():
@@ -194,7 +196,7 @@ def _function(session: boto3.Session, name: str, system: str, ground: dict[str, 
         Handler="sftp_folders.handler",
         Code={"ZipFile": archive.getvalue()},
         Timeout=60,
-        VpcConfig={"SubnetIds": ground["network/private_subnet_ids"].split(","), "SecurityGroupIds": []},
+        VpcConfig={"SubnetIds": ground[Network.private_subnet_ids.path].split(","), "SecurityGroupIds": []},
         FileSystemConfigs=[{"Arn": point, "LocalMountPath": "/mnt/drop"}],
         Environment={"Variables": {"FOLDER": "/mnt/drop"}},
     )

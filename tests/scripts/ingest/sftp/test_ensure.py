@@ -10,6 +10,8 @@ from typing import Any
 import asyncssh
 import pytest
 
+from contract.outputs import Network
+from contract.sections.sftp import SftpOutputs
 from scripts.changes import changing
 from scripts.errors import Failed, Refused
 from scripts.ingest.sftp import command as sftp
@@ -77,7 +79,7 @@ def test_makes_the_endpoint_safe_by_default(stage: Stage) -> None:
     assert (found["host keys"], found["shown host keys"]) == (["ssh-ed25519", "ssh-rsa"], True)
     assert found["retention"][0] == 365
     assert found["alarm"]["Threshold"] == 20
-    assert found["alarm"]["AlarmActions"] == [stage.context.deployment.parameter("sftp/alarm_topic_arn")]
+    assert found["alarm"]["AlarmActions"] == [stage.context.deployment.parameter(SftpOutputs.alarm_topic_arn)]
     sender, reader = found["roles"]
     (trust,) = sender[0]["Statement"]
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
@@ -167,7 +169,7 @@ def _open_the_group(stage: Stage) -> None:
 
 def _other_group(stage: Stage) -> None:
     ec2, endpoint = stage.client("ec2"), stage.server["EndpointDetails"]["VpcEndpointId"]
-    vpc = stage.context.deployment.parameter("network/vpc_id")
+    vpc = stage.context.deployment.parameter(Network.vpc_id)
     foreign = ec2.create_security_group(GroupName=f"foreign-{endpoint}", Description="x", VpcId=vpc)["GroupId"]
     ours = network.find_group(stage.context, ec2)["GroupId"]
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint, AddSecurityGroupIds=[foreign], RemoveSecurityGroupIds=[ours])
@@ -251,9 +253,9 @@ def test_goes_from_one_kind_of_endpoint_to_another(stage: Stage) -> None:
     stage.ensure(internal=True)
     found = everything(stage)
     assert (found["state"], found["addresses"]) == ("ONLINE", [0, 0])
-    assert found["subnets"] == sorted(stage.context.deployment.listed("network/private_subnet_ids"))
+    assert found["subnets"] == sorted(stage.context.deployment.listed(Network.private_subnet_ids))
     stage.ensure()
-    assert everything(stage)["subnets"] == sorted(stage.context.deployment.listed("network/public_subnet_ids"))
+    assert everything(stage)["subnets"] == sorted(stage.context.deployment.listed(Network.public_subnet_ids))
     stage.ensure(**PUBLIC)
     found = everything(stage)
     assert (found["state"], found["type"][1], found["addresses"], found["ways in"]) == ("ONLINE", "PUBLIC", [0, 0], [])
