@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contract": {"settings"},
     "containers": set(),
     "functions": set(),
-    "hosts": set(),
+    "hosts": {"containers"},
     "local_aws": set(),
     "modules": {"contract", "containers", "functions", "hosts"},
     "stacks": {"contract", "modules", "settings"},
