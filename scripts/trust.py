@@ -44,12 +44,14 @@ def bundle(env: Mapping[str, str]) -> Path | None:
     """The machine's certificates as one file: SSL_CERT_FILE, the distribution's, or that of Python's OpenSSL."""
     if named := env.get("SSL_CERT_FILE"):
         return Path(named)
-    places = [*map(Path, BUNDLES)]
-    own = ssl.get_default_verify_paths().openssl_cafile
-    if own:
-        # Homebrew's Python has the keychain's certificates in it; /etc/ssl/cert.pem of macOS has only Apple's.
-        places.insert(len(places) - 1, Path(own))
-    return next((place for place in places if place.is_file()), None)
+    # The last place is also macOS's, with Apple's certificates alone; Homebrew's Python has the keychain's in its own.
+    places = (*BUNDLES[:-1], _own_bundle(), BUNDLES[-1])
+    return next((Path(place) for place in places if Path(place).is_file()), None)
+
+
+def _own_bundle() -> str:
+    """Where this Python's OpenSSL looks for a file of certificates."""
+    return ssl.get_default_verify_paths().openssl_cafile
 
 
 def variables(env: Mapping[str, str]) -> dict[str, str]:

@@ -165,7 +165,8 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
         pip: list[str | Path] = [where / "bin" / "python", "-m", "pip"]
         env = child_environment(root)
         env.update(trust.pip_variables(pip, env))
-        call(what, [*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", requirements], root, env)
+        # Not --quiet, with which older versions of pip keep to themselves that a certificate is not trusted.
+        call(what, [*pip, "install", "--require-hashes", "--no-deps", "-r", requirements], root, env)
 
     def make_pipenv() -> None:
         make_venv("pipenv", tools / "pipenv", root / "tools" / "pipenv.txt")
