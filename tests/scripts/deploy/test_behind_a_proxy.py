@@ -11,9 +11,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
+import subprocess
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,28 @@ UNTRUSTED = (
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interception]:
     with intercepting(tmp_path_factory.mktemp("proxy")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def new_venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `python -m venv` makes, which takes seconds."""
+    folder = tmp_path_factory.mktemp("new") / "venv"
+    subprocess.run([bootstrap.base_python(), "-m", "venv", folder], check=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _quick_venvs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set-up gets copies of it."""
+    call = bootstrap.call
+
+    def quick(what: str, command: Sequence[str | Path], root: Path, env: Mapping[str, str] | None = None) -> str:
+        if command[1:3] != ["-m", "venv"]:
+            return call(what, command, root, env)
+        shutil.copytree(request.getfixturevalue("new_venv"), command[3], symlinks=True)
+        return ""
+
+    monkeypatch.setattr(bootstrap, "call", quick)
 
 
 @pytest.fixture
