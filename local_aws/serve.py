@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
 # Where the server finds its own endpoint, to tell others.
 ENDPOINT = "LOCAL_AWS_ENDPOINT"
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _REGION = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d$")
 
 
@@ -26,9 +29,10 @@ def environment(endpoint: str, region: str) -> dict[str, str]:
     """The variables that point boto3, the AWS CLI and Terraform at `endpoint`.
 
     One attempt only: an action that is not implemented fails at once. No instance metadata: SDKs would
-    wait for an address that is not there.
+    wait for an address that is not there. No proxy, where the environment names one: it cannot reach this machine.
     """
     return {
+        **past_proxies(os.environ),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -37,6 +41,20 @@ def environment(endpoint: str, region: str) -> dict[str, str]:
         "AWS_MAX_ATTEMPTS": "1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def past_proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """NO_PROXY with this machine added, under each of its two names that `env` has; empty where `env` has no proxy."""
+    if not any(env.get(name) or env.get(name.lower()) for name in _PROXIES):
+        return {}
+    names = [name for name in ("NO_PROXY", "no_proxy") if env.get(name)] or ["NO_PROXY"]
+    return {name: _with(env.get(name, ""), HOST, "localhost") for name in names}
+
+
+def _with(listed: str, *hosts: str) -> str:
+    """A list such as NO_PROXY's with `hosts` in it."""
+    words = [word.strip() for word in listed.split(",") if word.strip()]
+    return ",".join([*words, *(host for host in hosts if host not in words)])
 
 
 def serve(*, port: int, region: str, state_file: Path | None, quiet: bool, stop_with_stdin: bool = False) -> None:
@@ -51,13 +69,14 @@ def serve(*, port: int, region: str, state_file: Path | None, quiet: bool, stop_
     listener = _listen(port)
     endpoint = f"http://{HOST}:{listener.getsockname()[1]}"
     os.environ[ENDPOINT] = endpoint
+    os.environ.update(past_proxies(os.environ))  # it asks itself, and so do the functions and tasks it runs
     try:
         server = _server(listener, quiet)
         _stop_on_signals()
         if stop_with_stdin:
             threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
         for name, value in environment(endpoint, region).items():
-            _say(f"export {name}={value}")
+            _say(f"export {name}={shlex.quote(value)}")
         _say(f"# AWS on this machine: {endpoint}; Ctrl-C stops it and forgets everything.")
         if state_file is not None:
             _write(state_file, {"port": listener.getsockname()[1], "pid": os.getpid(), "endpoint": endpoint})

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from scripts import console
+from scripts import console, trust
 from scripts.errors import Failed
 from settings.load import ROOT
 
@@ -101,7 +101,11 @@ def stream(command: Sequence[str], *, environ: Mapping[str, str], log: Path, pro
         words = " ".join(command[1:])
         for line in tail:
             console.say(f"  {line}")
-        raise Failed(f"`{words}` ended with exit code {code}; the end of what it said is above, all of it in {log}.")
+        fault = trust.fault(log.read_text(encoding="utf-8"))
+        why = f": {fault.rstrip('.')}" if fault else ""
+        raise Failed(
+            f"`{words}` ended with exit code {code}{why}; the end of what it said is above, all of it in {log}."
+        )
 
 
 def read(command: Sequence[str], *, environ: Mapping[str, str], folder: Path) -> tuple[int, str]:

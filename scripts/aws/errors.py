@@ -8,6 +8,8 @@ import re
 from boto3.exceptions import Boto3Error
 from botocore import exceptions as boto
 
+from scripts import trust
+
 ERRORS: tuple[type[Exception], ...] = (boto.BotoCoreError, boto.ClientError, Boto3Error)
 """What boto3 raises; `sentence` and `refused` take any of these."""
 
@@ -33,6 +35,8 @@ CREDENTIAL_CODES = {
     "UnrecognizedClientException",
 }
 CLOCK_CODES = {"RequestTimeTooSkewed", "RequestInTheFuture"}
+# Most services say a wrong clock as a wrong signature.
+CLOCK_WORDS = re.compile(r"Signature (expired|not yet current)")
 DENIED_CODES = {
     "403",
     "AccessDenied",
@@ -135,12 +139,12 @@ def _answer(error: boto.ClientError) -> str:
     call = f"{service} {operation}".strip()
     if code in EXPIRED_CODES:
         return f"the AWS credentials have expired ({code} at {call}); renew them, for instance with `aws sso login`."
-    if code in CLOCK_CODES:
+    if code in CLOCK_CODES or (code in CREDENTIAL_CODES and CLOCK_WORDS.search(said)):
         return f"AWS turned {call} away because this machine's clock is wrong ({code}: {said}); set the clock."
     if code in CREDENTIAL_CODES:
         return (
-            f"AWS does not accept these credentials at {call} ({code}: {said}); check the keys or AWS_PROFILE, and "
-            "that the region is enabled for the account."
+            f"AWS does not accept these credentials at {call} ({code}: {said}); check the keys or AWS_PROFILE, this "
+            "machine's clock, and that the region is enabled for the account."
         )
     if denied(error):
         action = _action(service=service, operation=operation, said=said)
@@ -190,9 +194,9 @@ def _connection(error: Exception) -> str:
     url = values.get("endpoint_url") or values.get("proxy_url") or "AWS"
     match error:
         case boto.ProxyConnectionError() | boto.InvalidProxiesConfigError():
-            return f"the proxy {url} cannot be reached; check HTTPS_PROXY and NO_PROXY."
+            return _proxy(url, str(values.get("error", "")))
         case boto.SSLError():
-            return f"{url} has no certificate this machine trusts ({_clean(values['error'])}); check AWS_CA_BUNDLE."
+            return _tls(url, _clean(values["error"]))
         case boto.ConnectTimeoutError():
             return f"{url} did not answer within {CONNECT_TIMEOUT} s; check the network and AWS_ENDPOINT_URL."
         case boto.ConnectionError():
@@ -206,6 +210,33 @@ def _connection(error: Exception) -> str:
             return f"the connection to {url} broke ({_clean(error)}); run this again, it goes on from there."
         case _:
             return f"the AWS region is not usable: {_clean(error)}; correct region in the workspace file."
+
+
+def _proxy(url: str, said: str) -> str:
+    """The sentence for a proxy that is not there, or that turned the request away."""
+    answer = re.search(r"Tunnel connection failed: (\d+ [\w -]+)", said)
+    if answer and answer[1].startswith("407"):
+        return (
+            f"the proxy {url} wants a user name and password; give both in HTTPS_PROXY, as http://USER:PASSWORD@HOST."
+        )
+    if answer:
+        return (
+            f"the proxy {url} does not let this machine reach AWS ({answer[1]}); ask for AWS's endpoints to be allowed."
+        )
+    return f"the proxy {url} cannot be reached; check HTTPS_PROXY and NO_PROXY."
+
+
+def _tls(url: str, said: str) -> str:
+    """The sentence for a certificate that is not trusted, or a bundle of CA certificates that is none."""
+    if re.search(r"No such file|Is a directory|Permission denied|NO_CERTIFICATE_OR_CRL_FOUND", said):
+        return (
+            f"the bundle of CA certificates cannot be read ({said}); correct AWS_CA_BUNDLE, ca_bundle in the AWS "
+            "configuration, REQUESTS_CA_BUNDLE or SSL_CERT_FILE, whichever is set."
+        )
+    fault = trust.fault(f"{url} {said}")
+    if fault and (bundle := os.environ.get("AWS_CA_BUNDLE")):
+        return f"{fault.rstrip('.')}; AWS_CA_BUNDLE is set, so that only the certificates in {bundle} count."
+    return fault or f"TLS with {url} failed ({said}); check HTTPS_PROXY and AWS_CA_BUNDLE."
 
 
 def _action(*, service: str, operation: str, said: str) -> str:

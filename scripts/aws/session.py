@@ -2,7 +2,8 @@
 
 The clients of a session made here share one configuration: retries in the mode "standard", as many
 attempts as `AWS_MAX_ATTEMPTS` says (5 unless set), time-outs in seconds. boto3 itself reads the
-profile, the credentials and `AWS_ENDPOINT_URL` from the environment.
+profile, the credentials and `AWS_ENDPOINT_URL` from the environment. They trust what this machine trusts, where
+boto3 by itself trusts a list of its own, and take no web page of a proxy for an answer of AWS.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from scripts import trust
 from scripts.aws.errors import CONNECT_TIMEOUT, MAX_ATTEMPTS, READ_TIMEOUT
 from scripts.errors import Refused
 from settings import Workspace
@@ -38,6 +40,9 @@ def session(workspace: Workspace, region: str | None = None) -> boto3.Session:
             user_agent_extra="omero-on-aws",
         )
     )
+    if bundle := _bundle(core):
+        core.set_config_variable("ca_bundle", bundle)
+    core.register("before-parse", _refuse_page)
     core.register("after-call", _note_service)
     return boto3.Session(botocore_session=core, region_name=region or workspace.region)
 
@@ -54,6 +59,33 @@ def check_account(session: boto3.Session, workspace: Workspace) -> None:
             f"the AWS credentials belong to account {account}, but workspace {workspace.name} has account_id "
             f"{workspace.account_id}; set AWS_PROFILE to a profile of {workspace.account_id}, or another TF_WORKSPACE."
         )
+
+
+def _bundle(core: botocore.session.Session) -> str | None:
+    """The machine's certificates; None where the user named others, by a variable or in the AWS configuration."""
+    if core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE"):
+        return None
+    found = trust.bundle(os.environ)
+    return str(found) if found else None
+
+
+def _refuse_page(**event: Any) -> None:
+    """Refuse a web page in AWS's place. botocore takes one with status 200 for an empty answer of most services.
+
+    AWS numbers each answer in a header, whose name begins with `x-amz`. A page with a status of 500 or more may come
+    from AWS's own front: botocore tries again.
+    """
+    operation, response = event["operation_model"], event["response_dict"]
+    headers = {name.lower(): value for name, value in response["headers"].items()}
+    is_page = headers.get("content-type", "").startswith("text/html")
+    if not is_page or response["status_code"] >= 500 or any(name.startswith("x-amz") for name in headers):
+        return
+    service = operation.service_model.service_name
+    raise Refused(
+        f"a web page came in place of AWS's answer to {service} {operation.name} (HTTP "
+        f"{response['status_code']}): a proxy or a network's log-in page wrote it; open any page in a browser to "
+        "see what it asks for, check HTTPS_PROXY and AWS_ENDPOINT_URL, and run this again."
+    )
 
 
 def _note_service(**event: Any) -> None:

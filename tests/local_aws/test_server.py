@@ -57,6 +57,33 @@ def test_command_says_how_to_use_it_and_stops_cleanly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ({}, {"NO_PROXY": "127.0.0.1,localhost"}),
+        ({"NO_PROXY": "lab.example, localhost"}, {"NO_PROXY": "lab.example,localhost,127.0.0.1"}),
+        ({"no_proxy": "lab.example"}, {"no_proxy": "lab.example,127.0.0.1,localhost"}),
+    ],
+)
+def test_no_proxy_stands_before_it(
+    monkeypatch: pytest.MonkeyPatch, listed: dict[str, str], told: dict[str, str]
+) -> None:
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY") or name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    nobody = socket.socket()  # bound, and listening to nobody
+    nobody.bind(("127.0.0.1", 0))
+    for name in ("HTTP_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    for name, value in listed.items():
+        monkeypatch.setenv(name, value)
+    with LocalAws() as aws, nobody:
+        for name, value in aws.environ().items():
+            monkeypatch.setenv(name, value)
+        assert boto3.client("sts").get_caller_identity()["Account"] == "123456789012"
+        assert {name: value for name, value in aws.environ().items() if "proxy" in name.lower()} == told
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--region", "nowhere"], "'nowhere' is no AWS region"),

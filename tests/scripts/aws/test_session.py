@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions as boto
+from botocore.awsrequest import AWSResponse
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from scripts import aws
+from scripts import aws, trust
 from scripts.errors import Refused
 from settings import Workspace
 from settings.load import parse
@@ -45,6 +48,10 @@ def client_error(code: str, message: str = "Said so.", operation: str = "PutBuck
     return boto.ClientError(answer, operation)
 
 
+def proxy_error(answer: str) -> boto.ProxyConnectionError:
+    return boto.ProxyConnectionError(proxy_url="http://proxy:1", error=f"Tunnel connection failed: {answer}')")
+
+
 CASES = [
     # error, whether nothing can have changed, what the sentence has to say
     (boto.NoCredentialsError(), True, ["no AWS credentials", "AWS_PROFILE"]),
@@ -63,6 +70,17 @@ CASES = [
     (client_error("UnrecognizedClientException"), True, ["does not accept"]),
     (client_error("SignatureDoesNotMatch"), True, ["does not accept"]),
     (client_error("RequestTimeTooSkewed"), True, ["clock"]),
+    (
+        client_error("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier"),
+        True,
+        ["set the clock"],
+    ),
+    (
+        client_error("InvalidSignatureException", "Signature not yet current: 2026 is still later"),
+        True,
+        ["set the clock"],
+    ),
+    (client_error("AuthFailure", "AWS was not able to validate the credentials"), True, ["clock", "AWS_PROFILE"]),
     (client_error("AccessDenied"), False, ["s3:PutEncryptionConfiguration"]),
     (
         client_error("AccessDenied", "User: u is not authorized to perform: kms:Decrypt on resource: k"),
@@ -78,7 +96,23 @@ CASES = [
     (boto.EndpointConnectionError(endpoint_url=URL), True, [URL, "region", "AWS_ENDPOINT_URL"]),
     (boto.ConnectTimeoutError(endpoint_url=URL), True, [URL, "10 s"]),
     (boto.ProxyConnectionError(proxy_url="http://proxy:1"), True, ["http://proxy:1", "HTTPS_PROXY"]),
-    (boto.SSLError(endpoint_url=URL, error=OSError("self-signed")), True, ["self-signed", "AWS_CA_BUNDLE"]),
+    (
+        proxy_error("407 Proxy Authentication Required"),
+        True,
+        ["http://proxy:1", "user name and password", "HTTPS_PROXY"],
+    ),
+    (proxy_error("403 Forbidden"), True, ["http://proxy:1", "403 Forbidden", "ask for AWS's endpoints"]),
+    (boto.SSLError(endpoint_url=URL, error=OSError("handshake failure")), True, ["handshake", "AWS_CA_BUNDLE"]),
+    (
+        boto.SSLError(endpoint_url=URL, error=OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")),
+        True,
+        ["certificate of s3.eu-west-1.amazonaws.com is not trusted", "a proxy that inspects TLS", "SSL_CERT_FILE"],
+    ),
+    (
+        boto.SSLError(endpoint_url=URL, error=FileNotFoundError(2, "No such file or directory")),
+        True,
+        ["bundle of CA certificates cannot be read", "AWS_CA_BUNDLE", "SSL_CERT_FILE"],
+    ),
     (boto.ReadTimeoutError(endpoint_url=URL), False, [URL, "may have been carried out"]),
     (boto.ConnectionClosedError(endpoint_url=URL), False, [URL, "run this again"]),
     (boto.NoRegionError(), True, ["region"]),
@@ -104,6 +138,78 @@ def test_error_is_one_sentence(error: Exception, refused: bool, said: list[str])
     assert "\n" not in sentence
     assert re.search(r"[^.]\.$", sentence)
     assert aws.refused(error) is refused
+
+
+def test_names_the_bundle_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/mine.pem")
+    sentence = aws.sentence(boto.SSLError(endpoint_url=URL, error=OSError("CERTIFICATE_VERIFY_FAILED")))
+    assert "AWS_CA_BUNDLE is set, so that only the certificates in /mine.pem count." in sentence
+
+
+def verified_by(workspace: Workspace) -> object:
+    """The bundle of certificates that a client takes; True for boto3's own."""
+    client: Any = aws.session(workspace).client("sts")
+    return client._endpoint.http_session._verify
+
+
+def test_trusts_what_the_machine_trusts_unless_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(trust, "BUNDLES", ("/none",))
+    monkeypatch.setattr(trust, "_own_bundle", lambda: "/none")
+    assert verified_by(workspace) is True, "a machine without a store"
+    monkeypatch.setenv("SSL_CERT_FILE", "/machine.pem")
+    assert verified_by(workspace) == "/machine.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/requests.pem")
+    assert verified_by(workspace) == "/requests.pem"
+    config = tmp_path / "config"
+    config.write_text("[default]\nca_bundle = /profile.pem\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert verified_by(workspace) == "/profile.pem"
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/aws.pem")
+    assert verified_by(workspace) == "/aws.pem"
+
+
+LOG_IN = b"<html><head><title>Guest network</title></head><body>Please log in.</body></html>"
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 511])
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("sts", "get_caller_identity", {}),
+        ("dynamodb", "describe_table", {"TableName": "abc"}),
+        ("s3", "head_bucket", {"Bucket": "abc"}),
+        ("s3", "get_object", {"Bucket": "abc", "Key": "a"}),
+        ("efs", "describe_file_systems", {}),
+    ],
+)
+def test_takes_no_web_page_for_an_answer(
+    workspace: Workspace, service: str, operation: str, arguments: dict[str, str], status: int
+) -> None:
+    session: Any = aws.session(workspace)
+    client = session.client(service, aws_access_key_id="testing", aws_secret_access_key="testing")
+    raw = type("Raw", (io.BytesIO,), {"stream": lambda self, **_: iter([self.read()])})(LOG_IN)
+    headers: Any = {"Content-Type": "text/html; charset=utf-8"}
+    page = AWSResponse(URL, status, headers, raw)
+    client.meta.events.register("before-send", lambda **_: page)
+    if status >= 500:
+        with pytest.raises(boto.ClientError) as caught:
+            getattr(client, operation)(**arguments)
+        assert aws.code_of(caught.value) == str(status)
+        return
+    with pytest.raises(Refused, match=rf"a web page came in place of AWS's answer to {service} \w+ \(HTTP {status}\)"):
+        getattr(client, operation)(**arguments)
+
+
+def test_takes_an_object_that_is_a_web_page(workspace: Workspace) -> None:
+    with mock_aws():
+        client: Any = aws.session(workspace).client("s3")
+        client.create_bucket(Bucket="abc", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        client.put_object(Bucket="abc", Key="a", Body=LOG_IN, ContentType="text/html")
+        assert client.get_object(Bucket="abc", Key="a")["Body"].read() == LOG_IN
 
 
 def test_sso_sentence_names_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -341,6 +341,10 @@ def test_main_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         assert capsys.readouterr().err == text
 
 
+def test_the_locked_npm_is_where_set_up_looks_for_it() -> None:
+    assert bootstrap.npm(bootstrap.ROOT).is_file()
+
+
 def test_pipenv_is_pinned_with_hashes_and_without_an_index() -> None:
     text = (bootstrap.ROOT / "tools" / "pipenv.txt").read_text().replace("\\\n", "")
     lines = [line for line in text.splitlines() if not line.startswith("#")]

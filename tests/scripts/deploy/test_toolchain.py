@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import trust
 from scripts.deploy import terraform, toolchain
 from scripts.errors import Refused
 
@@ -154,6 +155,18 @@ def test_environment(env: dict[str, str], tmp_path: Path) -> None:
     assert "PYTHONHOME" not in got
     assert all(got[name] for name in ("CHECKPOINT_DISABLE", "DISABLE_VERSION_CHECK", "TF_IN_AUTOMATION", "JSII_NODE"))
     chosen = {"TF_WORKSPACE": "prod", "TF_INPUT": "1", "CDKTF_HOME": "/c", "JSII_RUNTIME_PACKAGE_CACHE_ROOT": "/j"}
+    assert toolchain.environment(tmp_path, env | chosen).items() >= chosen.items()
+
+
+def test_tools_trust_what_the_machine_trusts(
+    env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store.pem"
+    store.touch()
+    monkeypatch.setattr(trust, "BUNDLES", (str(store), "/none"))
+    told = {"NODE_USE_SYSTEM_CA": "1", "SSL_CERT_FILE": str(store)}
+    assert toolchain.environment(tmp_path, env).items() >= told.items()
+    chosen = {"NODE_USE_SYSTEM_CA": "0", "SSL_CERT_FILE": "/mine", "HTTPS_PROXY": "http://proxy", "no_proxy": "lab"}
     assert toolchain.environment(tmp_path, env | chosen).items() >= chosen.items()
 
 

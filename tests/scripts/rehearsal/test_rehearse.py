@@ -57,6 +57,16 @@ def test_refuses_an_unknown_workspace_before_anything_starts() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_kept_rehearsal_can_be_used_in_a_shell_with_nothing_on_its_path() -> None:
+    lines = "".join(rehearse.exports({"TF_WORKSPACE": "demo", "NO_PROXY": "a b,$(touch x)"}))
+    show = 'command -v pipenv; printf "%s\\n" "$NO_PROXY" "$PATH"'
+    done = subprocess.run(
+        ["bash", "-c", f"{lines}{show}"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
+    )
+    tools = ROOT / ".tools" / "bin"
+    assert done.stdout.splitlines() == [str(tools / "pipenv"), "a b,$(touch x)", f"{tools}:/usr/bin:/bin"]
+
+
 def test_inventory_sees_a_certificates_proof() -> None:
     with mock_aws():
         session = boto3.Session("testing", "testing", region_name="eu-west-1")
