@@ -10,7 +10,6 @@ A backup job of StartBackupJob ends at once in a recovery point without content;
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Any
@@ -27,6 +26,8 @@ from moto.backup.exceptions import (
 from moto.backup.models import BackupBackend
 from moto.backup.responses import BackupResponse as Response
 from moto.core.exceptions import JsonRESTError
+
+from local_aws import actions
 
 Json = dict[str, Any]
 
@@ -82,10 +83,10 @@ def _check_plan(backend: Any, plan: Json) -> None:
             )
 
 
-def create_backup_selection(self: Any) -> str:
-    backend, plan_id = self.backup_backend, self._get_param("backupPlanId")
+def create_backup_selection(backend: Any, asked: Json) -> Json:
+    plan_id = asked["BackupPlanId"]
     _plan(backend, plan_id)
-    selection = json.loads(self.body)["BackupSelection"]
+    selection = asked["BackupSelection"]
     if not selection.get("IamRoleArn"):
         raise InvalidParameterValueException("IAM role is required.")
     if not any(selection.get(name) for name in ("Resources", "ListOfTags", "Conditions")):
@@ -103,64 +104,62 @@ def create_backup_selection(self: Any) -> str:
         "BackupSelection": selection,
     }
     selections[added["SelectionId"]] = added
-    return json.dumps({name: added[name] for name in ("SelectionId", "BackupPlanId", "CreationDate")})
+    return {name: added[name] for name in ("SelectionId", "BackupPlanId", "CreationDate")}
 
 
-def _selection(self: Any) -> Json:
-    selection = _store(self.backup_backend, "selections").get(self._get_param("selectionId"))
-    if selection is None or selection["BackupPlanId"] != self._get_param("backupPlanId"):
-        raise ResourceNotFoundException("Cannot find the backup selection " + str(self._get_param("selectionId")))
+def _selection(backend: Any, asked: Json) -> Json:
+    selection = _store(backend, "selections").get(asked["SelectionId"])
+    if selection is None or selection["BackupPlanId"] != asked["BackupPlanId"]:
+        raise ResourceNotFoundException("Cannot find the backup selection " + str(asked["SelectionId"]))
     return selection
 
 
-def get_backup_selection(self: Any) -> str:
-    return json.dumps(_selection(self))
+def get_backup_selection(backend: Any, asked: Json) -> Json:
+    return _selection(backend, asked)
 
 
-def delete_backup_selection(self: Any) -> str:
-    del _store(self.backup_backend, "selections")[_selection(self)["SelectionId"]]
-    return "{}"
+def delete_backup_selection(backend: Any, asked: Json) -> Json:
+    del _store(backend, "selections")[_selection(backend, asked)["SelectionId"]]
+    return {}
 
 
-def list_backup_selections(self: Any) -> str:
-    plan_id = self._get_param("backupPlanId")
-    _plan(self.backup_backend, plan_id)
+def list_backup_selections(backend: Any, asked: Json) -> Json:
+    plan_id = asked["BackupPlanId"]
+    _plan(backend, plan_id)
     fields = ("SelectionId", "SelectionName", "BackupPlanId", "IamRoleArn", "CreationDate")
-    found = [each for each in _store(self.backup_backend, "selections").values() if each["BackupPlanId"] == plan_id]
-    return json.dumps({"BackupSelectionsList": [{name: each[name] for name in fields} for each in found]})
+    found = [each for each in _store(backend, "selections").values() if each["BackupPlanId"] == plan_id]
+    return {"BackupSelectionsList": [{name: each[name] for name in fields} for each in found]}
 
 
-def update_backup_plan(self: Any) -> str:
-    backend = self.backup_backend
-    plan = _plan(backend, self._get_param("backupPlanId"))
-    document = json.loads(self.body)["BackupPlan"]
+def update_backup_plan(backend: Any, asked: Json) -> Json:
+    plan = _plan(backend, asked["BackupPlanId"])
+    document = asked["BackupPlan"]
     _check_plan(backend, document)
     # A plan of moto's own fills in the defaults and the rules' ids.
     fresh = type(plan)(backup_plan=document, creator_request_id=plan.creator_request_id, backend=backend)
     plan.backup_plan, plan.version_id = fresh.backup_plan, fresh.version_id
     plan.advanced_backup_settings = fresh.advanced_backup_settings
-    return json.dumps(dict(plan.to_dict()))
+    return dict(plan.to_dict())
 
 
-def list_tags(self: Any) -> str:
-    arn = unquote(self.path.partition("/tags/")[2].rstrip("/"))
-    return json.dumps({"Tags": self.backup_backend.list_tags(arn)})
+def list_tags(backend: Any, asked: Json) -> Json:
+    return {"Tags": backend.list_tags(unquote(asked["ResourceArn"]).rstrip("/"))}
 
 
-def start_backup_job(self: Any) -> str:
-    backend, request, now = self.backup_backend, json.loads(self.body), time.time()
-    vault = _vault(backend, request["BackupVaultName"])
+def start_backup_job(backend: Any, asked: Json) -> Json:
+    now = time.time()
+    vault = _vault(backend, asked["BackupVaultName"])
     job_id, where = str(uuid4()).upper(), f"{backend.region_name}:{backend.account_id}"
     arn = f"arn:{backend.partition}:backup:{where}:recovery-point:{uuid4()}"
     common = {
         "BackupVaultName": vault.backup_vault_name,
         "BackupVaultArn": vault.backup_vault_arn,
         "RecoveryPointArn": arn,
-        "ResourceArn": request["ResourceArn"],
+        "ResourceArn": asked["ResourceArn"],
         "ResourceType": {"elasticfilesystem": "EFS", "rds": "RDS", "s3": "S3"}.get(
-            request["ResourceArn"].split(":")[2], ""
+            asked["ResourceArn"].split(":")[2], ""
         ),
-        "IamRoleArn": request["IamRoleArn"],
+        "IamRoleArn": asked["IamRoleArn"],
         "CreationDate": now,
         "CompletionDate": now,
         "BackupSizeInBytes": 0,
@@ -169,87 +168,89 @@ def start_backup_job(self: Any) -> str:
     _store(backend, "points")[arn] = {
         **common,
         "Status": "COMPLETED",
-        "Lifecycle": request.get("Lifecycle") or {},
+        "Lifecycle": asked.get("Lifecycle") or {},
         "IsEncrypted": bool(vault.encryption_key_arn),
     }
     vault.num_of_recovery_points = len(_points(backend, vault.backup_vault_name))
     _store(backend, "jobs")[job_id] = {**common, "BackupJobId": job_id, "State": "COMPLETED", "PercentDone": "100.0"}
-    return json.dumps({"BackupJobId": job_id, "RecoveryPointArn": arn, "CreationDate": now})
+    return {"BackupJobId": job_id, "RecoveryPointArn": arn, "CreationDate": now}
 
 
-def describe_backup_job(self: Any) -> str:
-    job_id = self._get_param("backupJobId")
-    if job_id not in _store(self.backup_backend, "jobs"):
+def describe_backup_job(backend: Any, asked: Json) -> Json:
+    job_id = asked["BackupJobId"]
+    if job_id not in _store(backend, "jobs"):
         raise ResourceNotFoundException(f"Cannot find the backup job {job_id}")
-    return json.dumps(_store(self.backup_backend, "jobs")[job_id])
+    return _store(backend, "jobs")[job_id]
 
 
-def list_backup_jobs(self: Any) -> str:
+def list_backup_jobs(backend: Any, asked: Json) -> Json:
     wanted = {
-        "ResourceArn": self._get_param("resourceArn"),
-        "State": self._get_param("state"),
-        "BackupVaultName": self._get_param("backupVaultName"),
+        "ResourceArn": asked.get("ByResourceArn"),
+        "State": asked.get("ByState"),
+        "BackupVaultName": asked.get("ByBackupVaultName"),
     }
     jobs = [
         job
-        for job in _store(self.backup_backend, "jobs").values()
+        for job in _store(backend, "jobs").values()
         if all(value is None or job[name] == value for name, value in wanted.items())
     ]
-    return json.dumps({"BackupJobs": jobs})
+    return {"BackupJobs": jobs}
 
 
-def list_recovery_points_by_backup_vault(self: Any) -> str:
-    vault = _vault(self.backup_backend, self._get_param("backupVaultName"))
-    resource = self._get_param("resourceArn")
-    points = _points(self.backup_backend, vault.backup_vault_name)
-    return json.dumps({"RecoveryPoints": [each for each in points if resource in (None, each["ResourceArn"])]})
+def list_recovery_points_by_backup_vault(backend: Any, asked: Json) -> Json:
+    vault = _vault(backend, asked["BackupVaultName"])
+    resource = asked.get("ByResourceArn")
+    points = _points(backend, vault.backup_vault_name)
+    return {"RecoveryPoints": [each for each in points if resource in (None, each["ResourceArn"])]}
 
 
-def list_recovery_points_by_resource(self: Any) -> str:
-    arn = unquote(self._get_param("resourceArn"))
-    points = [each for each in _store(self.backup_backend, "points").values() if each["ResourceArn"] == arn]
-    return json.dumps({"RecoveryPoints": points})
+def list_recovery_points_by_resource(backend: Any, asked: Json) -> Json:
+    arn = unquote(asked["ResourceArn"])
+    points = [each for each in _store(backend, "points").values() if each["ResourceArn"] == arn]
+    return {"RecoveryPoints": points}
 
 
-def _point(self: Any) -> Json:
-    point = _store(self.backup_backend, "points").get(unquote(self._get_param("recoveryPointArn")))
-    if point is None or point["BackupVaultName"] != self._get_param("backupVaultName"):
-        raise ResourceNotFoundException("Cannot find the recovery point " + str(self._get_param("recoveryPointArn")))
+def _point(backend: Any, asked: Json) -> Json:
+    point = _store(backend, "points").get(unquote(asked["RecoveryPointArn"]))
+    if point is None or point["BackupVaultName"] != asked["BackupVaultName"]:
+        raise ResourceNotFoundException("Cannot find the recovery point " + str(asked["RecoveryPointArn"]))
     return point
 
 
-def describe_recovery_point(self: Any) -> str:
-    return json.dumps(_point(self))
+def describe_recovery_point(backend: Any, asked: Json) -> Json:
+    return _point(backend, asked)
 
 
-def delete_recovery_point(self: Any) -> str:
-    point = _point(self)
-    vault = self.backup_backend.vaults[point["BackupVaultName"]]
+def delete_recovery_point(backend: Any, asked: Json) -> Json:
+    point = _point(backend, asked)
+    vault = backend.vaults[point["BackupVaultName"]]
     if vault.locked and time.time() < point["CreationDate"] + _DAY * (vault.min_retention_days or 0):
         raise InvalidRequestException("The recovery point is protected by the vault's lock.")
-    del _store(self.backup_backend, "points")[point["RecoveryPointArn"]]
+    del _store(backend, "points")[point["RecoveryPointArn"]]
     vault.num_of_recovery_points -= 1
-    return "{}"
+    return {}
+
+
+_ACTIONS: dict[str, actions.Action] = {
+    "CreateBackupSelection": create_backup_selection,
+    "GetBackupSelection": get_backup_selection,
+    "DeleteBackupSelection": delete_backup_selection,
+    "ListBackupSelections": list_backup_selections,
+    "UpdateBackupPlan": update_backup_plan,
+    "ListTags": list_tags,
+    "StartBackupJob": start_backup_job,
+    "DescribeBackupJob": describe_backup_job,
+    "ListBackupJobs": list_backup_jobs,
+    "ListRecoveryPointsByBackupVault": list_recovery_points_by_backup_vault,
+    "ListRecoveryPointsByResource": list_recovery_points_by_resource,
+    "DescribeRecoveryPoint": describe_recovery_point,
+    "DeleteRecoveryPoint": delete_recovery_point,
+}
 
 
 def install() -> None:
     """Put the actions, their paths and the checks into moto's AWS Backup."""
-    for action in (
-        create_backup_selection,
-        get_backup_selection,
-        delete_backup_selection,
-        list_backup_selections,
-        update_backup_plan,
-        list_tags,
-        start_backup_job,
-        describe_backup_job,
-        list_backup_jobs,
-        list_recovery_points_by_backup_vault,
-        list_recovery_points_by_resource,
-        describe_recovery_point,
-        delete_recovery_point,
-    ):
-        setattr(Response, action.__name__, action)
+    actions.add(Response, "backup_backend", _ACTIONS)
     for path in ("backup-jobs", "backup-jobs/(?P<job>.+)", "resources/(?P<name>.+)", f"backup-vaults/{_BELOW_VAULT}"):
         urls.url_paths["{0}/" + path + "/?$"] = Response.dispatch
     _wrap_backend()

@@ -20,7 +20,6 @@ policies. Lifecycle hooks are in `lifecycle_hooks`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -28,9 +27,10 @@ from uuid import uuid4
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import FakeAutoScalingGroup, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse as Response
-from moto.core.responses import ActionResult, EmptyResult
 
-from local_aws import clock
+from local_aws import actions, clock
+
+Json = dict[str, Any]
 
 REFRESH = clock.seconds("LOCAL_AWS_REFRESH_SECONDS", 2)
 
@@ -50,52 +50,46 @@ _SETTINGS = {
     "ServiceLinkedRoleARN": "service_linked_role_arn",
     "PlacementGroup": "placement_group",
 }
+_CLEARED = (("MaxInstanceLifetime", 0), ("MaxInstanceLifetime", None), ("DefaultInstanceWarmup", -1))
 _OPEN = ("Pending", "InProgress")
 
 
-def _keep(self: Any) -> None:
-    group = self.autoscaling_backend.autoscaling_groups.get(self.params.get("AutoScalingGroupName"))
-    if group is None:
-        return
-    for name, attribute in _SETTINGS.items():
-        if name in self.params:
-            value = self.params[name]
-            cleared = (name == "MaxInstanceLifetime" and not value) or (name == "DefaultInstanceWarmup" and value == -1)
-            setattr(group, attribute, None if cleared else value)
+def _kept(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    answer = moto()
+    if group := backend.autoscaling_groups.get(asked.get("AutoScalingGroupName")):
+        for name, attribute in _SETTINGS.items():
+            if name in asked:
+                value = asked[name]
+                cleared = (
+                    not value if name == "MaxInstanceLifetime" else name == "DefaultInstanceWarmup" and value == -1
+                )
+                setattr(group, attribute, None if cleared else value)
+    return answer
 
 
-def _keeping(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def action(self: Any) -> ActionResult:
-        answer = original(self)
-        _keep(self)
-        return answer
-
-    return action
-
-
-def group_of(self: Any) -> Any:
+def group_of(backend: Any, asked: Json) -> Any:
     """The group that a request names.
 
     Raises AutoscalingClientError if there is none.
     """
-    name = self.params["AutoScalingGroupName"]
-    group = self.autoscaling_backend.autoscaling_groups.get(name)
+    name = asked["AutoScalingGroupName"]
+    group = backend.autoscaling_groups.get(name)
     if group is None:
         raise AutoscalingClientError("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}'")
     return group
 
 
-def delete_auto_scaling_group(self: Any) -> ActionResult:
-    group = group_of(self)
-    if group.instance_states and not self.params.get("ForceDelete"):
+def delete_auto_scaling_group(backend: Any, asked: Json) -> None:
+    group = group_of(backend, asked)
+    if group.instance_states and not asked.get("ForceDelete"):
         raise AutoscalingClientError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending activities still in the group.",
         )
     for state in group.instance_states:
         state.protected_from_scale_in = False
-    self.autoscaling_backend.delete_auto_scaling_group(group.name)
-    return EmptyResult()
+    backend.delete_auto_scaling_group(group.name)
+    return
 
 
 def _refreshes(group: Any) -> list[dict[str, Any]]:
@@ -104,8 +98,8 @@ def _refreshes(group: Any) -> list[dict[str, Any]]:
     return group._refreshes  # type: ignore[no-any-return]
 
 
-def start_instance_refresh(self: Any) -> ActionResult:
-    group = group_of(self)
+def start_instance_refresh(backend: Any, asked: Json) -> Json:
+    group = group_of(backend, asked)
     if any(each["Status"] in _OPEN for each in _refreshes(group)):
         raise AutoscalingClientError(
             "InstanceRefreshInProgress",
@@ -118,26 +112,26 @@ def start_instance_refresh(self: Any) -> ActionResult:
         "StartTime": datetime.now(UTC),
         "PercentageComplete": 0,
         "InstancesToUpdate": len(group.instance_states),
-        "Preferences": self.params.get("Preferences") or {},
-        "DesiredConfiguration": self.params.get("DesiredConfiguration"),
+        "Preferences": asked.get("Preferences") or {},
+        "DesiredConfiguration": asked.get("DesiredConfiguration"),
         "_due": time.time() + REFRESH,
     }
     _refreshes(group).insert(0, refresh)
-    return ActionResult({"InstanceRefreshId": refresh["InstanceRefreshId"]})
+    return {"InstanceRefreshId": refresh["InstanceRefreshId"]}
 
 
-def describe_instance_refreshes(self: Any) -> ActionResult:
-    wanted = self.params.get("InstanceRefreshIds")
-    found = [each for each in _refreshes(group_of(self)) if not wanted or each["InstanceRefreshId"] in wanted]
+def describe_instance_refreshes(backend: Any, asked: Json) -> Json:
+    wanted = asked.get("InstanceRefreshIds")
+    found = [each for each in _refreshes(group_of(backend, asked)) if not wanted or each["InstanceRefreshId"] in wanted]
     shown = [{name: value for name, value in each.items() if name != "_due" and value is not None} for each in found]
-    return ActionResult({"InstanceRefreshes": shown})
+    return {"InstanceRefreshes": shown}
 
 
-def cancel_instance_refresh(self: Any) -> ActionResult:
-    for refresh in _refreshes(group_of(self)):
+def cancel_instance_refresh(backend: Any, asked: Json) -> Json:
+    for refresh in _refreshes(group_of(backend, asked)):
         if refresh["Status"] in _OPEN:
             refresh.update(Status="Cancelled", EndTime=datetime.now(UTC))
-            return ActionResult({"InstanceRefreshId": refresh["InstanceRefreshId"]})
+            return {"InstanceRefreshId": refresh["InstanceRefreshId"]}
     raise AutoscalingClientError(
         "ActiveInstanceRefreshNotFound", "No in progress or pending Instance Refresh found for Auto Scaling group."
     )
@@ -169,17 +163,18 @@ def _refresh(group: Any, refresh: dict[str, Any]) -> None:
     refresh.update(Status="Successful", PercentageComplete=100, InstancesToUpdate=0)
 
 
+_ACTIONS: dict[str, actions.Action] = {
+    "DeleteAutoScalingGroup": delete_auto_scaling_group,
+    "StartInstanceRefresh": start_instance_refresh,
+    "DescribeInstanceRefreshes": describe_instance_refreshes,
+    "CancelInstanceRefresh": cancel_instance_refresh,
+}
+
+
 def install() -> None:
     """Put it into moto's Auto Scaling."""
-    Response.create_auto_scaling_group = _keeping(Response.create_auto_scaling_group)
-    Response.update_auto_scaling_group = _keeping(Response.update_auto_scaling_group)
-    for action in (
-        delete_auto_scaling_group,
-        start_instance_refresh,
-        describe_instance_refreshes,
-        cancel_instance_refresh,
-    ):
-        setattr(Response, action.__name__, action)
+    actions.add(Response, "autoscaling_backend", _ACTIONS)
+    actions.wrap(Response, "autoscaling_backend", {"CreateAutoScalingGroup": _kept, "UpdateAutoScalingGroup": _kept})
     launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
 
     def replace_autoscaling_group_instances(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:

@@ -38,6 +38,7 @@ from scripts.rehearsal import existing as stand_ins
 from scripts.rehearsal import imports as rehearse_imports
 from scripts.rehearsal import inventory, leaks, one_writer
 from scripts.rehearsal import sftp as rehearse_sftp
+from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
@@ -152,7 +153,7 @@ def rehearse(
         settings={
             "MOTO_ACCOUNT_ID": settings.account_id,
             FILES_VARIABLE: str(folder / "files"),
-            **({programs.VARIABLE: str(programs.IMAGES)} if runs_programs else {}),
+            **({programs.VARIABLE: str(IMAGES)} if runs_programs else {}),
             **stand_ins.settings_of(settings),
         },
         detached=keep,

@@ -106,7 +106,7 @@ def _errors(backend: AppStreamBackend, asked: Json, action: str) -> list[Json]:
     """Those of the single associations, which a call tells with status 200."""
     found = []
     for each in asked["UserStackAssociations"]:
-        code = FAULTS.end_of(action, "")
+        code = FAULTS.take(action) or ""
         if not code and each["StackName"] not in backend.things["stack"]:
             code = "STACK_NOT_FOUND"
         if not code and each["UserName"] not in backend.users:

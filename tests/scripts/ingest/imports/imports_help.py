@@ -15,7 +15,7 @@ import pytest
 
 from containers import BOOTSTRAP, package
 from containers.importer import entries
-from local_aws.stand_ins.omero.state import Server
+from local_aws.testing.programs import Programs
 from scripts.ingest.deployment import Opened
 from scripts.ingest.imports.command import Place
 from scripts.ingest.imports.ecs_task import TaskTransport
@@ -23,9 +23,9 @@ from scripts.ingest.imports.importing import Run, Wanted
 from scripts.ingest.imports.ledger import Ledger
 from scripts.ingest.imports.one_job import one_job
 from scripts.measure.bench_imports import make_ledger
+from scripts.rehearsal.stand_ins.omero.state import Server
 from settings import Workspace
 from tests.conftest import workspace
-from tests.local_aws.programs_help import Programs
 
 # Leases and waits that keep tests quick, and longer than what the stand-ins take.
 QUICK: dict[str, Any] = {"lease_seconds": 3, "settle_seconds": 1.5, "poll_seconds": 0.2, "parallel": 4}
@@ -43,7 +43,7 @@ class Importing:
 
     @property
     def folder(self) -> Path:
-        return self.programs.omero / "in"
+        return self.programs.folder / "in"
 
     @property
     def place(self) -> Place:
@@ -145,5 +145,5 @@ def importing(programs: Programs) -> Importing:
             "omero/importer_parallel_filesets": "4",
         },
     )
-    (programs.omero / "in").mkdir(exist_ok=True)
-    return Importing(programs, opened, Ledger(opened.client("dynamodb"), name), Server(programs.omero))
+    (programs.folder / "in").mkdir(exist_ok=True)
+    return Importing(programs, opened, Ledger(opened.client("dynamodb"), name), Server(programs.folder))

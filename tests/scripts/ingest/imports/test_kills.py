@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from containers.importer.entries import FAILED, IMPORTED
+from local_aws.testing.ecs import until
 from scripts import aws
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
@@ -29,7 +30,6 @@ from scripts.ingest.imports.batches import Limits
 from scripts.ingest.imports.command import Place
 from scripts.ingest.imports.importing import Run, Wanted
 from scripts.ingest.imports.ledger import Ledger
-from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalOpened
 
