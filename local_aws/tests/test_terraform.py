@@ -1,4 +1,4 @@
-"""What the stacks are made of, with the real Terraform and AWS provider: applied, planned empty, changed, destroyed.
+"""Whole deployments with the real Terraform and AWS provider: applied, planned empty, changed, destroyed.
 
 It takes about ten minutes, nearly all of it the provider's own waits (see `local_aws.services`).
 """

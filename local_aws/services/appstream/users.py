@@ -69,16 +69,6 @@ def _of(backend: AppStreamBackend, asked: Json) -> Json:
     return backend.users[asked["UserName"]]
 
 
-def enable_user(backend: AppStreamBackend, asked: Json) -> Json:
-    _of(backend, asked)["Enabled"] = True
-    return {}
-
-
-def disable_user(backend: AppStreamBackend, asked: Json) -> Json:
-    _of(backend, asked)["Enabled"] = False
-    return {}
-
-
 def describe_users(backend: AppStreamBackend, asked: Json) -> Json:
     _check_pool(asked)
     return page(list(backend.users.values()), asked, "Users", 60)

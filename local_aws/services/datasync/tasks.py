@@ -163,18 +163,6 @@ def cancel_task_execution(backend: Any, request: Json) -> Json:
     return {}
 
 
-def update_task_execution(backend: Any, request: Json) -> Json:
-    execution = execution_of(backend, request["TaskExecutionArn"])
-    if set(request["Options"]) != {"BytesPerSecond"}:
-        raise refused(f"{_PREFIX}BytesPerSecond is the only option that can be changed of an execution.")
-    if execution.has_ended:
-        raise refused(f"{_PREFIX}Task execution {execution.arn} has ended.")
-    options = {**execution.settings["Options"], **request["Options"]}
-    checks.check_options(options, execution.task.mode, has_manifest=False)
-    execution.settings["Options"].update(request["Options"])
-    return {}
-
-
 def list_task_executions(backend: Any, request: Json) -> Json:
     chosen = list(backend.task_executions.values())
     if request.get("TaskArn"):
@@ -263,7 +251,6 @@ ACTIONS: dict[str, Action] = {
     "DeleteTask": delete_task,
     "StartTaskExecution": start_task_execution,
     "CancelTaskExecution": cancel_task_execution,
-    "UpdateTaskExecution": update_task_execution,
     "ListTaskExecutions": list_task_executions,
     "DescribeTaskExecution": describe_task_execution,
 }

@@ -29,7 +29,7 @@ class Image:
 
 
 def find(name: str) -> Image | None:
-    """The stand-in for an image such as `docker.io/openmicroscopy/omero-server:5.6.16`; None where there is none."""
+    """The stand-in for an image such as `docker.io/example/server:1.2`; None where there is none."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None

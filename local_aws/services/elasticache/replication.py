@@ -228,10 +228,9 @@ def _cluster(backend: Any, group: Json, member: Json) -> Json:
         "TransitEncryptionEnabled": group["TransitEncryptionEnabled"],
         "TransitEncryptionMode": group["TransitEncryptionMode"],
         "AtRestEncryptionEnabled": group["AtRestEncryptionEnabled"],
-        "AuthTokenEnabled": group["AuthTokenEnabled"],
+        "AuthTokenEnabled": False,
         "NetworkType": group["NetworkType"],
         "IpDiscovery": group["IpDiscovery"],
-        "ReplicationGroupLogDeliveryEnabled": bool(group["LogDeliveryConfigurations"]),
         "NotificationConfiguration": {"TopicArn": group["_topic"], "TopicStatus": "active"}
         if group["_topic"]
         else None,

@@ -146,20 +146,6 @@ def describe_maintenance_start_time(backend: StorageGatewayBackend, asked: Json)
     return {"GatewayARN": gateway.arn, "Timezone": gateway.timezone, **gateway.maintenance}
 
 
-def update_maintenance_start_time(backend: StorageGatewayBackend, asked: Json) -> Json:
-    gateway = _gateway(backend, asked)
-    days = [name for name in ("DayOfWeek", "DayOfMonth") if asked.get(name) is not None]
-    if len(days) == 2:
-        raise invalid("DayOfWeek and DayOfMonth cannot be used together.")
-    limits = {"HourOfDay": (0, 23), "MinuteOfHour": (0, 59), "DayOfWeek": (0, 6), "DayOfMonth": (1, 28)}
-    given = {name: asked[name] for name in limits if asked.get(name) is not None}
-    for name, value in given.items():
-        if not limits[name][0] <= value <= limits[name][1]:
-            raise invalid(f"{name} is {limits[name][0]} to {limits[name][1]}, not {value}.")
-    gateway.maintenance = {"HourOfDay": 0, "MinuteOfHour": 0, **given}
-    return {"GatewayARN": gateway.arn}
-
-
 def describe_smb_settings(backend: StorageGatewayBackend, asked: Json) -> Json:
     gateway = _gateway(backend, asked)
     return {
@@ -168,18 +154,6 @@ def describe_smb_settings(backend: StorageGatewayBackend, asked: Json) -> Json:
         "SMBGuestPasswordSet": False,
         **gateway.smb,
     }
-
-
-def update_smb_security_strategy(backend: StorageGatewayBackend, asked: Json) -> Json:
-    gateway = _gateway(backend, asked)
-    gateway.smb["SMBSecurityStrategy"] = asked["SMBSecurityStrategy"]
-    return {"GatewayARN": gateway.arn}
-
-
-def update_smb_file_share_visibility(backend: StorageGatewayBackend, asked: Json) -> Json:
-    gateway = _gateway(backend, asked)
-    gateway.smb["FileSharesVisible"] = bool(asked["FileSharesVisible"])
-    return {"GatewayARN": gateway.arn}
 
 
 def _tagged(backend: StorageGatewayBackend, asked: Json) -> dict[str, str]:
@@ -241,10 +215,7 @@ ACTIONS: dict[str, Action] = {
     "AddCache": add_cache,
     "DescribeCache": describe_cache,
     "DescribeMaintenanceStartTime": describe_maintenance_start_time,
-    "UpdateMaintenanceStartTime": update_maintenance_start_time,
     "DescribeSMBSettings": describe_smb_settings,
-    "UpdateSMBSecurityStrategy": update_smb_security_strategy,
-    "UpdateSMBFileShareVisibility": update_smb_file_share_visibility,
     "AddTagsToResource": add_tags_to_resource,
     "RemoveTagsFromResource": remove_tags_from_resource,
     "ListTagsForResource": list_tags_for_resource,

@@ -1,6 +1,6 @@
 """Transfer Family: servers, users, keys of both, security policies, and SFTP onto the folders that stand for EFS.
 
-moto 5.2.5 has no UpdateServer, StartServer, StopServer, UpdateUser, ListUsers, host keys, security policies or tags;
+moto 5.2.5 has no UpdateServer, StartServer, StopServer, UpdateUser, ListUsers, host keys or tags;
 it tells DateImported as a string, which Terraform cannot read, names its errors otherwise, checks nothing, and there
 is nothing to connect to. What it has for servers, users and keys is replaced; connectors are moto's.
 
@@ -32,7 +32,7 @@ from moto.transfer.responses import TransferResponse
 
 from local_aws import actions, clock
 from local_aws.application import LocalAwsApplication
-from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users
+from local_aws.services.transfer import data_plane, faults, host_keys, logs, servers, users
 from local_aws.services.transfer.state import Refusal
 
 _ACTIONS: dict[str, actions.Action] = {
@@ -54,12 +54,8 @@ _ACTIONS: dict[str, actions.Action] = {
     "ImportSshPublicKey": users.import_ssh_public_key,
     "DeleteSshPublicKey": users.delete_ssh_public_key,
     "ImportHostKey": host_keys.import_host_key,
-    "DescribeHostKey": host_keys.describe_host_key,
     "ListHostKeys": host_keys.list_host_keys,
-    "UpdateHostKey": host_keys.update_host_key,
     "DeleteHostKey": host_keys.delete_host_key,
-    "DescribeSecurityPolicy": policies.describe_security_policy,
-    "ListSecurityPolicies": policies.list_security_policies,
 }
 
 

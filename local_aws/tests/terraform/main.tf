@@ -1,5 +1,5 @@
-# What the stacks are made of, in one configuration: applied to the local AWS it must plan empty
-# afterwards, and be destroyed. Nothing here is a recommendation; see stacks/ for that.
+# A service with its database, files and network, in one configuration: applied to the local AWS it must plan empty
+# afterwards, and be destroyed. Nothing here is a recommendation.
 
 terraform {
   required_version = ">= 1.11"

@@ -54,11 +54,6 @@ resource "aws_storagegateway_gateway" "this" {
   gateway_type             = "FILE_S3"
   cloudwatch_log_group_arn = aws_cloudwatch_log_group.gateway.arn
 
-  maintenance_start_time {
-    day_of_week    = var.changed ? 6 : 0
-    hour_of_day    = 3
-    minute_of_hour = 30
-  }
 
   tags = { Changed = tostring(var.changed) }
   # The key is that of a machine that has its disk.

@@ -20,7 +20,7 @@ provider "aws" {
   }
 }
 
-# What the test changes: everything that an update of the stacks may touch.
+# What the test changes: everything that an update may touch.
 variable "changed" {
   type    = bool
   default = false

@@ -98,14 +98,6 @@ resource "aws_autoscaling_group" "this" {
     id      = aws_launch_template.this.id
     version = aws_launch_template.this.latest_version
   }
-  instance_refresh {
-    strategy = "Rolling"
-    preferences {
-      min_healthy_percentage       = 100
-      max_healthy_percentage       = 200
-      scale_in_protected_instances = "Refresh"
-    }
-  }
   tag {
     key                 = "AmazonECSManaged"
     value               = "true"

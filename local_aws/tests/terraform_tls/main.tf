@@ -29,7 +29,7 @@ variable "domain" {
   default = "omero.example.org"
 }
 
-# What the test changes: everything that an update of the stacks may touch.
+# What the test changes: everything that an update may touch.
 variable "changed" {
   type    = bool
   default = false
