@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-audit aws rehearse e2e test lint audit kills bench schema format lock clean
+.PHONY: help setup setup-audit aws rehearse e2e test local-aws lint audit kills bench schema format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -32,6 +32,9 @@ e2e: setup ## Rehearse every example, several at a time.
 
 test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+local-aws: setup ## The tests of the AWS on this machine that apply the real Terraform; records what they passed for.
+	@$(RUN) scripts.maintain.terraform_tests
 
 lint: setup ## ruff and mypy --strict.
 	@$(RUN) ruff check .

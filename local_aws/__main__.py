@@ -35,5 +35,10 @@ def main(
         raise SystemExit(2) from error
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The console script `local-aws`."""
     typer.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,49 +1,80 @@
-"""Faults on request, for the stand-in of one service: what a script has to live with on AWS.
+"""Faults on request, the one way in which things go wrong here: what a script has to live with on AWS.
 
-`/_local/<service>/faults` of the server's endpoint takes, by POST, `{"<action>": ["<fault>", ...]}`: the next calls of
-the action meet these faults, one each, in order. A fault is an error code of the service's model, which the call
-answers, or a state in which what the action began ends. GET shows what is left, DELETE drops it.
+`/_local/<service>/faults` of the server's endpoint takes, by POST, `{"<what>": ["<fault>", ...]}`: the next calls of an
+action, or the next things of a kind (such as tasks of ECS), meet these faults, one each, in order. GET shows what is
+left, DELETE drops it. A fault is one of
+
+- an error code of the service, which the call answers;
+- `lost`: the action is done, and the call answers an error of the server all the same;
+- a word of the action's or the thing's own, such as a state in which what began ends.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from moto.core.utils import get_service_model
+
+LOST = "lost"
 
 
 class Faults:
-    """The faults that wait for the calls of one service."""
+    """The faults that wait for one service."""
 
     def __init__(
-        self, errors: Mapping[str, str], ends: Mapping[str, Sequence[str]], refusal: Callable[[str, str], Exception]
+        self,
+        service: str,
+        *,
+        errors: Mapping[str, str],
+        lost: str,
+        refusal: Callable[[str, str], Exception],
+        words: Mapping[str, str],
     ) -> None:
-        """`errors`: codes and messages that any action may answer. `ends`: states and the actions that may end in them.
+        """`service`: botocore's name. `errors`: codes and messages that any action may answer; `lost` is one of them.
 
-        `refusal` makes the exception of a code and a message.
+        `words`: patterns of the further faults of an action or a kind of thing. `refusal` makes the exception of a
+        code and a message.
         """
-        self._errors, self._ends, self._refusal = errors, ends, refusal
+        self.path = f"/_local/{service}/faults"
+        self._service, self._errors, self._refusal = service, errors, refusal
+        self._lost, self._words = lost, words
         self._waiting: dict[str, list[str]] = {}
 
     def before(self, action: str) -> None:
         """Raise the error that is due for this call, if one is."""
         waiting = self._waiting.get(action)
         if waiting and waiting[0] in self._errors:
-            code = waiting.pop(0)
-            raise self._refusal(code, self._errors[code])
+            self._raise(waiting.pop(0))
 
-    def end_of(self, action: str, otherwise: str) -> str:
-        """The state in which what an action began ends."""
+    def after(self, action: str) -> None:
+        """Raise where the answer of this call, which was done, is lost."""
         waiting = self._waiting.get(action)
-        return waiting.pop(0) if waiting and waiting[0] not in self._errors else otherwise
+        if waiting and waiting[0] == LOST:
+            waiting.pop(0)
+            self._raise(self._lost)
 
-    def add(self, action: str, *faults: str) -> None:
-        """Let the next calls of an action meet these faults. Raises ValueError for a fault that it cannot have."""
+    def take(self, what: str) -> str | None:
+        """The word that is due for this action or this thing, if one is; it is met once."""
+        waiting = self._waiting.get(what)
+        return waiting.pop(0) if waiting and waiting[0] != LOST and waiting[0] not in self._errors else None
+
+    def _raise(self, code: str) -> None:
+        raise self._refusal(code, self._errors[code])
+
+    def add(self, what: str, *faults: str) -> None:
+        """Let the next calls of an action, or the next things, meet these. Raises ValueError for unknown faults."""
+        is_action = what in get_service_model(self._service).operation_names
+        if not is_action and what not in self._words:
+            raise ValueError(f"{what!r} is no action of {self._service}, nor one of {', '.join(self._words)}")
         for each in faults:
-            if each not in self._errors and action not in self._ends.get(each, ()):
-                allowed = [*self._errors, *(state for state, actions in self._ends.items() if action in actions)]
-                raise ValueError(f"{each!r} is no fault of {action}; {', '.join(allowed)} are")
-        self._waiting.setdefault(action, []).extend(faults)
+            allowed = [*self._errors, LOST] if is_action else []
+            if each not in allowed and not re.fullmatch(self._words.get(what, "(?!)"), each):
+                allowed += [self._words[what]] if what in self._words else []
+                raise ValueError(f"{each!r} is no fault of {what}; {', '.join(allowed)} are")
+        self._waiting.setdefault(what, []).extend(faults)
 
     def clear(self) -> None:
         """Drop what is left."""
@@ -58,8 +89,8 @@ class Faults:
                 asked = json.loads(body)
                 if not isinstance(asked, dict) or not all(isinstance(each, list) for each in asked.values()):
                     raise ValueError('faults are an object such as {"CreateUser": ["ThrottlingException"]}')
-                for action, faults in asked.items():
-                    self.add(action, *faults)
+                for what, faults in asked.items():
+                    self.add(what, *map(str, faults))
             except ValueError as error:
                 return 400, {"message": str(error)}
-        return 200, {action: faults for action, faults in self._waiting.items() if faults}
+        return 200, {what: faults for what, faults in self._waiting.items() if faults}

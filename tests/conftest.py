@@ -25,7 +25,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 # Minutes of waiting for Terraform: begun first, they do not keep everybody waiting at the end.
-LONG = ("test_rehearsal.py", "test_terraform.py", "test_terraform_sftp.py")
+LONG = ("test_rehearsal.py",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

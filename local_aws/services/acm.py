@@ -23,11 +23,10 @@ from typing import Any
 from moto.acm.models import AWSCertificateManagerBackend, CertBundle, acm_backends
 from moto.acm.responses import AWSCertificateManagerResponse
 from moto.core.exceptions import AWSError
-from moto.core.responses import ActionResult
 from moto.elbv2.models import elbv2_backends
 from moto.route53.models import route53_backends
 
-from local_aws import clock
+from local_aws import actions, clock
 
 Json = dict[str, Any]
 
@@ -93,33 +92,28 @@ def _users(backend: Any, arn: str) -> list[str]:
     ]
 
 
-def request_certificate(original: Any) -> Any:
-    def request(self: Any) -> ActionResult:
-        backend = self.acm_backend
-        algorithm = self._get_param("KeyAlgorithm") or "RSA_2048"
-        if algorithm not in _ALGORITHMS:
-            raise _Invalid(f"Value '{algorithm}' at 'keyAlgorithm' failed to satisfy constraint: one of {_ALGORITHMS}")
-        before = set(backend._certificates)
-        answer = original(self)
-        for arn in set(backend._certificates) - before:
-            bundle = backend._certificates[arn]
-            names = [self._get_param("DomainName"), *(self._get_param("SubjectAlternativeNames") or [])]
-            bundle.sans = bundle._names = list(dict.fromkeys(name.lower() for name in names))
-            bundle._algorithm = algorithm
-            bundle._method = self._get_param("ValidationMethod") or "EMAIL"
-            bundle._seen = bundle._issued = None
-        return answer
-
-    return request
+def request_certificate(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    algorithm = asked.get("KeyAlgorithm") or "RSA_2048"
+    if algorithm not in _ALGORITHMS:
+        raise _Invalid(f"Value '{algorithm}' at 'keyAlgorithm' failed to satisfy constraint: one of {_ALGORITHMS}")
+    before = set(backend._certificates)
+    answer = moto()
+    for arn in set(backend._certificates) - before:
+        bundle = backend._certificates[arn]
+        names = [asked["DomainName"], *(asked.get("SubjectAlternativeNames") or [])]
+        bundle.sans = bundle._names = list(dict.fromkeys(name.lower() for name in names))
+        bundle._algorithm = algorithm
+        bundle._method = asked.get("ValidationMethod") or "EMAIL"
+        bundle._seen = bundle._issued = None
+    return answer
 
 
-def _describe(self: Any) -> ActionResult:
-    backend = self.acm_backend
-    bundle = backend.describe_certificate(self._get_param("CertificateArn"))
+def describe_certificate(backend: Any, asked: Json) -> Json:
+    bundle = backend.describe_certificate(asked["CertificateArn"])
     described = dict(bundle.describe()["Certificate"])
     described["InUseBy"] = _users(backend, bundle.arn)
     if not hasattr(bundle, "_names"):
-        return ActionResult({"Certificate": described})  # imported
+        return {"Certificate": described}  # imported
     pending = bundle.status == "PENDING_VALIDATION"
     described["KeyAlgorithm"] = bundle._algorithm.replace("_", "-", 1) if "RSA" in bundle._algorithm else ""
     described["KeyAlgorithm"] = described["KeyAlgorithm"] or bundle._algorithm
@@ -143,7 +137,7 @@ def _describe(self: Any) -> ActionResult:
     ]
     if bundle.type == "AMAZON_ISSUED":
         described["DomainValidationOptions"] = options
-    return ActionResult({"Certificate": described})
+    return {"Certificate": described}
 
 
 def install() -> None:
@@ -162,8 +156,6 @@ def install() -> None:
 
     CertBundle.check = check
     AWSCertificateManagerBackend.delete_certificate = delete_certificate
-    AWSCertificateManagerResponse.request_certificate = request_certificate(
-        AWSCertificateManagerResponse.request_certificate
-    )
-    AWSCertificateManagerResponse.describe_certificate = _describe
+    actions.add(AWSCertificateManagerResponse, "acm_backend", {"DescribeCertificate": describe_certificate})
+    actions.wrap(AWSCertificateManagerResponse, "acm_backend", {"RequestCertificate": request_certificate})
     clock.every_request(_tick)

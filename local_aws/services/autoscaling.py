@@ -7,17 +7,20 @@ alarms behind; AWS deletes them. Nothing scales here: a policy is kept, no metri
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse as Response
 from moto.core.exceptions import JsonRESTError
 
+from local_aws import actions
 
-def _target(self: Any) -> Any:
-    arn = self._get_param("ResourceARN")
-    for targets in self.applicationautoscaling_backend.targets.values():
+Json = dict[str, Any]
+
+
+def _target(backend: Any, asked: Json) -> Any:
+    arn = asked["ResourceARN"]
+    for targets in backend.targets.values():
         for target in targets.values():
             if target.arn == arn:
                 return target
@@ -30,34 +33,36 @@ def _tags(target: Any) -> dict[str, str]:
     return target._local_tags  # type: ignore[no-any-return]
 
 
-def list_tags_for_resource(self: Any) -> str:
-    return json.dumps({"Tags": _tags(_target(self))})
+def list_tags_for_resource(backend: Any, asked: Json) -> Json:
+    return {"Tags": _tags(_target(backend, asked))}
 
 
-def tag_resource(self: Any) -> str:
-    _tags(_target(self)).update(self._get_param("Tags") or {})
-    return "{}"
+def tag_resource(backend: Any, asked: Json) -> None:
+    _tags(_target(backend, asked)).update(asked.get("Tags") or {})
 
 
-def untag_resource(self: Any) -> str:
-    tags = _tags(_target(self))
-    for key in self._get_param("TagKeys") or []:
+def untag_resource(backend: Any, asked: Json) -> None:
+    tags = _tags(_target(backend, asked))
+    for key in asked.get("TagKeys") or []:
         tags.pop(key, None)
-    return "{}"
+
+
+def register_scalable_target(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    answer = moto()
+    _tags(backend.targets[asked["ScalableDimension"]][asked["ResourceId"]]).update(asked.get("Tags") or {})
+    return answer
 
 
 def install() -> None:
     """Put the actions into moto's Application Auto Scaling."""
-    for action in (list_tags_for_resource, tag_resource, untag_resource):
-        setattr(Response, action.__name__, action)
-    register, deregister = Response.register_scalable_target, ApplicationAutoscalingBackend.deregister_scalable_target
-
-    def register_scalable_target(self: Any) -> str:
-        answer = register(self)
-        backend = self.applicationautoscaling_backend
-        target = backend.targets[self._get_param("ScalableDimension")][self._get_param("ResourceId")]
-        _tags(target).update(self._get_param("Tags") or {})
-        return str(answer)
+    table: dict[str, actions.Action] = {
+        "ListTagsForResource": list_tags_for_resource,
+        "TagResource": tag_resource,
+        "UntagResource": untag_resource,
+    }
+    actions.add(Response, "applicationautoscaling_backend", table)
+    actions.wrap(Response, "applicationautoscaling_backend", {"RegisterScalableTarget": register_scalable_target})
+    deregister = ApplicationAutoscalingBackend.deregister_scalable_target
 
     def deregister_scalable_target(self: Any, namespace: str, r_id: str, dimension: str) -> None:
         deregister(self, namespace, r_id, dimension)
@@ -70,5 +75,4 @@ def install() -> None:
                 policy.delete_alarms(self.account_id, self.region_name)
                 del self.policies[key]
 
-    Response.register_scalable_target = register_scalable_target
     ApplicationAutoscalingBackend.deregister_scalable_target = deregister_scalable_target

@@ -1,16 +1,15 @@
-"""AWS Backup: selections, jobs and recovery points, and tags of plans and vaults.
+"""AWS Backup: selections, the lists of recovery points, and tags of plans and vaults.
 
-moto 5.2.5 lacks selections, UpdateBackupPlan, every job and every recovery point; it looks for the ARN at the
+moto 5.2.5 lacks selections, UpdateBackupPlan and ListRecoveryPointsByBackupVault; it looks for the ARN at the
 wrong place of the path when tags are listed without a closing slash, as the Go SDK does; a plan with a vault that
 is not there, or with windows and life cycles that AWS refuses, is accepted; a missing vault answers
 ResourceNotFoundException, where AWS answers AccessDeniedException.
 
-A backup job of StartBackupJob ends at once in a recovery point without content; schedules do not run.
+There are no backup jobs and no recovery points: schedules do not run.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Any
@@ -28,9 +27,10 @@ from moto.backup.models import BackupBackend
 from moto.backup.responses import BackupResponse as Response
 from moto.core.exceptions import JsonRESTError
 
+from local_aws import actions
+
 Json = dict[str, Any]
 
-_DAY = 86_400
 _COLD_DAYS = 90  # a recovery point stays in cold storage for 90 days at least
 _BELOW_VAULT = "(?P<name>[^/]+)/(?P<rest>.+)"
 _MISSING_PLAN = "Cannot find Backup plan with ID "
@@ -52,10 +52,6 @@ def _vault(backend: Any, name: str) -> Any:
     if name not in backend.vaults:
         raise JsonRESTError("AccessDeniedException", "Insufficient privileges to perform this action.")
     return backend.vaults[name]
-
-
-def _points(backend: Any, vault: str) -> list[Json]:
-    return [point for point in _store(backend, "points").values() if point["BackupVaultName"] == vault]
 
 
 def _check_plan(backend: Any, plan: Json) -> None:
@@ -82,10 +78,10 @@ def _check_plan(backend: Any, plan: Json) -> None:
             )
 
 
-def create_backup_selection(self: Any) -> str:
-    backend, plan_id = self.backup_backend, self._get_param("backupPlanId")
+def create_backup_selection(backend: Any, asked: Json) -> Json:
+    plan_id = asked["BackupPlanId"]
     _plan(backend, plan_id)
-    selection = json.loads(self.body)["BackupSelection"]
+    selection = asked["BackupSelection"]
     if not selection.get("IamRoleArn"):
         raise InvalidParameterValueException("IAM role is required.")
     if not any(selection.get(name) for name in ("Resources", "ListOfTags", "Conditions")):
@@ -103,155 +99,69 @@ def create_backup_selection(self: Any) -> str:
         "BackupSelection": selection,
     }
     selections[added["SelectionId"]] = added
-    return json.dumps({name: added[name] for name in ("SelectionId", "BackupPlanId", "CreationDate")})
+    return {name: added[name] for name in ("SelectionId", "BackupPlanId", "CreationDate")}
 
 
-def _selection(self: Any) -> Json:
-    selection = _store(self.backup_backend, "selections").get(self._get_param("selectionId"))
-    if selection is None or selection["BackupPlanId"] != self._get_param("backupPlanId"):
-        raise ResourceNotFoundException("Cannot find the backup selection " + str(self._get_param("selectionId")))
+def _selection(backend: Any, asked: Json) -> Json:
+    selection = _store(backend, "selections").get(asked["SelectionId"])
+    if selection is None or selection["BackupPlanId"] != asked["BackupPlanId"]:
+        raise ResourceNotFoundException("Cannot find the backup selection " + str(asked["SelectionId"]))
     return selection
 
 
-def get_backup_selection(self: Any) -> str:
-    return json.dumps(_selection(self))
+def get_backup_selection(backend: Any, asked: Json) -> Json:
+    return _selection(backend, asked)
 
 
-def delete_backup_selection(self: Any) -> str:
-    del _store(self.backup_backend, "selections")[_selection(self)["SelectionId"]]
-    return "{}"
+def delete_backup_selection(backend: Any, asked: Json) -> Json:
+    del _store(backend, "selections")[_selection(backend, asked)["SelectionId"]]
+    return {}
 
 
-def list_backup_selections(self: Any) -> str:
-    plan_id = self._get_param("backupPlanId")
-    _plan(self.backup_backend, plan_id)
+def list_backup_selections(backend: Any, asked: Json) -> Json:
+    plan_id = asked["BackupPlanId"]
+    _plan(backend, plan_id)
     fields = ("SelectionId", "SelectionName", "BackupPlanId", "IamRoleArn", "CreationDate")
-    found = [each for each in _store(self.backup_backend, "selections").values() if each["BackupPlanId"] == plan_id]
-    return json.dumps({"BackupSelectionsList": [{name: each[name] for name in fields} for each in found]})
+    found = [each for each in _store(backend, "selections").values() if each["BackupPlanId"] == plan_id]
+    return {"BackupSelectionsList": [{name: each[name] for name in fields} for each in found]}
 
 
-def update_backup_plan(self: Any) -> str:
-    backend = self.backup_backend
-    plan = _plan(backend, self._get_param("backupPlanId"))
-    document = json.loads(self.body)["BackupPlan"]
+def update_backup_plan(backend: Any, asked: Json) -> Json:
+    plan = _plan(backend, asked["BackupPlanId"])
+    document = asked["BackupPlan"]
     _check_plan(backend, document)
     # A plan of moto's own fills in the defaults and the rules' ids.
     fresh = type(plan)(backup_plan=document, creator_request_id=plan.creator_request_id, backend=backend)
     plan.backup_plan, plan.version_id = fresh.backup_plan, fresh.version_id
     plan.advanced_backup_settings = fresh.advanced_backup_settings
-    return json.dumps(dict(plan.to_dict()))
+    return dict(plan.to_dict())
 
 
-def list_tags(self: Any) -> str:
-    arn = unquote(self.path.partition("/tags/")[2].rstrip("/"))
-    return json.dumps({"Tags": self.backup_backend.list_tags(arn)})
+def list_tags(backend: Any, asked: Json) -> Json:
+    return {"Tags": backend.list_tags(unquote(asked["ResourceArn"]).rstrip("/"))}
 
 
-def start_backup_job(self: Any) -> str:
-    backend, request, now = self.backup_backend, json.loads(self.body), time.time()
-    vault = _vault(backend, request["BackupVaultName"])
-    job_id, where = str(uuid4()).upper(), f"{backend.region_name}:{backend.account_id}"
-    arn = f"arn:{backend.partition}:backup:{where}:recovery-point:{uuid4()}"
-    common = {
-        "BackupVaultName": vault.backup_vault_name,
-        "BackupVaultArn": vault.backup_vault_arn,
-        "RecoveryPointArn": arn,
-        "ResourceArn": request["ResourceArn"],
-        "ResourceType": {"elasticfilesystem": "EFS", "rds": "RDS", "s3": "S3"}.get(
-            request["ResourceArn"].split(":")[2], ""
-        ),
-        "IamRoleArn": request["IamRoleArn"],
-        "CreationDate": now,
-        "CompletionDate": now,
-        "BackupSizeInBytes": 0,
-        "EncryptionKeyArn": vault.encryption_key_arn,
-    }
-    _store(backend, "points")[arn] = {
-        **common,
-        "Status": "COMPLETED",
-        "Lifecycle": request.get("Lifecycle") or {},
-        "IsEncrypted": bool(vault.encryption_key_arn),
-    }
-    vault.num_of_recovery_points = len(_points(backend, vault.backup_vault_name))
-    _store(backend, "jobs")[job_id] = {**common, "BackupJobId": job_id, "State": "COMPLETED", "PercentDone": "100.0"}
-    return json.dumps({"BackupJobId": job_id, "RecoveryPointArn": arn, "CreationDate": now})
+def list_recovery_points_by_backup_vault(backend: Any, asked: Json) -> Json:
+    """None: nothing makes any. Terraform asks before it deletes a vault."""
+    _vault(backend, asked["BackupVaultName"])
+    return {"RecoveryPoints": []}
 
 
-def describe_backup_job(self: Any) -> str:
-    job_id = self._get_param("backupJobId")
-    if job_id not in _store(self.backup_backend, "jobs"):
-        raise ResourceNotFoundException(f"Cannot find the backup job {job_id}")
-    return json.dumps(_store(self.backup_backend, "jobs")[job_id])
-
-
-def list_backup_jobs(self: Any) -> str:
-    wanted = {
-        "ResourceArn": self._get_param("resourceArn"),
-        "State": self._get_param("state"),
-        "BackupVaultName": self._get_param("backupVaultName"),
-    }
-    jobs = [
-        job
-        for job in _store(self.backup_backend, "jobs").values()
-        if all(value is None or job[name] == value for name, value in wanted.items())
-    ]
-    return json.dumps({"BackupJobs": jobs})
-
-
-def list_recovery_points_by_backup_vault(self: Any) -> str:
-    vault = _vault(self.backup_backend, self._get_param("backupVaultName"))
-    resource = self._get_param("resourceArn")
-    points = _points(self.backup_backend, vault.backup_vault_name)
-    return json.dumps({"RecoveryPoints": [each for each in points if resource in (None, each["ResourceArn"])]})
-
-
-def list_recovery_points_by_resource(self: Any) -> str:
-    arn = unquote(self._get_param("resourceArn"))
-    points = [each for each in _store(self.backup_backend, "points").values() if each["ResourceArn"] == arn]
-    return json.dumps({"RecoveryPoints": points})
-
-
-def _point(self: Any) -> Json:
-    point = _store(self.backup_backend, "points").get(unquote(self._get_param("recoveryPointArn")))
-    if point is None or point["BackupVaultName"] != self._get_param("backupVaultName"):
-        raise ResourceNotFoundException("Cannot find the recovery point " + str(self._get_param("recoveryPointArn")))
-    return point
-
-
-def describe_recovery_point(self: Any) -> str:
-    return json.dumps(_point(self))
-
-
-def delete_recovery_point(self: Any) -> str:
-    point = _point(self)
-    vault = self.backup_backend.vaults[point["BackupVaultName"]]
-    if vault.locked and time.time() < point["CreationDate"] + _DAY * (vault.min_retention_days or 0):
-        raise InvalidRequestException("The recovery point is protected by the vault's lock.")
-    del _store(self.backup_backend, "points")[point["RecoveryPointArn"]]
-    vault.num_of_recovery_points -= 1
-    return "{}"
+_ACTIONS: dict[str, actions.Action] = {
+    "CreateBackupSelection": create_backup_selection,
+    "GetBackupSelection": get_backup_selection,
+    "DeleteBackupSelection": delete_backup_selection,
+    "ListBackupSelections": list_backup_selections,
+    "UpdateBackupPlan": update_backup_plan,
+    "ListTags": list_tags,
+    "ListRecoveryPointsByBackupVault": list_recovery_points_by_backup_vault,
+}
 
 
 def install() -> None:
     """Put the actions, their paths and the checks into moto's AWS Backup."""
-    for action in (
-        create_backup_selection,
-        get_backup_selection,
-        delete_backup_selection,
-        list_backup_selections,
-        update_backup_plan,
-        list_tags,
-        start_backup_job,
-        describe_backup_job,
-        list_backup_jobs,
-        list_recovery_points_by_backup_vault,
-        list_recovery_points_by_resource,
-        describe_recovery_point,
-        delete_recovery_point,
-    ):
-        setattr(Response, action.__name__, action)
-    for path in ("backup-jobs", "backup-jobs/(?P<job>.+)", "resources/(?P<name>.+)", f"backup-vaults/{_BELOW_VAULT}"):
-        urls.url_paths["{0}/" + path + "/?$"] = Response.dispatch
+    actions.add(Response, "backup_backend", _ACTIONS)
+    urls.url_paths["{0}/backup-vaults/" + _BELOW_VAULT + "/?$"] = Response.dispatch
     _wrap_backend()
 
 
@@ -284,11 +194,7 @@ def _wrap_backend() -> None:
         return _vault(self, backup_vault_name)
 
     def delete_backup_vault(self: Any, backup_vault_name: str) -> None:
-        vault = _vault(self, backup_vault_name)
-        if vault.num_of_recovery_points:
-            raise InvalidRequestException(
-                f"Backup vault cannot be deleted (contains {vault.num_of_recovery_points} recovery points)"
-            )
+        _vault(self, backup_vault_name)
         delete_vault(self, backup_vault_name)
 
     BackupBackend.create_backup_plan = create_backup_plan

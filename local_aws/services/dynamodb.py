@@ -6,18 +6,20 @@ from typing import Any
 
 from moto.dynamodb.responses import DynamoHandler
 
-_update_table = DynamoHandler.update_table
+from local_aws import actions
+
+Json = dict[str, Any]
 
 
-def update_table(self: Any) -> Any:
-    wanted = self.body.get("SSESpecification")
+def update_table(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    wanted = asked.get("SSESpecification")
     if wanted is not None:
-        table = self.dynamodb_backend.get_table(self.body["TableName"])
-        key = wanted.get("KMSMasterKeyId") or table._get_default_encryption_key(self.current_account, self.region)
+        table = backend.get_table(asked["TableName"])
+        key = wanted.get("KMSMasterKeyId") or table._get_default_encryption_key(backend.account_id, backend.region_name)
         table.sse_specification = {**wanted, "KMSMasterKeyId": key} if wanted.get("Enabled") else None
-    return _update_table(self)
+    return moto()
 
 
 def install() -> None:
-    """Put the action into moto's DynamoDB. A second time changes nothing."""
-    DynamoHandler.update_table = update_table
+    """Put the action into moto's DynamoDB."""
+    actions.wrap(DynamoHandler, "dynamodb_backend", {"UpdateTable": update_table})

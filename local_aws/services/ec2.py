@@ -11,10 +11,9 @@ UnmonitorInstances, which Terraform calls for an instance with monitoring, are m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
@@ -22,13 +21,20 @@ from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupR
 from moto.ec2.responses.monitoring import Monitoring
 from moto.ec2.utils import parse_user_data
 
+from local_aws import actions
+
+Json = dict[str, Any]
+
 
 def install() -> None:
     """Put all of it into moto's EC2."""
     _rules_with_any_peer()
     _launch_templates()
-    Monitoring.monitor_instances = _monitor("enabled")
-    Monitoring.unmonitor_instances = _monitor("disabled")
+    monitoring: dict[str, actions.Action] = {
+        "MonitorInstances": functools.partial(_monitor, "enabled"),
+        "UnmonitorInstances": functools.partial(_monitor, "disabled"),
+    }
+    actions.add(Monitoring, "ec2_backend", monitoring)
     terminate = Instance.terminate
 
     def terminate_instance(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -50,15 +56,12 @@ def install() -> None:
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
 
 
-def _monitor(state: str) -> Callable[[Any], ActionResult]:
-    def action(self: Any) -> ActionResult:
-        rows = []
-        for id_ in self.params.get("InstanceIds") or self._get_multi_param("InstanceId"):
-            self.ec2_backend.get_instance(id_).monitoring_state = state
-            rows.append({"InstanceId": id_, "Monitoring": {"State": state}})
-        return ActionResult({"InstanceMonitorings": rows})
-
-    return action
+def _monitor(state: str, backend: Any, asked: Json) -> Json:
+    rows = []
+    for id_ in asked["InstanceIds"]:
+        backend.get_instance(id_).monitoring_state = state
+        rows.append({"InstanceId": id_, "Monitoring": {"State": state}})
+    return {"InstanceMonitorings": rows}
 
 
 def _launch_templates() -> None:

@@ -8,7 +8,6 @@ policy is accepted. AWS creates file systems and mount targets in half a minute 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from moto.efs import urls
@@ -16,9 +15,10 @@ from moto.efs.exceptions import BadRequest, FileSystemNotFound, PolicyNotFound
 from moto.efs.models import EFSBackend, FileSystem
 from moto.efs.responses import EFSResponse
 
-Answer = tuple[str, dict[str, Any]]
+from local_aws import actions
 
-_JSON = {"Content-Type": "application/json"}
+Json = dict[str, Any]
+
 _AFTER_DAYS = {f"AFTER_{days}_DAYS" for days in (1, 7, 14, 30, 60, 90, 180, 270, 365)}
 _TRANSITIONS = {
     "TransitionToIA": _AFTER_DAYS,
@@ -33,72 +33,73 @@ def _file_system(backend: Any, name: str) -> Any:
     return backend.file_systems_by_id[name]
 
 
-def put_backup_policy(self: Any) -> Answer:
-    status = (self._get_param("BackupPolicy") or {}).get("Status")
+def put_backup_policy(backend: Any, asked: Json) -> Json:
+    status = (asked.get("BackupPolicy") or {}).get("Status")
     if status not in ("ENABLED", "DISABLED"):
         raise BadRequest(f"The status of a backup policy is ENABLED or DISABLED, not {status}.")
-    system = _file_system(self.efs_backend, self._get_param("FileSystemId"))
+    system = _file_system(backend, asked["FileSystemId"])
     system._backup_status = status
-    return json.dumps({"BackupPolicy": {"Status": status}}), _JSON
+    return {"BackupPolicy": {"Status": status}}
 
 
-def describe_backup_policy(self: Any) -> Answer:
-    system = _file_system(self.efs_backend, self._get_param("FileSystemId"))
+def describe_backup_policy(backend: Any, asked: Json) -> Json:
+    system = _file_system(backend, asked["FileSystemId"])
     status = getattr(system, "_backup_status", "ENABLED" if system._backup else None)
     if status is None:
         raise PolicyNotFound("None")
-    return json.dumps({"BackupPolicy": {"Status": status}}), _JSON
+    return {"BackupPolicy": {"Status": status}}
 
 
-def update_file_system(self: Any) -> Answer:
-    system = _file_system(self.efs_backend, self._get_param("FileSystemId"))
-    mode = self._get_param("ThroughputMode") or system.throughput_mode
-    provisioned = self._get_param("ProvisionedThroughputInMibps")
+def update_file_system(backend: Any, asked: Json) -> Json:
+    system = _file_system(backend, asked["FileSystemId"])
+    mode = asked.get("ThroughputMode") or system.throughput_mode
+    provisioned = asked.get("ProvisionedThroughputInMibps")
     if mode == "provisioned" and not (provisioned or system.provisioned_throughput_in_mibps):
         raise BadRequest("ProvisionedThroughputInMibps is required when ThroughputMode is provisioned.")
     system.throughput_mode = mode
     system.provisioned_throughput_in_mibps = (
         (provisioned or system.provisioned_throughput_in_mibps) if mode == "provisioned" else None
     )
-    return json.dumps(system.info_json()), {**_JSON, "status": 202}
+    return dict(system.info_json())
 
 
-def update_file_system_protection(self: Any) -> Answer:
-    system = _file_system(self.efs_backend, self._get_param("FileSystemId"))
-    status = self._get_param("ReplicationOverwriteProtection")
+def update_file_system_protection(backend: Any, asked: Json) -> Json:
+    system = _file_system(backend, asked["FileSystemId"])
+    status = asked.get("ReplicationOverwriteProtection")
     system.file_system_protection = {"ReplicationOverwriteProtection": status}
-    return json.dumps(system.file_system_protection), _JSON
+    return dict(system.file_system_protection)
 
 
-def delete_file_system_policy(self: Any) -> Answer:
-    _file_system(self.efs_backend, self._get_param("FileSystemId")).file_system_policy = None
-    return "{}", _JSON
+def delete_file_system_policy(backend: Any, asked: Json) -> Json:
+    _file_system(backend, asked["FileSystemId"]).file_system_policy = None
+    return {}
 
 
-def put_lifecycle_configuration(self: Any) -> Answer:
-    system = _file_system(self.efs_backend, self._get_param("FileSystemId"))
-    policies = self._get_param("LifecyclePolicies") or []
+def put_lifecycle_configuration(backend: Any, asked: Json) -> Json:
+    system = _file_system(backend, asked["FileSystemId"])
+    policies = asked.get("LifecyclePolicies") or []
     for policy in policies:
         if len(policy) != 1 or any(value not in _TRANSITIONS.get(name, ()) for name, value in policy.items()):
             raise BadRequest("One or more LifecyclePolicy objects specified are malformed.")
     if any("TransitionToArchive" in policy for policy in policies) and system.throughput_mode != "elastic":
         raise BadRequest("TransitionToArchive needs the elastic throughput mode.")
     system.lifecycle_policies = policies
-    return json.dumps({"LifecyclePolicies": policies}), _JSON
+    return {"LifecyclePolicies": policies}
+
+
+_ACTIONS: dict[str, actions.Action] = {
+    "PutBackupPolicy": put_backup_policy,
+    "DescribeBackupPolicy": describe_backup_policy,
+    "UpdateFileSystem": update_file_system,
+    "UpdateFileSystemProtection": update_file_system_protection,
+    "DeleteFileSystemPolicy": delete_file_system_policy,
+    "PutLifecycleConfiguration": put_lifecycle_configuration,
+}
 
 
 def install() -> None:
     """Put the actions, their paths and the checks into moto's EFS."""
-    actions = (
-        put_backup_policy,
-        describe_backup_policy,
-        update_file_system,
-        update_file_system_protection,
-        delete_file_system_policy,
-        put_lifecycle_configuration,
-    )
-    for action in actions:
-        setattr(EFSResponse, action.__name__, action)
+    actions.add(EFSResponse, "efs_backend", _ACTIONS)
     urls.url_paths["/2015-02-01/file-systems/<file_system_id>/protection"] = EFSResponse.dispatch
 
     initialise, create, describe = (

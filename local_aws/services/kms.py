@@ -7,12 +7,15 @@ has none, where AWS makes it a symmetric one for encryption.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
 from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
+
+from local_aws import actions
+
+Json = dict[str, Any]
 
 _DEFAULT_DAYS = 365
 _ALLOWED_DAYS = range(90, 2561)  # https://docs.aws.amazon.com/kms/latest/APIReference/API_EnableKeyRotation.html
@@ -33,24 +36,25 @@ def install() -> None:
 
     KmsBackend.create_alias = create_alias
     KmsBackend.create_key = create_key
-    enable, status = KmsResponse.enable_key_rotation, KmsResponse.get_key_rotation_status
+    rotation = {"EnableKeyRotation": enable_key_rotation, "GetKeyRotationStatus": get_key_rotation_status}
+    actions.wrap(KmsResponse, "kms_backend", rotation)
 
-    def key(self: Any) -> Any:
-        return self.kms_backend.keys[self.kms_backend.get_key_id(self._get_param("KeyId"))]
 
-    def enable_key_rotation(self: Any) -> str:
-        days = self._get_param("RotationPeriodInDays") or _DEFAULT_DAYS
-        if days not in _ALLOWED_DAYS:
-            raise JsonRESTError("ValidationException", f"RotationPeriodInDays {days} is not between 90 and 2560.")
-        answer = enable(self)
-        key(self)._rotation_days = days
-        return str(answer)
+def _key(backend: Any, asked: Json) -> Any:
+    return backend.keys[backend.get_key_id(asked["KeyId"])]
 
-    def get_key_rotation_status(self: Any) -> str:
-        answer = json.loads(status(self))
-        if answer["KeyRotationEnabled"]:
-            answer["RotationPeriodInDays"] = getattr(key(self), "_rotation_days", _DEFAULT_DAYS)
-        return json.dumps(answer)
 
-    KmsResponse.enable_key_rotation = enable_key_rotation
-    KmsResponse.get_key_rotation_status = get_key_rotation_status
+def enable_key_rotation(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    days = asked.get("RotationPeriodInDays") or _DEFAULT_DAYS
+    if days not in _ALLOWED_DAYS:
+        raise JsonRESTError("ValidationException", f"RotationPeriodInDays {days} is not between 90 and 2560.")
+    answer = moto()
+    _key(backend, asked)._rotation_days = days
+    return answer
+
+
+def get_key_rotation_status(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    answer = moto()
+    if answer["KeyRotationEnabled"]:
+        answer["RotationPeriodInDays"] = getattr(_key(backend, asked), "_rotation_days", _DEFAULT_DAYS)
+    return answer

@@ -25,10 +25,9 @@ from uuid import uuid4
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse as Response
-from moto.core.responses import ActionResult, EmptyResult
 
-from local_aws import clock
-from local_aws.services.ec2_autoscaling import group_of
+from local_aws import actions, clock
+from local_aws.services.ec2_autoscaling import Json, group_of
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 WAITING = "Pending:Wait"
@@ -93,24 +92,33 @@ def _complete(group: Any, state: Any, said: str) -> None:
     group.replace_autoscaling_group_instances(1, group.get_propagated_tags())
 
 
-def complete_lifecycle_action(self: Any) -> ActionResult:
-    group, hook, said = group_of(self), self.params["LifecycleHookName"], self.params["LifecycleActionResult"]
+def complete_lifecycle_action(backend: Any, asked: Json) -> None:
+    group, hook, said = group_of(backend, asked), asked["LifecycleHookName"], asked["LifecycleActionResult"]
     if said not in RESULTS:
         raise AutoscalingClientError("ValidationError", "The lifecycle action result must be CONTINUE or ABANDON.")
-    wanted = (self.params.get("InstanceId"), self.params.get("LifecycleActionToken"))
+    wanted = (asked.get("InstanceId"), asked.get("LifecycleActionToken"))
     for state in group.instance_states:
         waits = state.lifecycle_state == WAITING and _hook(group) and _hook(group).name == hook
         if waits and (state.instance.id == wanted[0] or state._token == wanted[1]):
             _complete(group, state, said)
-            return EmptyResult()
+            return
     raise AutoscalingClientError(
         "ValidationError",
         f"No active Lifecycle Action found with instance ID {wanted[0]} or token {wanted[1]}",
     )
 
 
-def describe_scaling_activities(self: Any) -> ActionResult:
-    return ActionResult({"Activities": _activities(group_of(self)) if "AutoScalingGroupName" in self.params else []})
+def describe_scaling_activities(backend: Any, asked: Json) -> Json:
+    return {"Activities": _activities(group_of(backend, asked)) if "AutoScalingGroupName" in asked else []}
+
+
+def put_lifecycle_hook(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    answer = moto()
+    hook = backend.lifecycle_hooks[f"{asked['AutoScalingGroupName']}_{asked['LifecycleHookName']}"]
+    hook.role_arn = asked.get("RoleARN")
+    hook.notification_target_arn = asked.get("NotificationTargetARN")
+    hook.notification_metadata = asked.get("NotificationMetadata")
+    return answer
 
 
 def _tick(now: float) -> None:
@@ -124,9 +132,13 @@ def _tick(now: float) -> None:
 
 def install() -> None:
     """Put it into moto's Auto Scaling, after `ec2_autoscaling`."""
-    for action in (complete_lifecycle_action, describe_scaling_activities):
-        setattr(Response, action.__name__, action)
-    launch, put = FakeAutoScalingGroup.replace_autoscaling_group_instances, Response.put_lifecycle_hook
+    table: dict[str, actions.Action] = {
+        "CompleteLifecycleAction": complete_lifecycle_action,
+        "DescribeScalingActivities": describe_scaling_activities,
+    }
+    actions.add(Response, "autoscaling_backend", table)
+    actions.wrap(Response, "autoscaling_backend", {"PutLifecycleHook": put_lifecycle_hook})
+    launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
     delete = AutoScalingBackend.delete_auto_scaling_group
 
     def replace_autoscaling_group_instances(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
@@ -141,15 +153,6 @@ def install() -> None:
         # Those that wait count: else every change of the group would start more.
         return [state for state in self.instance_states if state.lifecycle_state in ("InService", WAITING)]
 
-    def put_lifecycle_hook(self: Any) -> Any:
-        answer = put(self)
-        group, name = self.params["AutoScalingGroupName"], self.params["LifecycleHookName"]
-        hook = self.autoscaling_backend.lifecycle_hooks[f"{group}_{name}"]
-        hook.role_arn = self.params.get("RoleARN")
-        hook.notification_target_arn = self.params.get("NotificationTargetARN")
-        hook.notification_metadata = self.params.get("NotificationMetadata")
-        return answer
-
     def delete_auto_scaling_group(self: Any, group_name: str) -> None:
         delete(self, group_name)
         for key, hook in list(self.lifecycle_hooks.items()):
@@ -158,6 +161,5 @@ def install() -> None:
 
     FakeAutoScalingGroup.replace_autoscaling_group_instances = replace_autoscaling_group_instances
     FakeAutoScalingGroup.active_instances = active_instances
-    Response.put_lifecycle_hook = put_lifecycle_hook
     AutoScalingBackend.delete_auto_scaling_group = delete_auto_scaling_group
     clock.every_request(_tick)

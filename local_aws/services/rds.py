@@ -18,12 +18,14 @@ import string
 import time
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.rds.exceptions import InvalidParameterCombination, InvalidParameterValue, RDSClientError
 from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
 from moto.rds.responses import RDSResponse
 
+from local_aws import actions
 from local_aws.clock import seconds
+
+Json = dict[str, Any]
 
 CREATING = seconds("LOCAL_AWS_DATABASE_SECONDS", 2)
 
@@ -86,31 +88,28 @@ def _version(asked: str) -> str:
     return _POSTGRES[major] if asked == major else asked
 
 
-def modify_db_parameter_group(original: Any) -> Any:
-    def modify(self: Any) -> Any:
-        for parameter in self.params.get("Parameters", []):
-            name, method = parameter["ParameterName"], parameter.get("ApplyMethod")
-            if name in _STATIC and method == "immediate":
-                raise InvalidParameterCombination(f"cannot use immediate apply method for static parameter ({name})")
-        return original(self)
-
-    return modify
+def modify_db_parameter_group(backend: Any, asked: Json, moto: actions.Moto) -> Json:
+    for parameter in asked.get("Parameters") or []:
+        name, method = parameter["ParameterName"], parameter.get("ApplyMethod")
+        if name in _STATIC and method == "immediate":
+            raise InvalidParameterCombination(f"cannot use immediate apply method for static parameter ({name})")
+    return moto()
 
 
-def reset_db_parameter_group(self: Any) -> ActionResult:
-    name = self.params["DBParameterGroupName"]
-    group = self.backend.describe_db_parameter_groups({"db_parameter_group_name": name})[0]
-    if self.params.get("ResetAllParameters"):
+def reset_db_parameter_group(backend: Any, asked: Json) -> Json:
+    name = asked["DBParameterGroupName"]
+    group = backend.describe_db_parameter_groups({"db_parameter_group_name": name})[0]
+    if asked.get("ResetAllParameters"):
         group.parameters.clear()
-    for parameter in self.params.get("Parameters", []):
+    for parameter in asked.get("Parameters") or []:
         group.parameters.pop(parameter["ParameterName"], None)
-    return ActionResult({"DBParameterGroupName": name})
+    return {"DBParameterGroupName": name}
 
 
 def install() -> None:
     """Put the missing properties, states and checks into moto's RDS."""
-    RDSResponse.reset_db_parameter_group = reset_db_parameter_group
-    RDSResponse.modify_db_parameter_group = modify_db_parameter_group(RDSResponse.modify_db_parameter_group)
+    actions.add(RDSResponse, "backend", {"ResetDBParameterGroup": reset_db_parameter_group})
+    actions.wrap(RDSResponse, "backend", {"ModifyDBParameterGroup": modify_db_parameter_group})
     _extend_parameter_groups()
     _extend_backend()
     _extend_instances()

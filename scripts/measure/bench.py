@@ -28,6 +28,7 @@ from scripts.deploy import toolchain
 from scripts.errors import Failed
 from scripts.measure import bench_imports
 from scripts.rehearsal.rehearse import FOLDER, Rehearsal, empty, environ_of
+from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load
 from settings.load import ROOT, VARIABLE, find
 
@@ -127,7 +128,7 @@ def _deployed(workspace: Workspace, runs: int) -> dict[str, Measure]:
     """Deploy to a local AWS, import slides there, and plan each stack; a plan ends with 0 if nothing is to change."""
     folder = FOLDER / "bench"
     empty(folder)
-    settings = {FILES_VARIABLE: str(folder / "files"), programs.VARIABLE: str(programs.IMAGES)}
+    settings = {FILES_VARIABLE: str(folder / "files"), programs.VARIABLE: str(IMAGES)}
     with LocalAws(region=workspace.region, log=folder / "aws.log", settings=settings) as aws:
         run = Rehearsal(workspace, find(workspace.name), folder, environ_of(workspace, aws))
         run.ensure_state()

@@ -20,13 +20,13 @@ from rich.table import Table
 from containers.importer import entries
 from containers.importer.entries import PENDING
 from local_aws.server import LocalAws
-from local_aws.stand_ins.omero.state import Server
 from scripts import console
 from scripts.errors import Failed
 from scripts.ingest.imports.batches import Limits, container_key, cut
 from scripts.ingest.imports.ledger import INDEX, THREADS, Entry, Ledger
 from scripts.rehearsal.imports import imports
 from scripts.rehearsal.rehearse import Rehearsal
+from scripts.rehearsal.stand_ins.omero.state import Server
 from settings.load import ROOT
 
 ENTRIES = 300

@@ -40,6 +40,7 @@ from scripts.output import write_json
 from scripts.process import Progress, read, stream
 from scripts.rehearsal import existing, inventory, leaks, one_writer, section
 from scripts.rehearsal import imports as rehearse_imports
+from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
@@ -156,7 +157,7 @@ def rehearse(
         settings={
             "MOTO_ACCOUNT_ID": settings.account_id,
             FILES_VARIABLE: str(folder / "files"),
-            **({programs.VARIABLE: str(programs.IMAGES)} if runs_programs else {}),
+            **({programs.VARIABLE: str(IMAGES)} if runs_programs else {}),
             **existing.settings_of(settings),
         },
         detached=keep,

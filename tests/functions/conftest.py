@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.local_aws.conftest import aws, client, files_root, network
-from tests.local_aws.datasync_help import place
+from local_aws.testing.datasync import place
+from local_aws.testing.fixtures import aws, client, files_root, network, stand_ins
 
-__all__ = ["aws", "client", "files_root", "network", "place"]
+__all__ = ["aws", "client", "files_root", "network", "place", "stand_ins"]

@@ -9,9 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from functions import activate_gateway
+from functions import FOLDER, activate_gateway
 from functions.activate_gateway import NoAnswer, handler
 from local_aws.services.storagegateway.activation import Appliance, find_key
+from local_aws.testing.ecs import Client, Network
+from local_aws.testing.functions import invoke, make
+from local_aws.testing.gateway import start_instance
 
 
 @dataclass
@@ -88,3 +91,22 @@ def test_its_answer_is_json() -> None:
     appliance = Appliance()
     assert json.loads(json.dumps(ask(appliance)))
     appliance.stop()
+
+
+def test_in_the_vpc_it_fetches_a_key_that_activates(client: Client, network: Network) -> None:
+    machine = start_instance(client, network)
+    place = {"SubnetIds": network.subnets, "SecurityGroupIds": [network.group]}
+    code = (FOLDER / "activate_gateway.py").read_text(encoding="utf-8")
+    name = make(client, code, "activate_gateway", VpcConfig=place)
+    key, failed = invoke(client, name, {"address": machine["PrivateIpAddress"], "region": "eu-west-1"})
+    assert not failed
+    arn = client("storagegateway").activate_gateway(
+        ActivationKey=key,
+        GatewayName="omero",
+        GatewayTimezone="GMT",
+        GatewayRegion="eu-west-1",
+        GatewayType="FILE_S3",
+    )["GatewayARN"]
+    listed = client("storagegateway").list_gateways()["Gateways"]
+    (found,) = [each for each in listed if each["GatewayARN"] == arn]
+    assert found["Ec2InstanceId"] == machine["InstanceId"]

@@ -16,9 +16,8 @@ import pytest
 from functions import datasync_starter as starter
 from local_aws.files import Owner
 from local_aws.server import LocalAws
+from local_aws.testing.datasync import Place, thousand_objects
 from tests.conftest import Stacks, of_type, only
-from tests.local_aws.datasync_help import Place
-from tests.local_aws.test_datasync import _many
 
 OMERO = Owner(1000, 1000, 0o755)
 
@@ -54,10 +53,6 @@ class Way:
         found = self.place.client("sqs").get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
         visible, hidden = (int(found["Attributes"][name]) for name in names)
         return visible, hidden
-
-    def faults(self, words: str) -> None:
-        tags = [{"Key": "local-aws:datasync", "Value": words}]
-        self.place.datasync.tag_resource(ResourceArn=self.task, Tags=tags)
 
 
 def event(bucket: str, key: str) -> str:
@@ -111,8 +106,9 @@ def test_an_object_that_is_put_becomes_a_file_of_omeros(way: Way) -> None:
 
 @pytest.mark.parametrize("fault", ["", "fail-once:O'Brien"])
 def test_thousand_objects_arrive_whole_and_owned_with_one_execution(way: Way, fault: str) -> None:
-    objects = _many()
-    way.faults(fault)
+    objects = thousand_objects()
+    if fault:
+        way.place.fault(execution=[fault])
     way.place.put({f"in/{key}": content for key, content in objects.items()})
     answer = starter.handler({}, None)
     assert answer["objects"] == 1000
@@ -126,10 +122,9 @@ def test_thousand_objects_arrive_whole_and_owned_with_one_execution(way: Way, fa
 
 def test_what_an_execution_could_not_copy_the_schedule_copies(way: Way) -> None:
     way.place.put({"in/a.tif": b"1", "in/b.tif": b"2"})
-    way.faults("fail:a.tif")
+    way.place.fault(execution=["fail:a.tif"])
     assert way.place.ended(way.call()["execution"])["Status"] == "ERROR"
     assert way.place.contents() == {"b.tif": b"2"}
-    way.place.datasync.untag_resource(ResourceArn=way.task, Keys=["local-aws:datasync"])
     assert way.place.run(way.task)["Status"] == "SUCCESS"  # as the schedule does: without a filter
     assert way.place.contents() == {"a.tif": b"1", "b.tif": b"2"}
 
@@ -146,7 +141,7 @@ def test_a_file_that_is_there_is_never_touched(way: Way) -> None:
 
 def test_while_an_execution_runs_no_message_is_taken(way: Way) -> None:
     way.place.put({"in/a.tif": b"1"})
-    way.faults("slow:PREPARING:1.5")
+    way.place.fault(execution=["slow:PREPARING:1.5"])
     first = way.call()["execution"]
     way.place.put({"in/b.tif": b"2"})
     for _ in range(10):
@@ -176,7 +171,7 @@ class Between:
 
 def test_an_execution_that_began_in_between_leaves_the_messages(way: Way) -> None:
     way.place.put({"in/a.tif": b"1"})
-    way.faults("slow:PREPARING:1.5")
+    way.place.fault(execution=["slow:PREPARING:1.5"])
     running = way.place.datasync.start_task_execution(TaskArn=way.task)["TaskExecutionArn"]
     answer = way.call(Between(way.place.datasync, busy_then=True))
     assert answer["because"] == "another execution was started first"
@@ -188,7 +183,7 @@ def test_an_execution_that_began_in_between_leaves_the_messages(way: Way) -> Non
 
 def test_a_refusal_for_another_reason_is_raised_and_leaves_the_messages(way: Way) -> None:
     way.place.put({"in/a.tif": b"1"})
-    way.faults("slow:PREPARING:1")
+    way.place.fault(execution=["slow:PREPARING:1"])
     running = way.place.datasync.start_task_execution(TaskArn=way.task)["TaskExecutionArn"]
     with pytest.raises(way.place.datasync.exceptions.InvalidRequestException):
         way.call(Between(way.place.datasync, busy_then=False))

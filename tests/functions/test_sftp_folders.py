@@ -12,8 +12,8 @@ import pytest
 from functions import FOLDER
 from local_aws import files
 from local_aws.files import Owner
-from tests.local_aws.ecs_help import Client, Network
-from tests.local_aws.test_functions import invoke, make
+from local_aws.testing.ecs import Client, Network
+from local_aws.testing.functions import invoke, make
 
 ALL = ("ClientMount", "ClientWrite", "ClientRootAccess")
 

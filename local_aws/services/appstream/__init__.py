@@ -37,7 +37,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.application import LocalAwsApplication
 from local_aws.services.appstream import images, stacks
-from local_aws.services.appstream.models import FAULTS, AppStreamBackend, AppStreamError, appstream_backends
+from local_aws.services.appstream.models import AppStreamBackend, AppStreamError, appstream_backends
 
 __all__ = ["appstream_backends", "install"]
 
@@ -69,5 +69,4 @@ def install() -> None:
     sys.modules["moto.appstream"] = sys.modules[__name__]
     if not any(name == "appstream" for name, _ in backend_index.backend_url_patterns):
         backend_index.backend_url_patterns.append(("appstream", _PATTERN))
-    LocalAwsApplication.resources["/_local/appstream/faults"] = FAULTS.resource
     LocalAwsApplication.resources["/_local/appstream/sessions"] = _person

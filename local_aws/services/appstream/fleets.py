@@ -187,7 +187,7 @@ def start_fleet(backend: AppStreamBackend, asked: Json) -> Json:
         raise not_permitted(f"The fleet {fleet.name} is STOPPING.")
     backend.check_instances(fleet.shown["InstanceType"], fleet.shown["instances"], besides=fleet.name)
     fleet.shown.pop("FleetErrors", None)
-    end = FAULTS.end_of("StartFleet", "RUNNING")
+    end = FAULTS.take("StartFleet") or "RUNNING"
     if not checks.has_service_role(backend):
         end = "IAM_SERVICE_ROLE_IS_MISSING"
     on_end: dict[str, Any] = {}

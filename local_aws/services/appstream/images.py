@@ -98,7 +98,7 @@ def create_imported_image(backend: AppStreamBackend, asked: Json) -> Json:
         for each in asked.get("AppCatalogConfig") or []
     ]
     image = backend.add("image", asked, shown)
-    end = FAULTS.end_of("CreateImportedImage", "AVAILABLE")
+    end = FAULTS.take("CreateImportedImage") or "AVAILABLE"
     states = [(each, settings.IMAGE_SECONDS) for each in ("PENDING", "IMPORTING", "VALIDATING")]
     _to_end(image, states, end)
     return {"Image": image.describe()}
@@ -160,7 +160,7 @@ def create_image_builder(backend: AppStreamBackend, asked: Json) -> Json:
 
 
 def _start(builder: Thing, action: str) -> None:
-    end = FAULTS.end_of(action, "RUNNING")
+    end = FAULTS.take(action) or "RUNNING"
     if end in BUILDER_ERRORS:
         reason = {"Code": end, "Message": BUILDER_ERRORS[end]}
         builder.move(("PENDING", settings.BUILDER_SECONDS), then="FAILED", StateChangeReason=reason)
@@ -247,6 +247,6 @@ def _snapshot(backend: AppStreamBackend, builder: Thing, name: str, tags: dict[s
     shown |= {"Applications": list(builder.shown["catalog"]), "ImageBuilderName": builder.name}
     image = backend.add("image", {"Name": name, "Tags": tags}, shown)
     seconds = settings.IMAGE_SECONDS
-    _to_end(image, [("PENDING", seconds), ("CREATING", seconds)], FAULTS.end_of("CreateImage", "AVAILABLE"))
+    _to_end(image, [("PENDING", seconds), ("CREATING", seconds)], FAULTS.take("CreateImage") or "AVAILABLE")
     builder.move(("SNAPSHOTTING", 2 * seconds), then="STOPPED")
     return image.describe()

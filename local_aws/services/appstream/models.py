@@ -70,7 +70,11 @@ BUILDER_ERRORS = {
     "IMAGE_UNAVAILABLE": "The base image is not available.",
     "INTERNAL_ERROR": "An internal error occurred.",
 }
+_IMAGE_ENDS, _BUILDER_ENDS = ("|".join(each) for each in (IMAGE_ERRORS, BUILDER_ERRORS))
+# In 200s, one for each association.
+_ASSOCIATION_ENDS = "USER_NAME_NOT_FOUND|DIRECTORY_NOT_FOUND"
 FAULTS = Faults(
+    "appstream",
     errors={
         "ConcurrentModificationException": "An API error occurred. Wait a few minutes and try again.",
         "ResourceNotAvailableException": "The resource is not available.",
@@ -81,14 +85,15 @@ FAULTS = Faults(
         "InternalServerException": "An internal error occurred.",
         "AccessDeniedException": "User is not authorized to perform: appstream:CreateFleet",
     },
-    ends={
-        **dict.fromkeys(FLEET_ERRORS, ("StartFleet",)),
-        "IMAGE_IMPORT_FAILURE": ("CreateImportedImage",),
-        "IMAGE_UNAVAILABLE": ("CreateImageBuilder", "StartImageBuilder"),
-        "INTERNAL_ERROR": ("CreateImportedImage", "CreateImageBuilder", "StartImageBuilder", "CreateImage"),
-        # In 200s, one for each association.
-        "USER_NAME_NOT_FOUND": ("BatchAssociateUserStack", "BatchDisassociateUserStack"),
-        "DIRECTORY_NOT_FOUND": ("BatchAssociateUserStack", "BatchDisassociateUserStack"),
+    lost="InternalServerException",
+    words={
+        "StartFleet": "|".join(FLEET_ERRORS),
+        "CreateImportedImage": _IMAGE_ENDS,
+        "CreateImage": "INTERNAL_ERROR",  # Image Assistant's
+        "CreateImageBuilder": _BUILDER_ENDS,
+        "StartImageBuilder": _BUILDER_ENDS,
+        "BatchAssociateUserStack": _ASSOCIATION_ENDS,
+        "BatchDisassociateUserStack": _ASSOCIATION_ENDS,
     },
     refusal=AppStreamError,
 )

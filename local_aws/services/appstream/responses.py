@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
 
-from moto.core.responses import ActionResult, BaseResponse
-from moto.core.utils import camelcase_to_underscores
+from moto.core.responses import BaseResponse
 
-from local_aws import validation
+from local_aws import actions
 from local_aws.services.appstream import applications, fleets, images, stacks, users
 from local_aws.services.appstream.models import (
     FAULTS,
@@ -18,7 +16,6 @@ from local_aws.services.appstream.models import (
     appstream_backends,
 )
 
-_Function = Callable[[AppStreamBackend, Json], Json]
 _MOST_TAGS = 50
 
 
@@ -58,7 +55,7 @@ def _tags(backend: AppStreamBackend, asked: Json) -> dict[str, str]:
     return backend.tags.setdefault(backend.by_arn(asked["ResourceArn"]).arn, {})
 
 
-_ACTIONS: dict[str, _Function] = {
+_ACTIONS: dict[str, actions.Action] = {
     "CreateAppBlock": applications.create_app_block,
     "DescribeAppBlocks": applications.describe_app_blocks,
     "DeleteAppBlock": applications.delete_app_block,
@@ -82,15 +79,11 @@ _ACTIONS: dict[str, _Function] = {
     "AssociateFleet": stacks.associate_fleet,
     "DisassociateFleet": stacks.disassociate_fleet,
     "ListAssociatedFleets": stacks.list_associated_fleets,
-    "ListAssociatedStacks": stacks.list_associated_stacks,
     "CreateStreamingURL": stacks.create_streaming_url,
     "CreateImageBuilderStreamingURL": stacks.create_image_builder_streaming_url,
     "DescribeSessions": stacks.describe_sessions,
-    "ExpireSession": stacks.expire_session,
     "CreateUser": users.create_user,
     "DeleteUser": users.delete_user,
-    "EnableUser": users.enable_user,
-    "DisableUser": users.disable_user,
     "DescribeUsers": users.describe_users,
     "BatchAssociateUserStack": users.batch_associate_user_stack,
     "BatchDisassociateUserStack": users.batch_disassociate_user_stack,
@@ -109,18 +102,16 @@ _ACTIONS: dict[str, _Function] = {
 }
 
 
-def _action(name: str, function: _Function) -> Callable[[Any], ActionResult]:
-    def answer(self: AppStreamResponse) -> ActionResult:
-        backend = self.backend
-        images.add_base_images(backend)
-        backend.settle()
-        if wrong := validation.violations("appstream", name, self.params):
-            raise AppStreamError("ValidationException", wrong)
-        FAULTS.before(name)
-        return ActionResult(function(backend, self.params))
-
-    return answer
+def _settle(backend: AppStreamBackend, action: str) -> None:
+    images.add_base_images(backend)
+    backend.settle()
 
 
-for _name, _function in _ACTIONS.items():
-    setattr(AppStreamResponse, camelcase_to_underscores(_name), _action(_name, _function))
+actions.add(
+    AppStreamResponse,
+    "backend",
+    _ACTIONS,
+    before=_settle,
+    faults=FAULTS,
+    invalid=functools.partial(AppStreamError, "ValidationException"),
+)

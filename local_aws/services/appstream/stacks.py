@@ -17,7 +17,6 @@ from local_aws.services.appstream.models import (
     Thing,
     combination,
     in_use,
-    missing,
     not_permitted,
     page,
 )
@@ -127,11 +126,6 @@ def list_associated_fleets(backend: AppStreamBackend, asked: Json) -> Json:
     return page(names, asked, "Names")
 
 
-def list_associated_stacks(backend: AppStreamBackend, asked: Json) -> Json:
-    names = sorted(stack for stack, fleet in backend.fleets_of_stacks if fleet == asked["FleetName"])
-    return page(names, asked, "Names")
-
-
 def create_streaming_url(backend: AppStreamBackend, asked: Json) -> Json:
     fleet, stack = backend.thing("fleet", asked["FleetName"]), backend.thing("stack", asked["StackName"])
     if (stack.name, fleet.name) not in backend.fleets_of_stacks:
@@ -199,11 +193,3 @@ def describe_sessions(backend: AppStreamBackend, asked: Json) -> Json:
         return same and asked.get("UserId") in (None, session["UserId"]) and session["AuthenticationType"] == kind
 
     return page([each for each in backend.sessions.values() if is_asked(each)], asked, "Sessions", 50)
-
-
-def expire_session(backend: AppStreamBackend, asked: Json) -> Json:
-    session = backend.sessions.get(asked["SessionId"])
-    if session is None:
-        raise missing("session", asked["SessionId"])
-    session.update(State="EXPIRED", MaxExpirationTime=time.time())
-    return {}

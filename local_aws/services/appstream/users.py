@@ -69,16 +69,6 @@ def _of(backend: AppStreamBackend, asked: Json) -> Json:
     return backend.users[asked["UserName"]]
 
 
-def enable_user(backend: AppStreamBackend, asked: Json) -> Json:
-    _of(backend, asked)["Enabled"] = True
-    return {}
-
-
-def disable_user(backend: AppStreamBackend, asked: Json) -> Json:
-    _of(backend, asked)["Enabled"] = False
-    return {}
-
-
 def describe_users(backend: AppStreamBackend, asked: Json) -> Json:
     _check_pool(asked)
     return page(list(backend.users.values()), asked, "Users", 60)
@@ -106,7 +96,7 @@ def _errors(backend: AppStreamBackend, asked: Json, action: str) -> list[Json]:
     """Those of the single associations, which a call tells with status 200."""
     found = []
     for each in asked["UserStackAssociations"]:
-        code = FAULTS.end_of(action, "")
+        code = FAULTS.take(action) or ""
         if not code and each["StackName"] not in backend.things["stack"]:
             code = "STACK_NOT_FOUND"
         if not code and each["UserName"] not in backend.users:

@@ -10,10 +10,7 @@ Owners. Objects without owner metadata (`file-owner`, `file-group`, `file-permis
 An access point with a POSIX user makes everything that user's; unless the task has Uid and Gid NONE, verification
 then finds mismatches and the execution ends in ERROR. What that user may not write fails with Permission denied.
 
-Faults. The tag `local-aws:datasync` of a task holds words, separated by spaces:
-`throttle:2` the next two StartTaskExecution answer ThrottlingException; `fail:NAME` a file with NAME in its path
-fails; `fail-once:NAME` it fails at first and succeeds when it is tried again; `slow:TRANSFERRING:5` that state takes 5
-seconds at least; `error:PREPARING` every execution ends in ERROR in that state.
+Faults on request: see `faults`.
 
 What AWS refuses is refused, with InvalidRequestException: see `checks`, `filters`, `locations` and, for a second
 execution of a task, `tasks`. Keys that begin with a slash or hold `//`, `/./` or `/../` are skipped.
@@ -24,10 +21,16 @@ destination, permissions of the roles beyond their trust policy, network interfa
 
 from __future__ import annotations
 
+from moto.datasync.models import DataSyncBackend
+from moto.datasync.responses import DataSyncResponse
+
+from local_aws import actions
 from local_aws.services.datasync import locations, tasks
+from local_aws.services.datasync.faults import FAULTS
 
 
 def install() -> None:
-    """Put all of it into moto's DataSync."""
-    locations.install()
-    tasks.install()
+    """Put the actions and the ARNs into moto's DataSync."""
+    table = {**locations.ACTIONS, **tasks.ACTIONS}
+    actions.add(DataSyncResponse, "datasync_backend", table, faults=FAULTS)
+    DataSyncBackend.create_location = locations.create_location

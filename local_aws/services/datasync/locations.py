@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Any
 
 from moto.datasync.models import DataSyncBackend
-from moto.datasync.responses import DataSyncResponse as Response
 from moto.ec2.models import ec2_backends
 from moto.efs.models import efs_backends
 
+from local_aws.actions import Action
 from local_aws.services.datasync import checks
 from local_aws.services.datasync.state import Json, arn, location_of, new_id, page, refused, tags_of
 
@@ -32,10 +31,10 @@ def _subdirectory(request: Json) -> str:
     return padded.replace("//", "/")
 
 
-def _created(backend: Any, uri: str, kind: str, metadata: Json, request: Json) -> str:
+def _created(backend: Any, uri: str, kind: str, metadata: Json, request: Json) -> Json:
     location_arn = backend.create_location(uri, typ=kind, metadata=metadata)
     tags_of(backend, location_arn).update({each["Key"]: each.get("Value", "") for each in request.get("Tags") or []})
-    return json.dumps({"LocationArn": location_arn})
+    return {"LocationArn": location_arn}
 
 
 def create_location(self: Any, location_uri: str, typ: str, metadata: Json) -> str:
@@ -51,8 +50,7 @@ def create_location(self: Any, location_uri: str, typ: str, metadata: Json) -> s
 _create_location = DataSyncBackend.create_location
 
 
-def create_location_s3(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def create_location_s3(backend: Any, request: Json) -> Json:
     metadata = {
         "S3BucketArn": request["S3BucketArn"],
         "S3Config": request["S3Config"],
@@ -64,24 +62,21 @@ def create_location_s3(self: Any) -> str:
     return _created(backend, f"s3://{bucket.name}{metadata['Subdirectory']}", "S3", metadata, request)
 
 
-def _described(self: Any, kind: str, names: tuple[str, ...]) -> str:
-    location = self.datasync_backend._get_location(json.loads(self.body)["LocationArn"], typ=kind)
-    return json.dumps(
-        {
-            "LocationArn": location.arn,
-            "LocationUri": location.uri,
-            "CreationTime": location.created,
-            **{name: location.metadata[name] for name in names if location.metadata.get(name)},
-        }
-    )
+def _described(backend: Any, request: Json, kind: str, names: tuple[str, ...]) -> Json:
+    location = backend._get_location(request["LocationArn"], typ=kind)
+    return {
+        "LocationArn": location.arn,
+        "LocationUri": location.uri,
+        "CreationTime": location.created,
+        **{name: location.metadata[name] for name in names if location.metadata.get(name)},
+    }
 
 
-def describe_location_s3(self: Any) -> str:
-    return _described(self, "S3", ("S3Config", "S3StorageClass"))
+def describe_location_s3(backend: Any, request: Json) -> Json:
+    return _described(backend, request, "S3", ("S3Config", "S3StorageClass"))
 
 
-def update_location_s3(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def update_location_s3(backend: Any, request: Json) -> Json:
     location = backend._get_location(request["LocationArn"], typ="S3")
     if request.get("S3Config"):
         checks.check_role(backend, request["S3Config"]["BucketAccessRoleArn"])
@@ -89,11 +84,10 @@ def update_location_s3(self: Any) -> str:
         location.metadata["Subdirectory"] = _subdirectory(request)
         location.uri = f"s3://{location.uri.split('/')[2]}{location.metadata['Subdirectory']}"
     location.metadata.update({name: request[name] for name in ("S3Config", "S3StorageClass") if request.get(name)})
-    return "{}"
+    return {}
 
 
-def create_location_efs(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def create_location_efs(backend: Any, request: Json) -> Json:
     metadata = {
         "EfsFilesystemArn": request["EfsFilesystemArn"],
         "Ec2Config": request["Ec2Config"],
@@ -156,13 +150,12 @@ def check_file_system(backend: Any, metadata: Json) -> tuple[Any, Any]:
     return system, point
 
 
-def describe_location_efs(self: Any) -> str:
+def describe_location_efs(backend: Any, request: Json) -> Json:
     names = ("Ec2Config", "AccessPointArn", "FileSystemAccessRoleArn", "InTransitEncryption")
-    return _described(self, "EFS", names)
+    return _described(backend, request, "EFS", names)
 
 
-def update_location_efs(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def update_location_efs(backend: Any, request: Json) -> Json:
     location = backend._get_location(request["LocationArn"], typ="EFS")
     names = ("AccessPointArn", "FileSystemAccessRoleArn", "InTransitEncryption")
     changed = {**location.metadata, **{name: request[name] for name in names if name in request}}
@@ -171,17 +164,16 @@ def update_location_efs(self: Any) -> str:
     _check_efs(backend, changed)
     location.metadata = changed
     location.uri = f"efs://{location.uri.split('/')[2]}{changed['Subdirectory']}"
-    return "{}"
+    return {}
 
 
-def list_locations(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def list_locations(backend: Any, request: Json) -> Json:
     rows = []
     for each in backend.locations.values():
         known = {"LocationUri": each.uri, "LocationType": each.typ, "CreationTime": str(each.created)}
         if all(_passes(known.get(one["Name"], ""), one) for one in request.get("Filters") or []):
             rows.append({"LocationArn": each.arn, "LocationUri": each.uri})
-    return json.dumps(page(request, "Locations", rows))
+    return page(request, "Locations", rows)
 
 
 def _passes(value: str, condition: Json) -> bool:
@@ -199,62 +191,55 @@ def _passes(value: str, condition: Json) -> bool:
     return found[operator]
 
 
-def delete_location(self: Any) -> str:
-    backend, location_arn = self.datasync_backend, json.loads(self.body)["LocationArn"]
+def delete_location(backend: Any, request: Json) -> Json:
+    location_arn = request["LocationArn"]
     location = location_of(backend, location_arn)
     users = [task.arn for task in backend.tasks.values() if location in (task.source, task.destination)]
     if users:
         raise refused(f"{_PREFIX}Location {location_arn} is used by {', '.join(users)}.")
     del backend.locations[location_arn]
     tags_of(backend, location_arn).clear()
-    return "{}"
+    return {}
 
 
-def _tagged(self: Any, request: Json) -> dict[str, str]:
-    backend, resource = self.datasync_backend, request["ResourceArn"]
+def _tagged(backend: Any, request: Json) -> dict[str, str]:
+    resource = request["ResourceArn"]
     if not any(resource in known for known in (backend.locations, backend.tasks, backend.task_executions)):
         raise refused(f"{_PREFIX}Resource {resource} is not found.")
     return tags_of(backend, resource)
 
 
-def list_tags_for_resource(self: Any) -> str:
-    request = json.loads(self.body)
-    rows = [{"Key": key, "Value": value} for key, value in _tagged(self, request).items()]
-    return json.dumps(page(request, "Tags", rows))
+def list_tags_for_resource(backend: Any, request: Json) -> Json:
+    rows = [{"Key": key, "Value": value} for key, value in _tagged(backend, request).items()]
+    return page(request, "Tags", rows)
 
 
-def tag_resource(self: Any) -> str:
-    request = json.loads(self.body)
-    tags = _tagged(self, request)
+def tag_resource(backend: Any, request: Json) -> Json:
+    tags = _tagged(backend, request)
     added = {each["Key"]: each.get("Value", "") for each in request["Tags"]}
     if len(tags | added) > _MOST_TAGS:
         raise refused(f"{_PREFIX}a resource has at most {_MOST_TAGS} tags.")
     tags.update(added)
-    return "{}"
+    return {}
 
 
-def untag_resource(self: Any) -> str:
-    request = json.loads(self.body)
-    tags = _tagged(self, request)
+def untag_resource(backend: Any, request: Json) -> Json:
+    tags = _tagged(backend, request)
     for key in request["Keys"]:
         tags.pop(key, None)
-    return "{}"
+    return {}
 
 
-def install() -> None:
-    """Put the actions and the ARNs into moto's DataSync."""
-    for action in (
-        create_location_s3,
-        describe_location_s3,
-        update_location_s3,
-        create_location_efs,
-        describe_location_efs,
-        update_location_efs,
-        list_locations,
-        delete_location,
-        list_tags_for_resource,
-        tag_resource,
-        untag_resource,
-    ):
-        setattr(Response, action.__name__, action)
-    DataSyncBackend.create_location = create_location
+ACTIONS: dict[str, Action] = {
+    "CreateLocationS3": create_location_s3,
+    "DescribeLocationS3": describe_location_s3,
+    "UpdateLocationS3": update_location_s3,
+    "CreateLocationEfs": create_location_efs,
+    "DescribeLocationEfs": describe_location_efs,
+    "UpdateLocationEfs": update_location_efs,
+    "ListLocations": list_locations,
+    "DeleteLocation": delete_location,
+    "ListTagsForResource": list_tags_for_resource,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+}

@@ -70,16 +70,16 @@ def _end(execution: Execution, journal: Journal) -> None:
 
 
 def _in_state(execution: Execution, state: str, work: Callable[[], None]) -> None:
-    """Do it, and stay in the state for as long as the settings and the task's tag say."""
+    """Do it, and stay in the state for as long as the settings and its faults say."""
     with LocalAwsApplication.lock_for_backends:
         if execution.cancelled.is_set():
             raise Cancelled
         execution.status = state
     began, failures = time.monotonic(), sum(execution.counters.failed.values())
     execution.went[state] = "PENDING"
-    slow = [float(each.partition(":")[2]) for each in execution.task.faults("slow") if each.startswith(f"{state}:")]
+    slow = [float(each.partition(":")[2]) for each in execution.met("slow") if each.startswith(f"{state}:")]
     try:
-        if state in execution.task.faults("error"):
+        if state in execution.met("error"):
             raise ExecutionFailed("InternalError", f"An internal error occurred in {state}.")
         work()
         execution.cancelled.wait(max([STATE_SECONDS, *slow]) - (time.monotonic() - began))

@@ -13,7 +13,6 @@ from moto.core.exceptions import JsonRESTError
 Json = dict[str, Any]
 
 ENDED = ("SUCCESS", "ERROR")
-_FAULT_TAG = "local-aws:datasync"
 
 
 def refused(message: str) -> JsonRESTError:
@@ -71,6 +70,11 @@ class Execution:
     error: tuple[str, str] | None = None  # its code and its details
     report: Json | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    faults: list[str] = field(default_factory=list)  # of `faults`, such as `fail:a.tif`
+
+    def met(self, fault: str) -> list[str]:
+        """What is asked for after `fault:`."""
+        return [each.partition(":")[2] for each in self.faults if each.partition(":")[0] == fault]
 
     @property
     def id(self) -> str:
@@ -98,7 +102,6 @@ class Task:
     settings: Json
     created: float = field(default_factory=time.time)
     executions: list[Execution] = field(default_factory=list)
-    throttled: int = 0  # calls that were refused because of its tag
 
     @property
     def id(self) -> str:
@@ -113,11 +116,6 @@ class Task:
     def status(self) -> str:
         states = {each.status for each in self.present}
         return "RUNNING" if states - {"QUEUED"} else "QUEUED" if states else "AVAILABLE"
-
-    def faults(self, name: str) -> list[str]:
-        """What is asked for after `name:` in the task's tag `local-aws:datasync`; see the package's docstring."""
-        words = tags_of(self.backend, self.arn).get(_FAULT_TAG, "").split()
-        return [word.partition(":")[2] for word in words if word.partition(":")[0] == name]
 
 
 def arn(backend: Any, resource: str) -> str:

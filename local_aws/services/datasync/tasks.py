@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from moto.core.exceptions import JsonRESTError
-from moto.datasync.responses import DataSyncResponse as Response
-
+from local_aws.actions import Action
 from local_aws.services.datasync import checks, runner
+from local_aws.services.datasync.faults import FAULTS
 from local_aws.services.datasync.state import (
     Execution,
     Json,
@@ -36,8 +34,7 @@ _SETTINGS = (
 )
 
 
-def create_task(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def create_task(backend: Any, request: Json) -> Json:
     source = location_of(backend, request["SourceLocationArn"])
     destination = location_of(backend, request["DestinationLocationArn"])
     mode = request.get("TaskMode") or "BASIC"
@@ -49,7 +46,7 @@ def create_task(self: Any) -> str:
     task = Task(arn(backend, f"task/{new_id('task')}"), backend, source, destination, mode, _cleaned(settings))
     backend.tasks[task.arn] = task
     tags_of(backend, task.arn).update(_tags(request))
-    return json.dumps({"TaskArn": task.arn})
+    return {"TaskArn": task.arn}
 
 
 def _tags(request: Json) -> dict[str, str]:
@@ -65,19 +62,18 @@ def _cleaned(settings: Json) -> Json:
     return settings
 
 
-def update_task(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def update_task(backend: Any, request: Json) -> Json:
     task = task_of(backend, request["TaskArn"])
     settings = {**task.settings, **{name: request[name] for name in _SETTINGS if name in request}}
     settings["Options"] = {**task.settings["Options"], **(request.get("Options") or {})}
     settings = {name: value for name, value in settings.items() if value}
     checks.check_settings(backend, task.mode, settings)
     task.settings = _cleaned(settings)
-    return "{}"
+    return {}
 
 
-def describe_task(self: Any) -> str:
-    task = task_of(self.datasync_backend, json.loads(self.body)["TaskArn"])
+def describe_task(backend: Any, request: Json) -> Json:
+    task = task_of(backend, request["TaskArn"])
     answer = {
         "TaskArn": task.arn,
         "Status": task.status,
@@ -91,11 +87,10 @@ def describe_task(self: Any) -> str:
     }
     if task.executions:
         answer["CurrentTaskExecutionArn"] = task.executions[-1].arn
-    return json.dumps(answer)
+    return answer
 
 
-def list_tasks(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def list_tasks(backend: Any, request: Json) -> Json:
     rows = []
     for task in backend.tasks.values():
         found = {task.source.arn.rpartition("/")[2], task.destination.arn.rpartition("/")[2]}
@@ -103,25 +98,22 @@ def list_tasks(self: Any) -> str:
         if all(found & {each.rpartition("/")[2] for each in values} for values in wanted):
             row = {"TaskArn": task.arn, "Status": task.status, "TaskMode": task.mode}
             rows.append({**row, **({"Name": task.settings["Name"]} if "Name" in task.settings else {})})
-    return json.dumps(page(request, "Tasks", rows))
+    return page(request, "Tasks", rows)
 
 
-def delete_task(self: Any) -> str:
-    backend = self.datasync_backend
-    task = task_of(backend, json.loads(self.body)["TaskArn"])
+def delete_task(backend: Any, request: Json) -> Json:
+    task = task_of(backend, request["TaskArn"])
     if task.present:
         raise refused(f"{_PREFIX}Task {task.arn} has an execution in progress: {task.present[0].id}.")
     del backend.tasks[task.arn]
     for execution in task.executions:
         del backend.task_executions[execution.arn]
     tags_of(backend, task.arn).clear()
-    return "{}"
+    return {}
 
 
-def start_task_execution(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def start_task_execution(backend: Any, request: Json) -> Json:
     task = task_of(backend, request["TaskArn"])
-    _throttle(task)
     settings = {**task.settings, **{name: request[name] for name in _SETTINGS if name in request}}
     if request.get("Includes") and "ManifestConfig" not in request:
         settings.pop("ManifestConfig", None)
@@ -133,19 +125,13 @@ def start_task_execution(self: Any) -> str:
     execution = Execution(f"{task.arn}/execution/{new_id('exec')}", task, settings)
     _check_queue(task, execution)
     has_to_wait = bool(task.present)
+    execution.faults = (FAULTS.take("execution") or "").split()
     task.executions.append(execution)
     backend.task_executions[execution.arn] = execution
     tags_of(backend, execution.arn).update(_tags(request))
     if not has_to_wait:
         runner.start(execution)
-    return json.dumps({"TaskExecutionArn": execution.arn})
-
-
-def _throttle(task: Task) -> None:
-    """Refuse as many calls as the task's tag says."""
-    if task.throttled < sum(int(each) for each in task.faults("throttle")):
-        task.throttled += 1
-        raise JsonRESTError("ThrottlingException", "Rate exceeded")
+    return {"TaskExecutionArn": execution.arn}
 
 
 def _check_queue(task: Task, execution: Execution) -> None:
@@ -165,8 +151,8 @@ def _check_queue(task: Task, execution: Execution) -> None:
         raise refused(f"{_PREFIX}Task {task.id} has {_MOST_QUEUED} executions in its queue already.")
 
 
-def cancel_task_execution(self: Any) -> str:
-    execution = execution_of(self.datasync_backend, json.loads(self.body)["TaskExecutionArn"])
+def cancel_task_execution(backend: Any, request: Json) -> Json:
+    execution = execution_of(backend, request["TaskExecutionArn"])
     if execution.has_ended:
         raise refused(f"{_PREFIX}Task execution {execution.arn} cannot be cancelled: it is {execution.status}.")
     if execution.status == "QUEUED":
@@ -174,33 +160,19 @@ def cancel_task_execution(self: Any) -> str:
     else:
         execution.status = "CANCELLING"
         execution.cancelled.set()
-    return "{}"
+    return {}
 
 
-def update_task_execution(self: Any) -> str:
-    request = json.loads(self.body)
-    execution = execution_of(self.datasync_backend, request["TaskExecutionArn"])
-    if set(request["Options"]) != {"BytesPerSecond"}:
-        raise refused(f"{_PREFIX}BytesPerSecond is the only option that can be changed of an execution.")
-    if execution.has_ended:
-        raise refused(f"{_PREFIX}Task execution {execution.arn} has ended.")
-    options = {**execution.settings["Options"], **request["Options"]}
-    checks.check_options(options, execution.task.mode, has_manifest=False)
-    execution.settings["Options"].update(request["Options"])
-    return "{}"
-
-
-def list_task_executions(self: Any) -> str:
-    backend, request = self.datasync_backend, json.loads(self.body)
+def list_task_executions(backend: Any, request: Json) -> Json:
     chosen = list(backend.task_executions.values())
     if request.get("TaskArn"):
         chosen = task_of(backend, request["TaskArn"]).executions
     rows = [{"TaskExecutionArn": each.arn, "Status": each.status, "TaskMode": each.task.mode} for each in chosen]
-    return json.dumps(page(request, "TaskExecutions", rows))
+    return page(request, "TaskExecutions", rows)
 
 
-def describe_task_execution(self: Any) -> str:
-    execution = execution_of(self.datasync_backend, json.loads(self.body)["TaskExecutionArn"])
+def describe_task_execution(backend: Any, request: Json) -> Json:
+    execution = execution_of(backend, request["TaskExecutionArn"])
     names = ("Options", "Includes", "Excludes", "ManifestConfig", "TaskReportConfig")
     answer: Json = {
         "TaskExecutionArn": execution.arn,
@@ -214,7 +186,7 @@ def describe_task_execution(self: Any) -> str:
     optional = {"LaunchTime": execution.launched, "EndTime": execution.ended, "ReportResult": execution.report}
     if execution.settings.get("TaskReportConfig") and execution.report is None:
         optional["ReportResult"] = {"Status": "PENDING"}
-    return json.dumps({**answer, **{name: value for name, value in optional.items() if value}})
+    return {**answer, **{name: value for name, value in optional.items() if value}}
 
 
 def _counters(execution: Execution) -> Json:
@@ -271,18 +243,14 @@ def _result(execution: Execution) -> Json:
     return answer
 
 
-def install() -> None:
-    """Put the actions into moto's DataSync."""
-    for action in (
-        create_task,
-        update_task,
-        describe_task,
-        list_tasks,
-        delete_task,
-        start_task_execution,
-        cancel_task_execution,
-        update_task_execution,
-        list_task_executions,
-        describe_task_execution,
-    ):
-        setattr(Response, action.__name__, action)
+ACTIONS: dict[str, Action] = {
+    "CreateTask": create_task,
+    "UpdateTask": update_task,
+    "DescribeTask": describe_task,
+    "ListTasks": list_tasks,
+    "DeleteTask": delete_task,
+    "StartTaskExecution": start_task_execution,
+    "CancelTaskExecution": cancel_task_execution,
+    "ListTaskExecutions": list_task_executions,
+    "DescribeTaskExecution": describe_task_execution,
+}

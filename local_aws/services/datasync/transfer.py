@@ -141,10 +141,10 @@ class Transfer:
             self._copy(step)
 
     def _copy(self, step: Step) -> None:
-        item, task = step.item, self.execution.task
-        if any(part in item.path for part in task.faults("fail")):
+        item, execution = step.item, self.execution
+        if any(part in item.path for part in execution.met("fail")):
             raise OSError("Input/output error")
-        if item.path not in self._failed_once and any(part in item.path for part in task.faults("fail-once")):
+        if item.path not in self._failed_once and any(part in item.path for part in execution.met("fail-once")):
             self._failed_once.add(item.path)
             raise OSError("Input/output error")
         if item.is_folder:

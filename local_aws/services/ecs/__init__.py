@@ -12,7 +12,7 @@ to the minimum and maximum percent; a task that cannot start stops with AWS's re
 ends the deployment.
 
 The commands of containers whose image has stand-in programs really run, in a sandbox of their own, and ECS Exec opens
-sessions in them: see local_aws/stand_ins/README.md, which also tells of faults on request.
+sessions in them: see README.md, which also tells of faults on request.
 
 Not modelled: images are not pulled and other commands not executed, so that what AWS would find wrong there is not
 found; nor are ways out of a subnet, permissions of roles, deregistration delays, health checks that fail, the order of

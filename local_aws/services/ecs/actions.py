@@ -1,26 +1,23 @@
 """The actions of ECS that this stand-in answers instead of moto.
 
-Terraform (provider 5.100.0) adds fixed waits of its own: see the measurements in tests/local_aws/test_terraform.py.
+Terraform (provider 5.100.0) adds fixed waits of its own: see `local_aws.services`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from moto.core.responses import ActionResult
-from moto.core.utils import camelcase_to_underscores
 from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
 from moto.ecs.models import ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as Response
 from moto.kms.models import kms_backends
 
-from local_aws import clock
-from local_aws.application import LocalAwsApplication
-from local_aws.services.ecs import clusters, data_channels, faults, instances, logs, validation
+from local_aws import actions, clock
+from local_aws.services.ecs import clusters, data_channels, instances, logs, validation
 from local_aws.services.ecs.exec_session import Session
+from local_aws.services.ecs.faults import FAULTS
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task
@@ -65,11 +62,6 @@ def advance(backend: Any, now: float) -> None:
             thing.reconcile(at)
 
 
-def _request(response: Any) -> Json:
-    """The request's parameters, in the API's spelling."""
-    return dict(response.params)
-
-
 def _tagged(described: Json, thing: Any, request: Json) -> Json:
     return {**described, "tags": thing.tags} if "TAGS" in (request.get("include") or []) else described
 
@@ -81,8 +73,7 @@ def _find_service(backend: Any, cluster: Any, name: str) -> Service:
     return service  # type: ignore[no-any-return]
 
 
-def create_service(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def create_service(backend: Any, request: Json) -> Json:
     cluster = validation.active_cluster(backend, request)
     if (request.get("deploymentController") or {}).get("type", "ECS") != "ECS":
         raise NotImplementedError("a deployment controller other than ECS")
@@ -103,11 +94,10 @@ def create_service(self: Any) -> ActionResult:
     service = Service(backend=backend, cluster=cluster, spec=request, definition=definition, created=now, tags=tags)
     backend.services[key] = service
     service.reconcile(now)
-    return ActionResult({"service": {**service.describe(), "tags": tags}})
+    return {"service": {**service.describe(), "tags": tags}}
 
 
-def update_service(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def update_service(backend: Any, request: Json) -> Json:
     cluster = validation.active_cluster(backend, request)
     service = _find_service(backend, cluster, request["service"])
     if service.status != "ACTIVE":
@@ -135,22 +125,20 @@ def update_service(self: Any) -> ActionResult:
     if deploys:
         service.deploy(now)
     service.reconcile(now)
-    return ActionResult({"service": {**service.describe(), "tags": service.tags}})
+    return {"service": {**service.describe(), "tags": service.tags}}
 
 
-def delete_service(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def delete_service(backend: Any, request: Json) -> Json:
     service = _find_service(backend, validation.active_cluster(backend, request), request["service"])
     if service.status == "INACTIVE":
         raise ServiceNotFoundException
     if service.desired_count > 0 and not request.get("force"):
         raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
     service.drain(time.time())
-    return ActionResult({"service": service.describe()})
+    return {"service": service.describe()}
 
 
-def describe_services(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def describe_services(backend: Any, request: Json) -> Json:
     cluster = backend._get_cluster(request.get("cluster") or "default")
     found, failures = [], []
     for name in request.get("services") or []:
@@ -161,11 +149,10 @@ def describe_services(self: Any) -> ActionResult:
                 f"arn:{backend.partition}:ecs:{backend.region_name}:{backend.account_id}:service/{cluster.name}/{name}"
             )
             failures.append({"arn": name if name.startswith("arn:") else arn, "reason": "MISSING"})
-    return ActionResult({"services": found, "failures": failures})
+    return {"services": found, "failures": failures}
 
 
-def list_services(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def list_services(backend: Any, request: Json) -> Json:
     cluster = backend._get_cluster(request.get("cluster") or "default")
     arns = [
         service.arn
@@ -175,11 +162,10 @@ def list_services(self: Any) -> ActionResult:
         and request.get("launchType", service.launch_type) == service.launch_type
         and request.get("schedulingStrategy", service.scheduling_strategy) == service.scheduling_strategy
     ]
-    return ActionResult({"serviceArns": sorted(arns)})
+    return {"serviceArns": sorted(arns)}
 
 
-def run_task(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def run_task(backend: Any, request: Json) -> Json:
     cluster = validation.active_cluster(backend, request)
     definition = validation.existing_definition(backend, request["taskDefinition"])
     if not request.get("launchType") and not request.get("capacityProviderStrategy"):
@@ -201,16 +187,18 @@ def run_task(self: Any) -> ActionResult:
     if (token := request.get("clientToken")) and (before := started.get(token)):
         if before[0] != {**request, "clientToken": token}:
             raise ECSException("ConflictException", "The client token was used with other parameters before.")
-        return ActionResult({"tasks": [task.describe() for task in before[1]], "failures": []})
+        return {"tasks": [task.describe() for task in before[1]], "failures": []}
     tasks: list[Json] = []
     made: list[Task] = []
+    if reason := FAULTS.take("RunTask"):
+        return {"tasks": [], "failures": [{"reason": reason}]}
     for _ in range(int(request.get("count") or 1)):
         subnets, place = vpc.get("subnets") or [], None
         if not fargate:
             place = instances.place(backend, cluster.name, definition, provider, subnets)
             if place is None:
                 any_arn = next(iter(backend.container_instances[cluster.name].values())).container_instance_arn
-                return ActionResult({"tasks": tasks, "failures": [{"arn": any_arn, "reason": "RESOURCE:MEMORY"}]})
+                return {"tasks": tasks, "failures": [{"arn": any_arn, "reason": "RESOURCE:MEMORY"}]}
             subnets = [place[1]] if place[1] else []
         task = Task(
             backend=backend,
@@ -234,7 +222,7 @@ def run_task(self: Any) -> ActionResult:
         tasks.append({**task.describe(), "tags": tags})
     if token:
         started[token] = (request, made)
-    return ActionResult({"tasks": tasks, "failures": []})
+    return {"tasks": tasks, "failures": []}
 
 
 def _find_task(backend: Any, cluster: Any, name: str) -> Task | None:
@@ -244,8 +232,7 @@ def _find_task(backend: Any, cluster: Any, name: str) -> Task | None:
     return None
 
 
-def describe_tasks(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def describe_tasks(backend: Any, request: Json) -> Json:
     cluster = backend._get_cluster(request.get("cluster") or "default")
     if not request.get("tasks"):
         raise InvalidParameterException("Tasks cannot be empty.")
@@ -256,11 +243,10 @@ def describe_tasks(self: Any) -> ActionResult:
         else:
             prefix = f"arn:{backend.partition}:ecs:{backend.region_name}:{backend.account_id}:task/{cluster.name}/"
             failures.append({"arn": name if name.startswith("arn:") else prefix + name, "reason": "MISSING"})
-    return ActionResult({"tasks": found, "failures": failures})
+    return {"tasks": found, "failures": failures}
 
 
-def list_tasks(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def list_tasks(backend: Any, request: Json) -> Json:
     cluster = backend._get_cluster(request.get("cluster") or "default")
     service = _find_service(backend, cluster, request["serviceName"]) if request.get("serviceName") else None
     arns = [
@@ -273,11 +259,10 @@ def list_tasks(self: Any) -> ActionResult:
         and request.get("launchType", task.launch_type) == task.launch_type
         and request.get("containerInstance", task.container_instance_arn) == task.container_instance_arn
     ]
-    return ActionResult({"taskArns": arns})
+    return {"taskArns": arns}
 
 
-def stop_task(self: Any) -> ActionResult:
-    backend, request = self.ecs_backend, _request(self)
+def stop_task(backend: Any, request: Json) -> Json:
     cluster = backend._get_cluster(request.get("cluster") or "default")
     if (task := _find_task(backend, cluster, request["task"])) is None:
         raise InvalidParameterException("The referenced task was not found.")
@@ -285,12 +270,11 @@ def stop_task(self: Any) -> ActionResult:
     task.stop(now, request.get("reason") or "Task stopped by user", "UserInitiated")
     if task.service is not None:
         task.service.reconcile(now)
-    return ActionResult({"task": {**task.describe(), "tags": task.tags}})
+    return {"task": {**task.describe(), "tags": task.tags}}
 
 
-def execute_command(self: Any) -> ActionResult:
+def execute_command(backend: Any, request: Json) -> Json:
     """A session. Where the container has no stand-in programs, what connects to its address finds nobody there."""
-    backend, request = self.ecs_backend, _request(self)
     cluster = validation.active_cluster(backend, request)
     if not request.get("interactive"):
         raise InvalidParameterException("Interactive is a required parameter and has to be true.")
@@ -321,16 +305,14 @@ def execute_command(self: Any) -> ActionResult:
     if container.program is not None:
         made = _session(backend, cluster, container, session, request["command"])
         token, url = made.token, data_channels.add(made)
-    return ActionResult(
-        {
-            "clusterArn": cluster.arn,
-            "taskArn": task.task_arn,
-            "containerName": name,
-            "containerArn": container.arn,
-            "interactive": True,
-            "session": {"sessionId": session, "streamUrl": url, "tokenValue": token},
-        }
-    )
+    return {
+        "clusterArn": cluster.arn,
+        "taskArn": task.task_arn,
+        "containerName": name,
+        "containerArn": container.arn,
+        "interactive": True,
+        "session": {"sessionId": session, "streamUrl": url, "tokenValue": token},
+    }
 
 
 def _session(backend: Any, cluster: Any, container: Any, name: str, command: str) -> Session:
@@ -348,42 +330,46 @@ def _session(backend: Any, cluster: Any, container: Any, name: str, command: str
         command=command,
         key=configuration.get("kmsKeyId"),
         decrypt=decrypt,
-        fault=faults.take("session"),
+        fault=FAULTS.take("session"),
     )
 
 
-def start_task(self: Any) -> ActionResult:
+def start_task(backend: Any, request: Json) -> Json:
     raise NotImplementedError("tasks placed on a named container instance")
 
 
-def _task_definition(original: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    def register_task_definition(self: Any) -> ActionResult:
-        validation.check_task_definition(_request(self))
-        return original(self)
+def register_task_definition(backend: Any, request: Json, moto: actions.Moto) -> Json:
+    validation.check_task_definition(request)
+    return moto()
 
-    return register_task_definition
+
+def _own(backend: Any, request: Json, moto: actions.Moto) -> Json:
+    return moto()
+
+
+_ACTIONS: dict[str, actions.Action] = {
+    "CreateService": create_service,
+    "UpdateService": update_service,
+    "DeleteService": delete_service,
+    "DescribeServices": describe_services,
+    "ListServices": list_services,
+    "RunTask": run_task,
+    "StartTask": start_task,
+    "DescribeTasks": describe_tasks,
+    "ListTasks": list_tasks,
+    "StopTask": stop_task,
+    "ExecuteCommand": execute_command,
+    "DescribeContainerInstances": clusters.describe_container_instances,
+}
+_WRAPPERS: dict[str, actions.Wrapper] = {
+    "RegisterTaskDefinition": register_task_definition,
+    "DescribeTaskDefinition": _own,  # for its faults
+    **clusters.WRAPPERS,
+}
 
 
 def install() -> None:
     """Put the actions into moto's ECS, and have its tasks advance with the clock."""
-    for action in (
-        create_service,
-        update_service,
-        delete_service,
-        describe_services,
-        list_services,
-        run_task,
-        start_task,
-        describe_tasks,
-        list_tasks,
-        stop_task,
-        execute_command,
-    ):
-        setattr(Response, action.__name__, action)
-    clusters.install()
-    Response.register_task_definition = _task_definition(Response.register_task_definition)
-    for name in faults.ACTIONS:
-        method = camelcase_to_underscores(name)
-        setattr(Response, method, faults.wrapped(name, getattr(Response, method)))
-    LocalAwsApplication.resources["/_local/ecs/faults"] = faults.resource
+    actions.add(Response, "ecs_backend", _ACTIONS, faults=FAULTS)
+    actions.wrap(Response, "ecs_backend", _WRAPPERS, faults=FAULTS)
     clock.every_request(_tick)

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws.services.ecs import faults, logs, metadata, mounts, startup
+from local_aws.services.ecs import logs, metadata, mounts, startup
+from local_aws.services.ecs.faults import FAULTS
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
@@ -31,7 +32,7 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 def reason_of_fault(task: Any) -> str | None:
     """Why the task does not start, if a fault says so; other faults are kept in `task.fault`."""
-    fault = faults.take("task") if task.executes else None
+    fault = FAULTS.take("task") if task.executes else None
     if fault is None:
         return None
     if fault in _REASONS:

@@ -20,7 +20,8 @@ from local_aws.services.ecs.images import Image
 
 Json = dict[str, Any]
 
-_SANDBOX = str(Path(__file__).resolve().parents[2] / "sandbox.py")
+_PACKAGE = Path(__file__).resolve().parents[2]
+_SANDBOX = str(_PACKAGE / "sandbox.py")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCAL = "/run/local-aws"  # in the container: what only stand-ins know of
 _STOP_SECONDS = 30  # ECS's stopTimeout, if a definition has none
@@ -113,13 +114,10 @@ class Program:
             elif at.is_file() and Path("/", inside).exists():
                 mounts.append((str(at), str(Path("/", inside)), True))
         local.mkdir()
-        packages = Path(__file__).resolve().parents[2]
-        import yaml  # noqa: PLC0415  # for stand-ins alone
-
+        packages = {"local_aws": _PACKAGE, **image.packages}
         mounts += [
             (str(local), _LOCAL, False),
-            (str(packages), f"{_LOCAL}/packages/local_aws", True),
-            (str(Path(yaml.__file__).parent), f"{_LOCAL}/packages/yaml", True),
+            *((str(at), f"{_LOCAL}/packages/{name.replace('.', '/')}", True) for name, at in packages.items()),
             (str(files.root()), f"{_LOCAL}/files", False),
             (str(_compiled()), f"{_LOCAL}/compiled", False),
         ]

@@ -81,7 +81,7 @@ def _check_fargate(request: Json, containers: list[Json]) -> None:
     try:
         cpu, memory = int(request.get("cpu") or 0), int(request.get("memory") or 0)
     except ValueError:
-        return  # "1 vCPU", "2 GB": forms that the stacks do not use
+        return  # "1 vCPU", "2 GB": forms that are seldom used
     if not cpu or not memory:
         raise EcsClientException(f"Fargate requires that '{'memory' if cpu else 'cpu'}' be defined at the task level.")
     if memory not in _FARGATE_SIZES.get(cpu, ()):

@@ -9,9 +9,8 @@ import re
 from typing import Any
 
 from moto.ec2.models import ec2_backends
-from moto.logs.models import logs_backends
 
-from local_aws.services.elasticache.state import Json, error, state_of
+from local_aws.services.elasticache.state import Json, error
 
 # A version as it may be asked for, and what it is then (the middle of 2025, when provider 5.100.0 came out).
 _VERSIONS = {
@@ -47,7 +46,7 @@ def family(engine: str, full: str) -> str:
     return f"{engine}{major}.x" if (engine, major) == ("redis", "6") else f"{engine}{major}"
 
 
-def check(backend: Any, group: Json, parameters: Json, subnets: Json, count: int, token: str | None) -> None:
+def check(backend: Any, group: Json, parameters: Json, subnets: Json, count: int) -> None:
     """Raises for a replication group of `count` members that AWS would not have."""
     name = group["ReplicationGroupId"]
     if not re.fullmatch(r"[a-z](?!.*--)[a-z0-9-]{0,39}", name) or name.endswith("-"):
@@ -72,7 +71,8 @@ def check(backend: Any, group: Json, parameters: Json, subnets: Json, count: int
         raise error(_COMBINATION, "Multi-AZ needs a subnet group with subnets in at least two Availability Zones.")
     if group["KmsKeyId"] and not group["AtRestEncryptionEnabled"]:
         raise error(_COMBINATION, "A KMS key can be specified only when encryption at rest is enabled.")
-    _check_access(backend, group, token)
+    if group["TransitEncryptionMode"] and not group["TransitEncryptionEnabled"]:
+        raise error(_COMBINATION, "A transit encryption mode can be used only when encryption in transit is enabled.")
 
 
 def check_count(group: Json, count: int) -> None:
@@ -83,60 +83,3 @@ def check_count(group: Json, count: int) -> None:
         raise error(_COMBINATION, "Automatic failover needs a replication group with at least one replica.")
     if group["MultiAZ"] == "enabled" and group["AutomaticFailover"] != "enabled":
         raise error(_COMBINATION, "Multi-AZ can be enabled only when automatic failover is.")
-
-
-def _check_access(backend: Any, group: Json, token: str | None) -> None:
-    if not group["TransitEncryptionEnabled"] and (token or group["UserGroupIds"] or group["TransitEncryptionMode"]):
-        raise error(
-            _COMBINATION,
-            "An AUTH token, user groups and a transit encryption mode can be used only when encryption in transit is "
-            "enabled.",
-        )
-    if token is not None and (not 16 <= len(token) <= 128 or not re.fullmatch(r"[A-Za-z0-9!&#$^<>\-]+", token)):
-        raise error(
-            "InvalidParameterValue",
-            "Invalid AuthToken provided. It must have 16 to 128 characters, alphanumeric ones and !, &, #, $, ^, <, "
-            ">, - only.",
-        )
-    if group["UserGroupIds"] and (token or group["AuthTokenEnabled"]):
-        raise error(_COMBINATION, "User groups and an AUTH token cannot be used together.")
-    if len(group["UserGroupIds"]) > 1:
-        raise error(_COMBINATION, "A replication group can have one user group only.")
-    for each in group["UserGroupIds"]:
-        found = state_of(backend).user_groups.get(each)
-        if found is None:
-            raise error("UserGroupNotFound", f"User group {each} not found.")
-        if found["Engine"] != group["Engine"] and group["Engine"] == "redis":
-            raise error(_COMBINATION, f"User group {each} is for {found['Engine']}, not for {group['Engine']}.")
-
-
-def check_new_token(group: Json, strategy: str | None) -> None:
-    """Raises for a change of the AUTH token that AWS does not make."""
-    if strategy not in (None, "ROTATE", "SET", "DELETE"):
-        raise error("InvalidParameterValue", f"{strategy} is not a valid strategy for an AUTH token.")
-    if not group["TransitEncryptionEnabled"]:
-        raise error(
-            _COMBINATION, "The AUTH token modification is only supported when encryption-in-transit is enabled."
-        )
-    if not group["AuthTokenEnabled"] and strategy == "DELETE":
-        raise error(_COMBINATION, "There is no AUTH token to delete.")
-
-
-def log_delivery(backend: Any, asked: list[Json], present: list[Json] | None = None) -> list[Json]:
-    """The deliveries that result: one for each type of log, with AWS's status for a log group that is missing."""
-    found = {each["LogType"]: each for each in present or []}
-    for each in asked:
-        if each.get("Enabled") is False:
-            found.pop(each["LogType"], None)
-            continue
-        missing = ""
-        if each.get("DestinationType") == "cloudwatch-logs":
-            name = (each.get("DestinationDetails") or {}).get("CloudWatchLogsDetails", {}).get("LogGroup")
-            if name not in logs_backends[backend.account_id][backend.region_name].groups:
-                missing = f"The log group {name} does not exist."
-        found[each["LogType"]] = {
-            **{name: value for name, value in each.items() if name != "Enabled"},
-            "Status": "error" if missing else "active",
-            **({"Message": missing} if missing else {}),
-        }
-    return list(found.values())

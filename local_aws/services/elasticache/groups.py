@@ -1,31 +1,28 @@
-"""Groups of subnets and of parameters."""
+"""Groups of subnets, and AWS's own groups of parameters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models import ec2_backends
-from moto.elasticache.models import ElastiCacheBackend
-from moto.elasticache.responses import ElastiCacheResponse
 
-from local_aws.services.elasticache.state import Json, arn, error, find, several, shown, state_of
+from local_aws.actions import Action
+from local_aws.services.elasticache.state import Json, arn, error, find, several, state_of
 
 FAMILIES = ("valkey8", "valkey7", "redis7", "redis6.x", "redis5.0", "redis4.0", "memcached1.6")
 _SUBNETS = ("CacheSubnetGroupNotFoundFault", "Cache subnet group")
-_PARAMETERS = ("CacheParameterGroupNotFound", "CacheParameterGroup")
 
 
 def subnet_group(backend: Any, name: str | None) -> Json:
     return find(state_of(backend).subnet_groups, name, *_SUBNETS)
 
 
-def parameter_group(backend: Any, name: str) -> Json:
-    """The parameter group of that name, or AWS's default one of a family."""
+def parameter_group(name: str) -> Json:
+    """AWS's default parameter group of a family; there are no others here."""
     family = name.removeprefix("default.").removesuffix(".cluster.on")
     if name.startswith("default.") and family in FAMILIES:
         return {"CacheParameterGroupName": name, "CacheParameterGroupFamily": family, "IsGlobal": False}
-    return find(state_of(backend).parameter_groups, name, *_PARAMETERS)
+    raise error("CacheParameterGroupNotFound", f"CacheParameterGroup {name} not found.")
 
 
 def _subnets(backend: Any, asked: list[str]) -> Json:
@@ -52,8 +49,7 @@ def _subnets(backend: Any, asked: list[str]) -> Json:
     }
 
 
-def create_cache_subnet_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
+def create_cache_subnet_group(backend: Any, asked: Json) -> Json:
     name, groups = asked["CacheSubnetGroupName"].lower(), state_of(backend).subnet_groups
     if name in groups:
         raise error("CacheSubnetGroupAlreadyExists", f"Cache subnet group {name} already exists.")
@@ -64,11 +60,10 @@ def create_cache_subnet_group(self: Any) -> ActionResult:
         **_subnets(backend, asked["SubnetIds"]),
     }
     backend.tagging_service.tag_resource(groups[name]["ARN"], asked.get("Tags") or [])
-    return ActionResult({"CacheSubnetGroup": groups[name]})
+    return {"CacheSubnetGroup": groups[name]}
 
 
-def modify_cache_subnet_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
+def modify_cache_subnet_group(backend: Any, asked: Json) -> Json:
     group = subnet_group(backend, asked["CacheSubnetGroupName"])
     if asked.get("SubnetIds"):
         changed = _subnets(backend, asked["SubnetIds"])
@@ -78,24 +73,23 @@ def modify_cache_subnet_group(self: Any) -> ActionResult:
         group.update(changed)
     if asked.get("CacheSubnetGroupDescription") is not None:
         group["CacheSubnetGroupDescription"] = asked["CacheSubnetGroupDescription"]
-    return ActionResult({"CacheSubnetGroup": group})
+    return {"CacheSubnetGroup": group}
 
 
-def describe_cache_subnet_groups(self: Any) -> ActionResult:
-    groups = state_of(self.elasticache_backend).subnet_groups
-    return ActionResult({"CacheSubnetGroups": several(groups, self.params.get("CacheSubnetGroupName"), *_SUBNETS)})
+def describe_cache_subnet_groups(backend: Any, asked: Json) -> Json:
+    groups = state_of(backend).subnet_groups
+    return {"CacheSubnetGroups": several(groups, asked.get("CacheSubnetGroupName"), *_SUBNETS)}
 
 
-def delete_cache_subnet_group(self: Any) -> ActionResult:
-    backend = self.elasticache_backend
-    group = subnet_group(backend, self.params["CacheSubnetGroupName"])
+def delete_cache_subnet_group(backend: Any, asked: Json) -> None:
+    group = subnet_group(backend, asked["CacheSubnetGroupName"])
     if _users_of(backend, group):
         raise error(
             "CacheSubnetGroupInUse",
             f"Cache subnet group {group['CacheSubnetGroupName']} is currently in use by a cache cluster.",
         )
-    _forget(backend, state_of(backend).subnet_groups, group["CacheSubnetGroupName"])
-    return EmptyResult()
+    del state_of(backend).subnet_groups[group["CacheSubnetGroupName"]]
+    backend.tagging_service.delete_all_tags_for_resource(group["ARN"])
 
 
 def _users_of(backend: Any, group: Json) -> list[Json]:
@@ -103,102 +97,16 @@ def _users_of(backend: Any, group: Json) -> list[Json]:
     return [each for each in state_of(backend).replication_groups.values() if each["_subnet_group"] == name]
 
 
-def _forget(backend: Any, things: dict[str, Json], name: str) -> None:
-    backend.tagging_service.delete_all_tags_for_resource(things.pop(name)["ARN"])
+def list_tags_for_resource(self: Any, arn: str) -> Any:
+    """Instead of moto's, which knows fewer kinds of ARNs."""
+    if f":elasticache:{self.region_name}:{self.account_id}:" not in arn:
+        raise error("InvalidARN", f"The requested Amazon Resource Name (ARN) {arn} is not valid.")
+    return self.tagging_service.list_tags_for_resource(arn)
 
 
-def create_cache_parameter_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
-    name, groups = asked["CacheParameterGroupName"].lower(), state_of(backend).parameter_groups
-    if name in groups:
-        raise error("CacheParameterGroupAlreadyExists", f"Parameter group {name} already exists.")
-    if asked["CacheParameterGroupFamily"] not in FAMILIES:
-        raise error(
-            "InvalidParameterValue",
-            f"CacheParameterGroupFamily {asked['CacheParameterGroupFamily']} is not a valid parameter group family.",
-        )
-    groups[name] = {
-        "CacheParameterGroupName": name,
-        "CacheParameterGroupFamily": asked["CacheParameterGroupFamily"],
-        "Description": asked["Description"],
-        "IsGlobal": False,
-        "ARN": arn(backend, "parametergroup", name),
-        "_parameters": {},
-    }
-    backend.tagging_service.tag_resource(groups[name]["ARN"], asked.get("Tags") or [])
-    return ActionResult({"CacheParameterGroup": shown(groups[name])})
-
-
-def describe_cache_parameter_groups(self: Any) -> ActionResult:
-    groups, name = state_of(self.elasticache_backend).parameter_groups, self.params.get("CacheParameterGroupName")
-    found = several(groups, name, *_PARAMETERS)
-    return ActionResult({"CacheParameterGroups": [shown(each) for each in found]})
-
-
-def describe_cache_parameters(self: Any) -> ActionResult:
-    group = parameter_group(self.elasticache_backend, self.params["CacheParameterGroupName"])
-    parameters = [
-        {"ParameterName": name, "ParameterValue": value, "Source": "user", "DataType": "string", "IsModifiable": True}
-        for name, value in group.get("_parameters", {}).items()
-    ]
-    if self.params.get("Source") not in (None, "user"):
-        parameters = []
-    return ActionResult({"Parameters": parameters, "CacheNodeTypeSpecificParameters": []})
-
-
-def modify_cache_parameter_group(self: Any) -> ActionResult:
-    name = self.params["CacheParameterGroupName"]
-    if name.startswith("default."):
-        raise error("InvalidParameterValue", f"The parameter group {name} cannot be modified: it is a default one.")
-    group = find(state_of(self.elasticache_backend).parameter_groups, name, *_PARAMETERS)
-    for parameter in self.params.get("ParameterNameValues") or []:
-        group["_parameters"][parameter["ParameterName"]] = parameter["ParameterValue"]
-    return ActionResult({"CacheParameterGroupName": name})
-
-
-def reset_cache_parameter_group(self: Any) -> ActionResult:
-    name = self.params["CacheParameterGroupName"]
-    group = find(state_of(self.elasticache_backend).parameter_groups, name, *_PARAMETERS)
-    if self.params.get("ResetAllParameters"):
-        group["_parameters"].clear()
-    for parameter in self.params.get("ParameterNameValues") or []:
-        group["_parameters"].pop(parameter["ParameterName"], None)
-    return ActionResult({"CacheParameterGroupName": name})
-
-
-def delete_cache_parameter_group(self: Any) -> ActionResult:
-    backend, name = self.elasticache_backend, self.params["CacheParameterGroupName"].lower()
-    state = state_of(backend)
-    find(state.parameter_groups, name, *_PARAMETERS)
-    if any(each["_parameter_group"] == name for each in state.replication_groups.values()):
-        raise error(
-            "InvalidCacheParameterGroupState",
-            f"One or more cache clusters are still members of this parameter group {name}, so the group cannot be "
-            "deleted.",
-        )
-    _forget(backend, state.parameter_groups, name)
-    return EmptyResult()
-
-
-def install() -> None:
-    """Put the actions into moto's ElastiCache, and have every kind of ARN carry tags."""
-    for action in (
-        create_cache_subnet_group,
-        modify_cache_subnet_group,
-        describe_cache_subnet_groups,
-        delete_cache_subnet_group,
-        create_cache_parameter_group,
-        describe_cache_parameter_groups,
-        describe_cache_parameters,
-        modify_cache_parameter_group,
-        reset_cache_parameter_group,
-        delete_cache_parameter_group,
-    ):
-        setattr(ElastiCacheResponse, action.__name__, action)
-
-    def list_tags_for_resource(self: Any, arn: str) -> Any:
-        if f":elasticache:{self.region_name}:{self.account_id}:" not in arn:
-            raise error("InvalidARN", f"The requested Amazon Resource Name (ARN) {arn} is not valid.")
-        return self.tagging_service.list_tags_for_resource(arn)
-
-    ElastiCacheBackend.list_tags_for_resource = list_tags_for_resource
+ACTIONS: dict[str, Action] = {
+    "CreateCacheSubnetGroup": create_cache_subnet_group,
+    "ModifyCacheSubnetGroup": modify_cache_subnet_group,
+    "DescribeCacheSubnetGroups": describe_cache_subnet_groups,
+    "DeleteCacheSubnetGroup": delete_cache_subnet_group,
+}

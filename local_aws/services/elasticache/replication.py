@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import secrets
 import string
@@ -10,23 +9,23 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.core.responses import ActionResult
-from moto.elasticache.models import Snapshot, elasticache_backends
-from moto.elasticache.responses import ElastiCacheResponse
+from moto.elasticache.models import elasticache_backends
 
 from local_aws import clock
+from local_aws.actions import Action, Moto
 from local_aws.services.elasticache import checks
 from local_aws.services.elasticache.groups import parameter_group, subnet_group
 from local_aws.services.elasticache.state import Json, arn, error, find, several, shown, state_of
 
 SECONDS = clock.seconds("LOCAL_AWS_CACHE_SECONDS", 1)
 
+_NOT_HERE = ("AuthToken", "UserGroupIds", "LogDeliveryConfigurations")
 _MISSING = ("ReplicationGroupNotFoundFault", "ReplicationGroup")
 # Fields that are the same in a request and in a description.
 _COMMON = ("AutoMinorVersionUpgrade", "CacheNodeType", "SnapshotRetentionLimit", "SnapshotWindow")
 
 
-def _tick(now: float) -> None:
+def tick(now: float) -> None:
     for regions in list(elasticache_backends.values()):
         for backend in list(regions.values()):
             groups = state_of(backend).replication_groups
@@ -42,14 +41,14 @@ def _tick(now: float) -> None:
                     group["Status"] = "available"
 
 
-def create_replication_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, dict(self.params)
+def create_replication_group(backend: Any, asked: Json) -> Json:
     name = asked["ReplicationGroupId"].lower()
     groups = state_of(backend).replication_groups
     if name in groups:
         raise error("ReplicationGroupAlreadyExists", f"Replication group {name} already exists.")
     if asked.get("ClusterMode") == "enabled" or int(asked.get("NumNodeGroups") or 1) > 1:
         raise NotImplementedError("replication groups with cluster mode enabled")
+    _check_known(asked)
     engine = asked.get("Engine") or "redis"
     version = checks.version(engine, asked.get("EngineVersion"))
     family = checks.family(engine, version)
@@ -73,10 +72,7 @@ def create_replication_group(self: Any) -> ActionResult:
         # The default is on for Valkey alone.
         "AtRestEncryptionEnabled": engine == "valkey" if encrypted is None else bool(encrypted),
         "KmsKeyId": asked.get("KmsKeyId"),
-        "AuthTokenEnabled": bool(asked.get("AuthToken")),
-        "AuthTokenLastModifiedDate": datetime.now(UTC) if asked.get("AuthToken") else None,
-        "UserGroupIds": asked.get("UserGroupIds") or [],
-        "LogDeliveryConfigurations": checks.log_delivery(backend, asked.get("LogDeliveryConfigurations") or []),
+        "AuthTokenEnabled": False,
         "ReplicationGroupCreateTime": datetime.now(UTC),
         "DataTiering": "enabled" if asked.get("DataTieringEnabled") else "disabled",
         "NetworkType": asked.get("NetworkType") or "ipv4",
@@ -99,12 +95,18 @@ def create_replication_group(self: Any) -> ActionResult:
     }
     if not group["TransitEncryptionEnabled"]:
         group["TransitEncryptionMode"] = None
-    checks.check(backend, group, parameter_group(backend, parameters), subnets, count, asked.get("AuthToken"))
+    checks.check(backend, group, parameter_group(parameters), subnets, count)
     _resize(backend, group, count)
     groups[name] = group
     for each in (group["ARN"], *(member["ARN"] for member in group["_members"])):
         backend.tagging_service.tag_resource(each, asked.get("Tags") or [])
-    return ActionResult({"ReplicationGroup": _described(backend, group)})
+    return {"ReplicationGroup": _described(backend, group)}
+
+
+def _check_known(asked: Json) -> None:
+    for name in _NOT_HERE:
+        if asked.get(name):
+            raise NotImplementedError(f"replication groups with {name}")
 
 
 def _switch(on: Any) -> str:
@@ -180,27 +182,23 @@ def _described(backend: Any, group: Json) -> Json:
     return described
 
 
-def describe_replication_groups(self: Any) -> ActionResult:
-    backend = self.elasticache_backend
-    found = several(state_of(backend).replication_groups, self.params.get("ReplicationGroupId"), *_MISSING)
-    return ActionResult({"ReplicationGroups": [_described(backend, each) for each in found]})
+def describe_replication_groups(backend: Any, asked: Json) -> Json:
+    found = several(state_of(backend).replication_groups, asked.get("ReplicationGroupId"), *_MISSING)
+    return {"ReplicationGroups": [_described(backend, each) for each in found]}
 
 
-def _describe_clusters(original: Any) -> Any:
-    def describe_cache_clusters(self: Any) -> Any:
-        backend, name = self.elasticache_backend, self.params.get("CacheClusterId")
-        found = [
-            _cluster(backend, group, member)
-            for group in state_of(backend).replication_groups.values()
-            for member in group["_members"]
-            if name in (None, member["CacheClusterId"])
-        ]
-        if name and not found:
-            return original(self)
-        others = [] if name else list(backend.cache_clusters.values())
-        return ActionResult({"CacheClusters": [*found, *others]})
-
-    return describe_cache_clusters
+def describe_cache_clusters(backend: Any, asked: Json, moto: Moto) -> Json:
+    name = asked.get("CacheClusterId")
+    found = [
+        _cluster(backend, group, member)
+        for group in state_of(backend).replication_groups.values()
+        for member in group["_members"]
+        if name in (None, member["CacheClusterId"])
+    ]
+    if name and not found:
+        return moto()
+    others = [] if name else list(backend.cache_clusters.values())
+    return {"CacheClusters": [*found, *others]}
 
 
 def _cluster(backend: Any, group: Json, member: Json) -> Json:
@@ -230,11 +228,9 @@ def _cluster(backend: Any, group: Json, member: Json) -> Json:
         "TransitEncryptionEnabled": group["TransitEncryptionEnabled"],
         "TransitEncryptionMode": group["TransitEncryptionMode"],
         "AtRestEncryptionEnabled": group["AtRestEncryptionEnabled"],
-        "AuthTokenEnabled": group["AuthTokenEnabled"],
+        "AuthTokenEnabled": False,
         "NetworkType": group["NetworkType"],
         "IpDiscovery": group["IpDiscovery"],
-        "LogDeliveryConfigurations": group["LogDeliveryConfigurations"],
-        "ReplicationGroupLogDeliveryEnabled": bool(group["LogDeliveryConfigurations"]),
         "NotificationConfiguration": {"TopicArn": group["_topic"], "TopicStatus": "active"}
         if group["_topic"]
         else None,
@@ -252,8 +248,8 @@ def _changeable(backend: Any, name: str) -> Json:
     return group
 
 
-def modify_replication_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
+def modify_replication_group(backend: Any, asked: Json) -> Json:
+    _check_known(asked)
     group = _changeable(backend, asked["ReplicationGroupId"])
     changed = {**group, **{name: asked[name] for name in _COMMON if asked.get(name) is not None}}
     engine = asked.get("Engine") or group["Engine"]
@@ -278,32 +274,19 @@ def modify_replication_group(self: Any) -> ActionResult:
             changed[field] = asked[name]
     if asked.get("PreferredMaintenanceWindow"):
         changed["_maintenance"] = asked["PreferredMaintenanceWindow"].lower()
-    removed = [*group["UserGroupIds"]] if asked.get("RemoveUserGroups") else asked.get("UserGroupIdsToRemove") or []
-    kept = [each for each in group["UserGroupIds"] if each not in removed]
-    changed["UserGroupIds"] = [*kept, *(asked.get("UserGroupIdsToAdd") or [])]
-    if asked.get("LogDeliveryConfigurations") is not None:
-        changed["LogDeliveryConfigurations"] = checks.log_delivery(
-            backend, asked["LogDeliveryConfigurations"], group["LogDeliveryConfigurations"]
-        )
-    strategy = asked.get("AuthTokenUpdateStrategy")
-    if asked.get("AuthToken") or strategy == "DELETE":
-        checks.check_new_token(group, strategy)
-        changed["AuthTokenEnabled"] = strategy != "DELETE"
-        changed["AuthTokenLastModifiedDate"] = datetime.now(UTC)
-    parameters = parameter_group(backend, changed["_parameter_group"])
+    parameters = parameter_group(changed["_parameter_group"])
     subnets = subnet_group(backend, group["_subnet_group"])
-    checks.check(backend, changed, parameters, subnets, len(group["_members"]), asked.get("AuthToken"))
+    checks.check(backend, changed, parameters, subnets, len(group["_members"]))
     group.update(changed)
     _begin(group)
-    return ActionResult({"ReplicationGroup": _described(backend, group)})
+    return {"ReplicationGroup": _described(backend, group)}
 
 
 def _begin(group: Json) -> None:
     group["Status"], group["_due"] = "modifying", time.time() + SECONDS
 
 
-def _change_replicas(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
+def _change_replicas(backend: Any, asked: Json) -> Json:
     group = _changeable(backend, asked["ReplicationGroupId"])
     count = 1 + int(asked["NewReplicaCount"])
     checks.check_count(group, count)
@@ -315,52 +298,22 @@ def _change_replicas(self: Any) -> ActionResult:
         tags = [{"Key": key, "Value": value} for key, value in present.items()]
         backend.tagging_service.tag_resource(member["ARN"], tags)
     _begin(group)
-    return ActionResult({"ReplicationGroup": _described(backend, group)})
+    return {"ReplicationGroup": _described(backend, group)}
 
 
-def increase_replica_count(self: Any) -> ActionResult:
-    return _change_replicas(self)
-
-
-def decrease_replica_count(self: Any) -> ActionResult:
-    return _change_replicas(self)
-
-
-def delete_replication_group(self: Any) -> ActionResult:
-    backend, asked = self.elasticache_backend, self.params
-    if asked.get("RetainPrimaryCluster"):
-        raise NotImplementedError("retaining the primary cluster")
+def delete_replication_group(backend: Any, asked: Json) -> Json:
+    if asked.get("RetainPrimaryCluster") or asked.get("FinalSnapshotIdentifier"):
+        raise NotImplementedError("what is left of a replication group")
     group = _changeable(backend, asked["ReplicationGroupId"])
-    if final := asked.get("FinalSnapshotIdentifier"):
-        if final in backend.snapshots:
-            raise error("SnapshotAlreadyExistsFault", f"Snapshot {final} already exists.")
-        nothing: Json = dict.fromkeys(inspect.signature(Snapshot).parameters)
-        backend.snapshots[final] = Snapshot(
-            **{
-                **nothing,
-                "account_id": backend.account_id,
-                "region_name": backend.region_name,
-                "snapshot_name": final,
-                "snapshot_status": "available",
-                "replication_group_id": group["ReplicationGroupId"],
-                "engine": group["Engine"],
-                "engine_version": group["_version"],
-            }
-        )
     group["Status"], group["_due"] = "deleting", time.time() + SECONDS
-    return ActionResult({"ReplicationGroup": _described(backend, group)})
+    return {"ReplicationGroup": _described(backend, group)}
 
 
-def install() -> None:
-    """Put the actions into moto's ElastiCache, and have replication groups advance with the clock."""
-    for action in (
-        create_replication_group,
-        describe_replication_groups,
-        modify_replication_group,
-        increase_replica_count,
-        decrease_replica_count,
-        delete_replication_group,
-    ):
-        setattr(ElastiCacheResponse, action.__name__, action)
-    ElastiCacheResponse.describe_cache_clusters = _describe_clusters(ElastiCacheResponse.describe_cache_clusters)
-    clock.every_request(_tick)
+ACTIONS: dict[str, Action] = {
+    "CreateReplicationGroup": create_replication_group,
+    "DescribeReplicationGroups": describe_replication_groups,
+    "ModifyReplicationGroup": modify_replication_group,
+    "IncreaseReplicaCount": _change_replicas,
+    "DecreaseReplicaCount": _change_replicas,
+    "DeleteReplicationGroup": delete_replication_group,
+}

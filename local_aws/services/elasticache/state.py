@@ -15,10 +15,7 @@ class State:
     """Everything by its name, as a response describes it; keys that begin with "_" are not shown."""
 
     subnet_groups: dict[str, Json] = field(default_factory=dict)
-    parameter_groups: dict[str, Json] = field(default_factory=dict)
     replication_groups: dict[str, Json] = field(default_factory=dict)
-    users: dict[str, Json] = field(default_factory=dict)
-    user_groups: dict[str, Json] = field(default_factory=dict)
 
 
 def state_of(backend: Any) -> State:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.elbv2.exceptions import ELBClientError, InvalidConfigurationRequest, ValidationError
 from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 from moto.elbv2.responses import ELBV2Response
 
+from local_aws import actions
 from local_aws.services.elbv2 import access_logs, listeners
+
+Json = dict[str, Any]
 
 # Where the alias records point to: application, network. https://docs.aws.amazon.com/general/latest/gr/elb.html
 _HOSTED_ZONES = {
@@ -85,11 +87,10 @@ def install() -> None:
     ELBv2Backend.create_load_balancer = create_load_balancer
     ELBv2Backend.modify_load_balancer_attributes = modify_load_balancer_attributes
     ELBv2Backend.delete_load_balancer = delete_load_balancer
-    ELBV2Response.set_security_groups = set_security_groups
+    actions.add(ELBV2Response, "elbv2_backend", {"SetSecurityGroups": set_security_groups})
 
 
-def set_security_groups(self: Any) -> ActionResult:
-    backend, request = self.elbv2_backend, self.params
+def set_security_groups(backend: Any, request: Json) -> Json:
     groups = request.get("SecurityGroups") or []
     balancer = backend.load_balancers.get(request["LoadBalancerArn"])
     if balancer is not None and balancer.type == "network":
@@ -102,12 +103,12 @@ def set_security_groups(self: Any) -> ActionResult:
                 "A Network Load Balancer that has security groups must keep at least one security group."
             )
     backend.set_security_groups(request["LoadBalancerArn"], groups)
-    answer = {"SecurityGroupIds": groups}
+    answer: Json = {"SecurityGroupIds": groups}
     if balancer.type == "network" and groups:
         if request.get(_ENFORCE):
             balancer.enforce_security_group_inbound_rules_on_private_link_traffic = request[_ENFORCE]
         answer[_ENFORCE] = balancer.enforce_security_group_inbound_rules_on_private_link_traffic
-    return ActionResult(answer)
+    return answer
 
 
 def _name(backend: Any, balancer: Any) -> None:

@@ -174,3 +174,16 @@ class StorageGatewayBackend(BaseBackend):  # type: ignore[misc]
 
 
 storagegateway_backends = BackendDict(StorageGatewayBackend, "storagegateway")
+
+
+def tags_of(backend: StorageGatewayBackend, arn: str) -> list[Json]:
+    return [{"Key": key, "Value": value} for key, value in backend.tags.get(arn, {}).items()]
+
+
+def page(asked: Json, name: str, rows: list[Json]) -> Json:
+    """A page of at most Limit (100) rows, and the marker of the next one."""
+    start, most = int(asked.get("Marker") or 0), int(asked.get("Limit") or 100)
+    answer: Json = {name: rows[start : start + most]}
+    if start + most < len(rows):
+        answer["Marker"] = str(start + most)
+    return answer

@@ -1,6 +1,6 @@
 """Transfer Family: servers, users, keys of both, security policies, and SFTP onto the folders that stand for EFS.
 
-moto 5.2.5 has no UpdateServer, StartServer, StopServer, UpdateUser, ListUsers, host keys, security policies or tags;
+moto 5.2.5 has no UpdateServer, StartServer, StopServer, UpdateUser, ListUsers, host keys or tags;
 it tells DateImported as a string, which Terraform cannot read, names its errors otherwise, checks nothing, and there
 is nothing to connect to. What it has for servers, users and keys is replaced; connectors are moto's.
 
@@ -26,21 +26,16 @@ sessions of a connection limited (AWS: after 30 minutes, and to 10).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
 
-from moto.core.responses import ActionResult, EmptyResult
-from moto.core.utils import camelcase_to_underscores
 from moto.transfer.responses import TransferResponse
 
-from local_aws import clock, validation
+from local_aws import actions, clock
 from local_aws.application import LocalAwsApplication
-from local_aws.services.transfer import data_plane, faults, host_keys, logs, policies, servers, users
-from local_aws.services.transfer.state import Json, Refusal
+from local_aws.services.transfer import data_plane, faults, host_keys, logs, servers, users
+from local_aws.services.transfer.state import Refusal
 
-_Function = Callable[[Any, Json], Json | None]
-
-_ACTIONS: dict[str, _Function] = {
+_ACTIONS: dict[str, actions.Action] = {
     "CreateServer": servers.create_server,
     "UpdateServer": servers.update_server,
     "StartServer": servers.start_server,
@@ -48,7 +43,6 @@ _ACTIONS: dict[str, _Function] = {
     "DescribeServer": servers.describe_server,
     "ListServers": servers.list_servers,
     "DeleteServer": servers.delete_server,
-    "TestIdentityProvider": servers.test_identity_provider,
     "TagResource": servers.tag_resource,
     "UntagResource": servers.untag_resource,
     "ListTagsForResource": servers.list_tags_for_resource,
@@ -60,25 +54,9 @@ _ACTIONS: dict[str, _Function] = {
     "ImportSshPublicKey": users.import_ssh_public_key,
     "DeleteSshPublicKey": users.delete_ssh_public_key,
     "ImportHostKey": host_keys.import_host_key,
-    "DescribeHostKey": host_keys.describe_host_key,
     "ListHostKeys": host_keys.list_host_keys,
-    "UpdateHostKey": host_keys.update_host_key,
     "DeleteHostKey": host_keys.delete_host_key,
-    "DescribeSecurityPolicy": policies.describe_security_policy,
-    "ListSecurityPolicies": policies.list_security_policies,
 }
-
-
-def _action(name: str, function: _Function) -> Callable[[Any], ActionResult]:
-    def answer(self: Any) -> ActionResult:
-        backend, asked = self.transfer_backend, self.params
-        faults.before(backend, name)
-        if wrong := validation.violations("transfer", name, asked):
-            raise Refusal("ValidationException", wrong)
-        answered = function(backend, asked)
-        return EmptyResult() if answered is None else ActionResult(answered)
-
-    return answer
 
 
 def _tick(now: float) -> None:
@@ -88,15 +66,13 @@ def _tick(now: float) -> None:
 
 def install() -> None:
     """Put the actions into moto's Transfer Family, and the data plane beside it."""
-    for name, function in _ACTIONS.items():
-        setattr(TransferResponse, camelcase_to_underscores(name), _action(name, function))
-    initialise = TransferResponse.__init__
-
-    def __init__(self: Any) -> None:  # noqa: N807
-        initialise(self)
-        self.automated_parameter_parsing = True
-
-    TransferResponse.__init__ = __init__
+    actions.add(
+        TransferResponse,
+        "transfer_backend",
+        _ACTIONS,
+        before=faults.check_rate,
+        faults=faults.FAULTS,
+        invalid=functools.partial(Refusal, "ValidationException"),
+    )
     LocalAwsApplication.resources["/_local/transfer/servers"] = data_plane.resource
-    LocalAwsApplication.resources["/_local/transfer/faults"] = faults.resource
     clock.every_request(_tick)

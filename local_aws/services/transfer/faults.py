@@ -1,4 +1,4 @@
-"""Faults on request (see `local_aws.faults`), and a limit to the rate of calls: what a script has to live with on AWS.
+"""The faults of Transfer Family, and a limit to the rate of calls: what a script has to live with on AWS.
 
 Beside the error codes of the service's model there are START_FAILED and STOP_FAILED, in which CreateServer,
 StartServer or StopServer ends.
@@ -18,19 +18,7 @@ from local_aws.services.transfer.state import Refusal
 
 CALLS_PER_SECOND = clock.seconds("LOCAL_AWS_TRANSFER_CALLS_PER_SECOND", 0)
 
-_MESSAGES = {
-    "ThrottlingException": "Rate exceeded",
-    "ServiceUnavailableException": "The request has failed because the service is not available.",
-    "InternalServiceError": "An error occurred in the AWS Transfer Family service.",
-    "AccessDeniedException": "You do not have sufficient access to perform this action.",
-    "ConflictException": "VPC Endpoint state is not yet available",
-    "InvalidRequestException": "The request is invalid.",
-}
-STATES = {
-    "START_FAILED": ("CreateServer", "StartServer"),
-    "STOP_FAILED": ("StopServer",),
-}
-
+_THROTTLED = ("ThrottlingException", "Rate exceeded")
 _buckets: dict[tuple[str, str, str], tuple[float, float]] = {}
 
 
@@ -40,16 +28,26 @@ def _refusal(code: str, message: str) -> Refusal:
     return Refusal(code, message, status=status, **members)
 
 
-_FAULTS = Faults(_MESSAGES, STATES, _refusal)
-end_of = _FAULTS.end_of
-resource = _FAULTS.resource
+FAULTS = Faults(
+    "transfer",
+    errors=dict([_THROTTLED])
+    | {
+        "ServiceUnavailableException": "The request has failed because the service is not available.",
+        "InternalServiceError": "An error occurred in the AWS Transfer Family service.",
+        "AccessDeniedException": "You do not have sufficient access to perform this action.",
+        "ConflictException": "VPC Endpoint state is not yet available",
+        "InvalidRequestException": "The request is invalid.",
+    },
+    lost="InternalServiceError",
+    refusal=_refusal,
+    words={"CreateServer": "START_FAILED", "StartServer": "START_FAILED", "StopServer": "STOP_FAILED"},
+)
 
 
-def before(backend: Any, action: str) -> None:
-    """Raise the fault that is due for this call, if one is."""
-    _FAULTS.before(action)
+def check_rate(backend: Any, action: str) -> None:
+    """Raise ThrottlingException for a call above the rate."""
     if CALLS_PER_SECOND and not _within_rate((backend.account_id, backend.region_name, action)):
-        raise _refusal("ThrottlingException", _MESSAGES["ThrottlingException"])
+        raise _refusal(*_THROTTLED)
 
 
 def _within_rate(whose: tuple[str, str, str]) -> bool:

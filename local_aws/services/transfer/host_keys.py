@@ -75,24 +75,10 @@ def _shown(key: HostKey) -> Json:
     }
 
 
-def describe_host_key(backend: Any, asked: Json) -> Json:
-    _, key = _found(backend, asked)
-    tags = state_of(backend).tags.list_tags_for_resource(key.arn)["Tags"]
-    return {"HostKey": {**_shown(key), "HostKeyFingerprint": keys.fingerprint(key.key), "Tags": tags}}
-
-
 def list_host_keys(backend: Any, asked: Json) -> Json:
     server = server_of(backend, asked)
     listed = [{**_shown(each), "Fingerprint": keys.fingerprint(each.key)} for each in server.host_keys.values()]
     return {"ServerId": server.id, **page(listed, asked, "HostKeys")}
-
-
-def update_host_key(backend: Any, asked: Json) -> Json:
-    server, key = _found(backend, asked)
-    if asked.get("StorageType") == "SECRETS_MANAGER" or asked.get("KmsKey"):
-        raise NotImplementedError("host keys in Secrets Manager")
-    key.description = asked.get("Description", key.description)
-    return {"ServerId": server.id, "HostKeyId": key.id}
 
 
 def delete_host_key(backend: Any, asked: Json) -> None:

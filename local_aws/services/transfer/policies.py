@@ -7,13 +7,10 @@ those for AS2. Policies for connectors are left out too.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from asyncssh.encryption import get_encryption_algs
 from asyncssh.kex import get_kex_algs
 from asyncssh.mac import get_mac_algs
-
-from local_aws.services.transfer.state import Json, missing, page
 
 # Of CreateServer by API; Terraform and CloudFormation name TransferSecurityPolicy-2018-11.
 DEFAULT = "TransferSecurityPolicy-2024-01"
@@ -124,32 +121,3 @@ POLICIES: dict[str, Policy] = {
         ),
     }.items()
 }
-
-_SUITES = (f"{bits}_{mode}" for mode in ("GCM", "CBC") for bits in (128, 256))
-_TLS_CIPHERS = [
-    f"TLS_ECDHE_{kind}_WITH_AES_{suite}_SHA{256 if suite.startswith('128') else 384}"
-    for suite in _SUITES
-    for kind in ("ECDSA", "RSA")
-]
-
-
-def describe_security_policy(_backend: Any, asked: Json) -> Json:
-    name = asked["SecurityPolicyName"]
-    if name not in POLICIES:
-        raise missing("SecurityPolicy", name)
-    policy = POLICIES[name]
-    described = {
-        "Fips": policy.fips,
-        "SecurityPolicyName": name,
-        "SshCiphers": list(policy.ciphers),
-        "SshKexs": list(policy.kexs),
-        "SshMacs": list(policy.macs),
-        "TlsCiphers": _TLS_CIPHERS,
-        "Type": "SERVER",
-        "Protocols": ["SFTP", "FTPS"],
-    }
-    return {"SecurityPolicy": described}
-
-
-def list_security_policies(_backend: Any, asked: Json) -> Json:
-    return page(sorted(POLICIES), asked, "SecurityPolicyNames")

@@ -9,7 +9,8 @@ from typing import Any
 from moto.logs.models import logs_backends
 
 from local_aws import clock
-from local_aws.services.transfer import data_plane, endpoints, faults, host_keys, keys
+from local_aws.services.transfer import data_plane, endpoints, host_keys, keys
+from local_aws.services.transfer.faults import FAULTS
 from local_aws.services.transfer.policies import DEFAULT, POLICIES
 from local_aws.services.transfer.state import (
     Json,
@@ -82,7 +83,7 @@ def create_server(backend: Any, asked: Json) -> Json:
     first = host_keys.made(backend, name, key)
     server.host_keys[first.id] = first
     server.endpoint_due = time.time() + START_SECONDS + ENDPOINT_SECONDS
-    server.move("STARTING", START_SECONDS, faults.end_of("CreateServer", "ONLINE"))
+    server.move("STARTING", START_SECONDS, FAULTS.take("CreateServer") or "ONLINE")
     servers[name] = server
     state_of(backend).tags.tag_resource(server.arn, asked.get("Tags") or [])
     return {"ServerId": name}
@@ -166,7 +167,7 @@ def start_server(backend: Any, asked: Json) -> None:
     if server.state == "STOPPING":
         raise invalid(f"Server is in state {server.state}")
     if server.state not in ("ONLINE", "STARTING"):  # else it has no impact
-        server.move("STARTING", START_SECONDS, faults.end_of("StartServer", "ONLINE"))
+        server.move("STARTING", START_SECONDS, FAULTS.take("StartServer") or "ONLINE")
 
 
 def stop_server(backend: Any, asked: Json) -> None:
@@ -174,7 +175,7 @@ def stop_server(backend: Any, asked: Json) -> None:
     if server.state == "STARTING":
         raise invalid(f"Server is in state {server.state}")
     if server.state not in ("OFFLINE", "STOPPING"):
-        server.move("STOPPING", STOP_SECONDS, faults.end_of("StopServer", "OFFLINE"))
+        server.move("STOPPING", STOP_SECONDS, FAULTS.take("StopServer") or "OFFLINE")
         data_plane.reconcile()
 
 
@@ -217,11 +218,6 @@ def delete_server(backend: Any, asked: Json) -> None:
     for each in (server.arn, *users, *(key.arn for key in server.host_keys.values())):
         tags.delete_all_tags_for_resource(each)
     data_plane.reconcile()
-
-
-def test_identity_provider(backend: Any, asked: Json) -> Json:
-    server_of(backend, asked)
-    raise invalid("TestIdentityProvider is unsupported for IdentityProviderType: SERVICE_MANAGED")
 
 
 def _tagged(backend: Any, asked: Json) -> str:

@@ -11,19 +11,31 @@ import pytest
 import yaml
 
 from local_aws.server import LocalAws
+from local_aws.testing.fixtures import QUICK, aws, client, ecs, files_root, network, role
 from scripts import console
 from scripts.aws import calls, waiting
 from scripts.ingest.sftp import command as sftp
 from scripts.ingest.sftp import host_keys
 from tests.conftest import LEAST
-from tests.local_aws.conftest import QUICK, aws, client, ecs, files_root, network, role
-from tests.local_aws.programs_help import programs
 from tests.scripts.ingest.imports.exec_help import plugin, server
 from tests.scripts.ingest.imports.imports_help import importing
 from tests.scripts.ingest.sftp.sftp_help import FIRST, PUBLIC, Ran, Stage, make_stage
+from tests.scripts.rehearsal.stand_ins_help import programs, stand_ins
 
 # Shared with the local AWS's own tests: one whose containers run.
-__all__ = ["aws", "client", "ecs", "files_root", "importing", "network", "plugin", "programs", "role", "server"]
+__all__ = [
+    "aws",
+    "client",
+    "ecs",
+    "files_root",
+    "importing",
+    "network",
+    "plugin",
+    "programs",
+    "role",
+    "server",
+    "stand_ins",
+]
 
 SWIFT = {
     "LOCAL_AWS_TRANSFER_START_SECONDS": "0.05",

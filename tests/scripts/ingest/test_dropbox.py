@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from containers import script
+from local_aws.testing.ecs import until
 from scripts.errors import Refused
 from scripts.ingest import dropbox
-from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.exec_help import replace_server, run_server
 from tests.scripts.ingest.imports.imports_help import Importing
 

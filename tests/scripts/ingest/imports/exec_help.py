@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract.outputs import Omero
-from tests.local_aws.ecs_help import Ecs, until
+from local_aws.testing.ecs import Ecs, until
 from tests.scripts.ingest.imports.imports_help import Importing
 
 ROOT = Path(__file__).resolve().parents[4]

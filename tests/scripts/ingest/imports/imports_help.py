@@ -16,7 +16,7 @@ import pytest
 from containers import BOOTSTRAP, package
 from containers.importer import entries
 from contract.outputs import Data, Network, Omero
-from local_aws.stand_ins.omero.state import Server
+from local_aws.testing.programs import Programs
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ecs_task import TaskTransport
@@ -24,9 +24,9 @@ from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
 from scripts.ingest.imports.single_job import run_job
 from scripts.measure.bench_imports import make_ledger
+from scripts.rehearsal.stand_ins.omero.state import Server
 from settings import Workspace
 from tests.conftest import workspace
-from tests.local_aws.programs_help import Programs
 
 # Leases and waits that keep tests quick, and longer than what the stand-ins take.
 QUICK: dict[str, Any] = {"lease_seconds": 3, "settle_seconds": 1.5, "poll_seconds": 0.2, "parallel": 4}
@@ -44,7 +44,7 @@ class Importing:
 
     @property
     def folder(self) -> Path:
-        return self.programs.omero / "in"
+        return self.programs.folder / "in"
 
     @property
     def import_context(self) -> ImportContext:
@@ -148,5 +148,5 @@ def importing(programs: Programs) -> Importing:
             Omero.importer_parallel_filesets.path: "4",
         },
     )
-    (programs.omero / "in").mkdir(exist_ok=True)
-    return Importing(programs, deployment, Ledger(deployment.client("dynamodb"), name), Server(programs.omero))
+    (programs.folder / "in").mkdir(exist_ok=True)
+    return Importing(programs, deployment, Ledger(deployment.client("dynamodb"), name), Server(programs.folder))

@@ -24,7 +24,7 @@ def main() -> None:
     package = types.ModuleType("local_aws.services.ecs")
     package.__path__ = [str(ROOT / "local_aws/services/ecs")]
     sys.modules[package.__name__] = package
-    from tests.local_aws.exec_help import Client  # noqa: PLC0415 - see above
+    from local_aws.testing.exec_client import Client  # noqa: PLC0415 - see above
 
     session = json.loads(sys.argv[1])
     assert sys.argv[3] == "StartSession", sys.argv

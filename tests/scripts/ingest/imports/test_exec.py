@@ -14,13 +14,13 @@ import pytest
 
 from containers.importer.entries import IMPORTED, PENDING, RUNNING
 from contract.outputs import Data, Omero
+from local_aws.testing.ecs import until
+from local_aws.testing.fixtures import QUICK as SETTINGS
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec
 from scripts.ingest.imports.ecs_exec import ExecTransport
 from scripts.ingest.imports.exec_channel import Answer, Channel
 from scripts.ingest.imports.ledger import JobItem
-from tests.local_aws.conftest import QUICK as SETTINGS
-from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports.hostile import names
 from tests.scripts.ingest.imports.imports_help import Importing

@@ -88,7 +88,7 @@ def test_hostile_names_are_all_imported_and_run_nothing(importing: Importing) ->
     assert sorted(image.name for image in importing.server.images()) == sorted(hostile)
     filesets = [entry.fileset for entry in importing.ledger.entries(IMPORTED)]
     assert len(set(filesets)) == len(hostile), "two names with the same client path are two images"
-    assert not list(importing.programs.omero.rglob("*pwned")), "a name was run as a command"
+    assert not list(importing.programs.folder.rglob("*pwned")), "a name was run as a command"
     faulty = importing.ledger.get(odd)
     assert faulty is not None
     assert "not UTF-8" in faulty.reason

@@ -22,6 +22,7 @@ import pytest
 
 from containers.importer.entries import FAILED, IMPORTED
 from contract.outputs import Data
+from local_aws.testing.ecs import until
 from scripts import aws
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
@@ -30,7 +31,6 @@ from scripts.ingest.imports.batches import Limits
 from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
-from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalDeployedWorkspace
 

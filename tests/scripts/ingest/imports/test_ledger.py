@@ -17,10 +17,10 @@ from containers.importer.batch import ATTEMPTS
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING, RUNNING
 from containers.importer.table import Table, TableError
 from local_aws.server import LocalAws
+from local_aws.testing.ecs import Client
 from scripts.ingest.imports.batches import COMMAND_BYTES, Limits, container_key, cut
 from scripts.ingest.imports.ledger import Entry, Ledger, slot
 from scripts.measure.bench_imports import make_ledger
-from tests.local_aws.ecs_help import Client
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from containers.importer.entries import IMPORTED, RUNNING
+from local_aws.testing.ecs import until
 from scripts.errors import Refused
 from scripts.ingest.imports import importing as importing_module
 from scripts.ingest.imports import ledger as ledger_module
@@ -15,7 +16,6 @@ from scripts.ingest.imports.ecs_task import Ended, NotStarted, TaskTransport
 from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import JobItem
 from scripts.ingest.imports.single_job import run_job
-from tests.local_aws.ecs_help import until
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing
 
 

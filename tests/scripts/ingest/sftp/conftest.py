@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local_aws.sftp_help import make_key
+from local_aws.testing.sftp import make_key
 from tests.scripts.ingest.sftp.sftp_help import Ran, Stage
 
 

@@ -20,6 +20,8 @@ from contract.sections.sftp import SftpOutputs
 from functions import FOLDER
 from local_aws import files
 from local_aws.server import LocalAws
+from local_aws.testing.faults import add_faults, ask, forget_faults
+from local_aws.testing.sftp import Sftp
 from scripts import aws
 from scripts.changes import changing
 from scripts.ingest.deployment import DeployedWorkspace
@@ -28,7 +30,6 @@ from scripts.ingest.sftp import network, roles, server
 from scripts.ingest.sftp.context import SftpContext, find_server
 from settings import Workspace
 from tests.conftest import merged, workspace
-from tests.local_aws.sftp_help import Sftp, ask
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 FIRST: dict[str, Any] = {"account_id": ACCOUNT, "region": REGION, "sftp": {"cidrs": ["192.0.2.0/24"]}}
@@ -83,12 +84,12 @@ class Stage:
     @property
     def address(self) -> dict[str, Any]:
         """Where the server listens, on this machine."""
-        told = ask(self.aws, "/_local/transfer/servers")
+        told = ask(self.aws.endpoint, "/_local/transfer/servers")
         return dict(told[self.server["ServerId"]])
 
     def fault(self, **faults: list[str]) -> None:
         """Have the next calls of Transfer Family meet these faults."""
-        ask(self.aws, "/_local/transfer/faults", method="POST", body=faults)
+        add_faults(self.aws.endpoint, "transfer", faults)
 
     def openssh(self, work: Path) -> Sftp:
         """Debian's own client."""
@@ -101,7 +102,7 @@ class Stage:
 
     def clear(self) -> None:
         """Take the endpoint away: the local AWS has room for so many servers."""
-        ask(self.aws, "/_local/transfer/faults", method="DELETE")
+        forget_faults(self.aws.endpoint, "transfer")
         with changing() as done:
             if found := find_server(self.context):
                 server.delete(self.context, found, done)

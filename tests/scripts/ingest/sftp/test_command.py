@@ -18,11 +18,11 @@ import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
 
+from local_aws.testing.sftp import make_key
 from scripts import aws
 from scripts.ingest import deployment
 from scripts.ingest.sftp import host_keys, logs, network, report
 from settings.load import ROOT
-from tests.local_aws.sftp_help import make_key
 from tests.scripts.ingest.sftp.sftp_help import Killed, Ran, Stage, calls
 
 Run = Callable[..., Ran]

@@ -14,8 +14,8 @@ import pytest
 
 from local_aws import files
 from local_aws.files import Owner
-from tests.local_aws.ecs_help import until
-from tests.local_aws.sftp_help import Sftp, make_key
+from local_aws.testing.ecs import until
+from local_aws.testing.sftp import Sftp, make_key
 from tests.scripts.ingest.sftp.sftp_help import Ran, Stage
 
 Run = Callable[..., Ran]

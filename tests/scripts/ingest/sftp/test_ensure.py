@@ -12,11 +12,11 @@ import pytest
 
 from contract.outputs import Network
 from contract.sections.sftp import SftpOutputs
+from local_aws.testing.sftp import TRUST
 from scripts.changes import changing
 from scripts.errors import Failed, Refused
 from scripts.ingest.sftp import command as sftp
 from scripts.ingest.sftp import context, host_keys, logs, network, server
-from tests.local_aws.sftp_help import TRUST
 from tests.scripts.ingest.sftp.sftp_help import PUBLIC, Killed, Stage, calls, make_stage
 
 READ = ("Get", "List", "Describe")

@@ -16,10 +16,10 @@ import pytest
 from local_aws import files
 from local_aws.files import Owner
 from local_aws.server import LocalAws
+from local_aws.testing.sftp import make_key, public
 from scripts.changes import changing
 from scripts.errors import Refused
 from scripts.ingest.sftp import keys, users
-from tests.local_aws.sftp_help import make_key, public
 from tests.scripts.ingest.sftp.sftp_help import PUBLIC, Killed, Ran, Stage, calls, make_stage
 
 Run = Callable[..., Ran]

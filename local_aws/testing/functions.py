@@ -1,0 +1,36 @@
+"""Functions of Lambda."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+from uuid import uuid4
+
+from local_aws.testing.ecs import Client
+
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+
+
+def make(client: Client, code: str, module: str, **more: Any) -> str:
+    name = f"f-{uuid4().hex[:8]}"
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr(f"{module}.py", code)
+    client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role,
+        Handler=f"{module}.handler",
+        Code={"ZipFile": archive.getvalue()},
+        **{"Timeout": 20, **more},
+    )
+    return name
+
+
+def invoke(client: Client, name: str, event: dict[str, Any]) -> tuple[Any, bool]:
+    """Its answer, and whether it failed."""
+    answer = client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    return json.loads(answer["Payload"].read()), "FunctionError" in answer

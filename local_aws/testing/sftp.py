@@ -1,0 +1,120 @@
+"""A Transfer Family server with users, and Debian's own `sftp` to talk to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from local_aws.server import LocalAws
+from local_aws.testing.ecs import Client, until
+from local_aws.testing.faults import ask
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "transfer.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        }
+    ],
+}
+ALL = ("ClientMount", "ClientWrite")
+
+
+def make_role(client: Client, name: str, *actions: str, trust: dict[str, Any] = TRUST) -> str:
+    """A role that may do `actions` of EFS with every file system."""
+    iam = client("iam")
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    if actions:
+        allowed = [f"elasticfilesystem:{each}" for each in actions]
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": allowed, "Resource": "*"}],
+        }
+        iam.put_role_policy(RoleName=name, PolicyName="files", PolicyDocument=json.dumps(document))
+    return str(arn)
+
+
+def make_key(folder: Path, name: str, kind: str = "ssh-ed25519", **more: Any) -> Path:
+    """A key pair in OpenSSH's format: the private key's path; the public one is beside it, `.pub`."""
+    key = asyncssh.generate_private_key(kind, **more)
+    path = folder / name
+    key.write_private_key(path)
+    path.chmod(0o600)
+    key.write_public_key(path.with_suffix(".pub"))
+    return path
+
+
+def public(key: Path) -> str:
+    return key.with_suffix(".pub").read_text()
+
+
+@dataclass(frozen=True)
+class Sftp:
+    """A server of Domain EFS with one file system, whose root directory is `folder`."""
+
+    aws: LocalAws
+    transfer: Any
+    server: str
+    file_system: str
+    folder: Path
+    work: Path
+
+    def address(self) -> dict[str, Any]:
+        """Where it listens, once it does."""
+
+        def listens() -> Any:
+            found = ask(self.aws.endpoint, "/_local/transfer/servers")[self.server]
+            return found if found["port"] else None
+
+        return dict(until(listens))
+
+    def run(self, batch: str, *, user: str, key: Path) -> subprocess.CompletedProcess[str]:
+        """A batch of commands: a line that begins with `-` may fail; the first other that does ends it with 1."""
+        found = self.address()
+        known = self.work / "known_hosts"
+        known.write_text("".join(f"[127.0.0.1]:{found['port']} {each}\n" for each in found["host_keys"]))
+        program = shutil.which("sftp")
+        if program is None:
+            pytest.skip("there is no sftp on the PATH: install Debian's openssh-client")
+        options = [
+            "IdentitiesOnly=yes",
+            "BatchMode=yes",
+            f"UserKnownHostsFile={known}",
+            "GlobalKnownHostsFile=/dev/null",
+            "StrictHostKeyChecking=yes",
+            "ConnectTimeout=10",
+        ]
+        command = [program, "-F", "/dev/null", "-b", "-", "-P", str(found["port"]), "-i", str(key)]
+        for each in options:
+            command += ["-o", each]
+        return subprocess.run(
+            [*command, f"{user}@127.0.0.1"],
+            input=batch,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=self.work,
+        )
+
+    def add(self, name: str, role: str, key: Path, target: str, *, uid: int = 1001, **more: Any) -> None:
+        """A user with a logical home at `target` of the file system."""
+        request = {
+            "HomeDirectoryType": "LOGICAL",
+            "HomeDirectoryMappings": [{"Entry": "/", "Target": f"/{self.file_system}{target}"}],
+            "PosixProfile": {"Uid": uid, "Gid": uid},
+            **more,
+        }
+        self.transfer.create_user(
+            ServerId=self.server, UserName=name, Role=role, SshPublicKeyBody=public(key), **request
+        )

@@ -1,0 +1,98 @@
+"""Valkey: replication groups, what they are read back as, and what AWS refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.testing.ecs import Client, Network, until
+
+
+def _code(raised: pytest.ExceptionInfo[ClientError]) -> str:
+    return str(raised.value.response["Error"]["Code"])
+
+
+@pytest.fixture
+def subnets(client: Client, network: Network) -> str:
+    name = f"s-{uuid4().hex[:8]}"
+    client("elasticache").create_cache_subnet_group(
+        CacheSubnetGroupName=name, CacheSubnetGroupDescription="Test", SubnetIds=network.subnets
+    )
+    return name
+
+
+def _create(client: Client, subnets: str, **more: Any) -> str:
+    request = {
+        "ReplicationGroupId": f"r-{uuid4().hex[:8]}",
+        "ReplicationGroupDescription": "Test",
+        "Engine": "valkey",
+        "EngineVersion": "8.0",
+        "CacheNodeType": "cache.t4g.micro",
+        "NumCacheClusters": 2,
+        "AutomaticFailoverEnabled": True,
+        "MultiAZEnabled": True,
+        "TransitEncryptionEnabled": True,
+        "CacheSubnetGroupName": subnets,
+        **more,
+    }
+    return str(client("elasticache").create_replication_group(**request)["ReplicationGroup"]["ReplicationGroupId"])
+
+
+def _group(client: Client, name: str) -> dict[str, Any]:
+    found = client("elasticache").describe_replication_groups(ReplicationGroupId=name)["ReplicationGroups"]
+    return dict(found[0])
+
+
+def test_group_has_members_in_both_zones(client: Client, subnets: str) -> None:
+    cache, name = client("elasticache"), _create(client, subnets, Tags=[{"Key": "a", "Value": "b"}])
+    assert _group(client, name)["Status"] == "creating"
+    until(lambda: _group(client, name)["Status"] == "available")
+    group = _group(client, name)
+    assert group["MemberClusters"] == [f"{name}-001", f"{name}-002"]
+    assert group["NodeGroups"][0]["PrimaryEndpoint"]["Address"].startswith(f"master.{name}.")
+    assert group["AtRestEncryptionEnabled"]  # AWS's default for Valkey
+    members = [
+        cache.describe_cache_clusters(CacheClusterId=member, ShowCacheNodeInfo=True)["CacheClusters"][0]
+        for member in group["MemberClusters"]
+    ]
+    assert {member["PreferredAvailabilityZone"] for member in members} == {"eu-west-1a", "eu-west-1b"}
+    assert members[0]["EngineVersion"] == "8.0.1"
+    for arn in (group["ARN"], members[1]["ARN"]):
+        assert cache.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "b"}]
+    with pytest.raises(ClientError) as raised:
+        cache.delete_cache_subnet_group(CacheSubnetGroupName=subnets)
+    assert _code(raised) == "CacheSubnetGroupInUse"
+    cache.delete_replication_group(ReplicationGroupId=name)
+
+    def is_gone() -> bool:
+        return name not in [
+            each["ReplicationGroupId"] for each in cache.describe_replication_groups()["ReplicationGroups"]
+        ]
+
+    until(is_gone)
+    with pytest.raises(ClientError) as raised:
+        _group(client, name)
+    assert _code(raised) == "ReplicationGroupNotFoundFault"
+    cache.delete_cache_subnet_group(CacheSubnetGroupName=subnets)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"EngineVersion": "9.9"}, "InvalidParameterCombination"),
+        ({"NumCacheClusters": 1}, "InvalidParameterCombination"),
+        ({"AutomaticFailoverEnabled": False}, "InvalidParameterCombination"),
+        ({"CacheParameterGroupName": "default.redis7"}, "InvalidParameterCombination"),
+        ({"CacheParameterGroupName": "none"}, "CacheParameterGroupNotFound"),
+        ({"CacheSubnetGroupName": "none"}, "CacheSubnetGroupNotFoundFault"),
+        ({"UserGroupIds": ["some"]}, "NotImplemented"),
+        ({"SecurityGroupIds": ["sg-0"]}, "InvalidParameterValue"),
+    ],
+)
+def test_group_is_refused(client: Client, subnets: str, more: dict[str, Any], code: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        _create(client, subnets, **more)
+    assert _code(raised) == code

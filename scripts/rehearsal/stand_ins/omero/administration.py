@@ -1,0 +1,149 @@
+"""The server itself: `admin`, `config` and `load`. Settings and the state of DropBox are the container's own."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from scripts.rehearsal.stand_ins.omero import log_in
+from scripts.rehearsal.stand_ins.omero.log_in import DATA
+from scripts.rehearsal.stand_ins.omero.state import Server, hashed
+
+_HOME = Path("/opt/omero/server/OMERO.server")
+_VAR_LOG = _HOME / "var/log"
+_OMERO = "/opt/omero/server/venv3/bin/omero"
+
+
+def configure(commands: Any) -> None:
+    """Add the commands."""
+    administration = commands.add_parser("admin").add_subparsers(dest="admin", required=True)
+    status = administration.add_parser("status")
+    log_in.add_arguments(status)
+    status.set_defaults(func=_status)
+    start = administration.add_parser("start")
+    start.add_argument("--foreground", action="store_true")
+    start.set_defaults(func=_serve)
+    ice = administration.add_parser("ice")
+    ice.add_argument("words", nargs="*")
+    ice.set_defaults(func=_ice)
+    config = commands.add_parser("config").add_subparsers(dest="config", required=True)
+    for name, func in (("get", _get), ("set", _set)):
+        parser = config.add_parser(name)
+        parser.add_argument("key", nargs="?" if name == "get" else None)
+        if name == "set":
+            parser.add_argument("value", nargs="?")
+        parser.set_defaults(func=func)
+    load = commands.add_parser("load")
+    load.add_argument("files", nargs="+")
+    load.set_defaults(func=_load)
+
+
+def _kept(name: str) -> tuple[Path, dict[str, Any]]:
+    """A file of the container's own, and what is in it."""
+    place = _HOME / "etc" / f"stand-in-{name}.json"
+    return place, json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
+
+
+def _keep(place: Path, values: dict[str, Any]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(values), encoding="utf-8")
+
+
+def _get(args: argparse.Namespace) -> int:
+    _, found = _kept("config")
+    if args.key is None:
+        sys.stdout.writelines(f"{key}={value}\n" for key, value in sorted(found.items()))
+    elif args.key in found:
+        sys.stdout.write(f"{found[args.key]}\n")
+    return 0
+
+
+def _set(args: argparse.Namespace) -> int:
+    """Without a value the property is removed, as by omero-py."""
+    place, found = _kept("config")
+    found.pop(args.key, None)
+    _keep(place, found if args.value is None else {**found, args.key: args.value})
+    return 0
+
+
+def _load(args: argparse.Namespace) -> int:
+    """Run a file's lines as commands."""
+    codes = [
+        subprocess.run([_OMERO, *words], check=False).returncode
+        for file in args.files
+        for line in Path(file).read_text(encoding="utf-8").splitlines()
+        if (words := shlex.split(line, comments=True))
+    ]
+    return max(codes, default=0)
+
+
+def _ice(args: argparse.Namespace) -> int:
+    """`server enable|disable|start|stop|state DropBox`, as icegridadmin has it."""
+    words = shlex.split(" ".join(args.words))
+    if len(words) != 3 or words[0] != "server" or words[2] != "DropBox":
+        sys.stderr.write(f"error: couldn't find server `{words[-1:]}'\n")
+        return 1
+    place, found = _kept("grid")
+    enabled, active = found.get("enabled", True), found.get("active", True)
+    what = words[1]
+    if what == "state":
+        running = "active (pid = 4242, " if active else "inactive ("
+        sys.stdout.write(f"{running}{'enabled' if enabled else 'disabled'})\n")
+    elif what == "start" and not enabled:
+        sys.stderr.write("error: the server `DropBox' couldn't be started: the server is disabled\n")
+        return 1
+    elif what == "stop" and not active:
+        sys.stderr.write("error: the server `DropBox' is not active\n")
+        return 1
+    elif what in ("enable", "disable"):
+        enabled = what == "enable"
+    elif what in ("start", "stop"):
+        active = what == "start"
+    _keep(place, {"enabled": enabled, "active": active})
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    try:
+        server = Server(DATA)
+    except OSError:
+        return 1
+    up = server.get("state", "up") == "up"  # whether it has its lock or not
+    sys.stdout.write(f"Server {'' if up else 'not '}reachable\n")
+    return 0 if up else 1
+
+
+def _serve(args: argparse.Namespace) -> int:
+    """Hold the repository's lock and be the server until SIGTERM; wait for the lock as long as another has it."""
+    server = Server(DATA)
+    if password := os.environ.get("ROOTPASS"):
+        # Only when the database is new.
+        server.query(
+            "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
+        )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with server.lock_file().open("a") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
+        except OSError:
+            _log("waiting for the repository's lock")
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        _log("OMERO.blitz now accepting connections.")
+        while True:
+            time.sleep(3600)
+
+
+def _log(line: str) -> None:
+    _VAR_LOG.mkdir(parents=True, exist_ok=True)
+    with (_VAR_LOG / "Blitz-0.log").open("a", encoding="utf-8") as log:
+        log.write(f"{line}\n")
+    sys.stderr.write(f"{line}\n")
