@@ -16,6 +16,7 @@ from settings.fields import AccountId, BucketName, Region, Settings, listed
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
+from settings.omero_defaults import with_defaults
 from settings.sftp import Sftp
 from settings.share import Share
 from settings.topology import TOPOLOGIES, Topology
@@ -110,16 +111,11 @@ class Workspace(Settings):
         """What is left out and depends on the topology."""
         traits = TOPOLOGIES.get(str(values.get("topology"))) if isinstance(values, dict) else None
         omero = values.get("omero", {}) if traits else None
-        server = omero.get("server", {}) if isinstance(omero, dict) else None
-        if not traits or not isinstance(omero, dict) or not isinstance(server, dict):
+        if not traits or not isinstance(omero, dict):
             return values
-        cpu, memory_mib = traits.server_size
-        server = {"launch_type": traits.launch_types[0], "cpu": cpu, "memory_mib": memory_mib, **server}
-        omero = {**omero, "server": server}
         if traits.read_only:
             omero = {"read_only": {}, **omero}
-        if server["launch_type"] == "EC2":
-            omero = {"ec2": {}, **omero}
+        omero = with_defaults(omero, launch_type=traits.launch_types[0], size=traits.server_size)
         return {**values, "omero": omero}
 
     @model_validator(mode="after")

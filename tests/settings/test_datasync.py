@@ -86,7 +86,7 @@ def test_refuses_a_folder_of_omeros_own(folder: str) -> None:
 
 def test_refuses_a_key_without_its_bucket() -> None:
     assert DataSync(bucket="lab-slides", key_arn=KEY)
-    with pytest.raises(ValidationError, match="key_arn is that of a bucket that is there already, and none is given"):
+    with pytest.raises(ValidationError, match="key_arn\n  it is the key of a bucket that exists, and none is given"):
         DataSync(key_arn=KEY)
 
 

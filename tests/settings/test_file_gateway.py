@@ -49,9 +49,12 @@ def test_takes_instance_types_that_are_large_enough(value: str) -> None:
         ({"stale_timeout_seconds": 2_592_001}, "2592001 s is not offered by Storage Gateway"),
         ({"versions_kept": 0}, "greater than or equal to 1"),
         ({"versions_kept": 101}, "less than or equal to 100"),
-        ({"bucket": "Lab_Slides"}, "String should match pattern"),
-        ({"bucket": "lab-slides", "versions_kept": 2}, "versions_kept is for a bucket that is made, and lab-slides is"),
-        ({"bucket_key_arn": KEY}, "bucket_key_arn is the key of a bucket that is there already; give bucket too"),
+        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is no name of a bucket that is taken here: 3 to 63"),
+        (
+            {"bucket": "lab-slides", "versions_kept": 2},
+            "versions_kept\n  it is for a bucket that is made, and",
+        ),
+        ({"bucket_key_arn": KEY}, "bucket_key_arn\n  it is the key of a bucket that exists, and none is given"),
         (
             {"bucket": "lab-slides", "bucket_key_arn": KEY.replace("eu-central-1", "eu-west-1")},
             "file_gateway.bucket_key_arn is in the region eu-west-1, and the workspace in eu-central-1",

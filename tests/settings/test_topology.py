@@ -87,7 +87,7 @@ def test_refuses_instances_that_nothing_runs_on() -> None:
         ({"mount_point": "s3uploads"}, "s3uploads is no absolute path; one looks like /s3uploads"),
         ({"mount_point": "/data/../OMERO"}, "is no absolute path"),
         ({"mount_point": "/OMERO/share"}, "/OMERO/share would hide what the server's image has there"),
-        ({"bucket": "Lab_Slides"}, "String should match pattern"),
+        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is no name of a bucket that is taken here: 3 to 63"),
     ],
 )
 def test_refuses_a_share(share: dict[str, str], said: str) -> None:
