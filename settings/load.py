@@ -23,10 +23,10 @@ DEFAULT = "demo"
 
 
 class SettingsError(Exception):
-    """A workspace that cannot be used; `faults` has one sentence a fault."""
+    """A workspace that cannot be used; `faults` has one sentence a fault, each on one line and fit for a terminal."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(map(visible, faults))
         super().__init__("\n".join(self.faults))
 
 
@@ -99,7 +99,7 @@ def parse(text: str, name: str, source: str) -> Workspace:
         found = faults(Workspace, {**values, "name": name})
         if not found:
             raise AssertionError("a fault that the walk over all sections does not find") from error
-        raise SettingsError(visible(f"{source}: {fault}") for fault in found) from None
+        raise SettingsError(f"{source}: {fault}" for fault in found) from None
 
 
 class _Loader(yaml.SafeLoader):

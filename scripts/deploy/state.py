@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from scripts import aws, console
 from scripts.deploy import backend
@@ -75,7 +74,7 @@ def _ensure(place: Place, changes: list[str], dry_run: bool) -> None:
         done(f"{table}: created in {place.region}")
     for prop in table_properties(place):
         if not dry_run:
-            with console.err.status(f"waiting for {table}"):
+            with console.status(f"waiting for {table}"):
                 backend.wait_for_table(place)
         _set(prop, table, exists=has_table or not dry_run, dry_run=dry_run, done=done)
 
@@ -85,7 +84,7 @@ def _set(prop: Property, owner: str, *, exists: bool, dry_run: bool, done: Any) 
     if wanted is None:
         return
     if not dry_run:
-        with console.err.status(f"{owner}: setting {prop.name}"):
+        with console.status(f"{owner}: setting {prop.name}"):
             prop.write(wanted)
     done(f"{owner}: {prop.name} set to {prop.shown}")
 
@@ -137,11 +136,11 @@ def _show(report: dict[str, Any]) -> None:
         for row in part["properties"]:
             console.say(f"  {'ok     ' if row['ok'] else 'differs'}  {row['name']}: {row['wanted']}")
     if report["objects"]:
-        table = Table("state", "size", "changed", box=None, pad_edge=False)
+        rows = []
         for row in report["objects"]:
             age = datetime.now(UTC) - datetime.fromisoformat(row["modified"])
-            table.add_row(row["key"], f"{row['bytes'] / 1024:.1f} KiB", f"{_age(age.total_seconds())} ago")
-        console.err.print(table)
+            rows.append((row["key"], f"{row['bytes'] / 1024:.1f} KiB", f"{_age(age.total_seconds())} ago"))
+        console.table(("state", "size", "changed"), rows, lines=False)
     else:
         console.say(f"no state of workspace {report['workspace']} yet")
     for lock in report["locks"]:
