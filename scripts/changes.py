@@ -23,7 +23,7 @@ class Changes:
         """Run `action`, then say `sentence`. A dry run says it only, and gives None."""
         done: T | None = None
         if not self.dry_run:
-            with console.err.status(sentence):
+            with console.status(sentence):
                 done = action()
         self.sentences.append(sentence)
         console.say(f"would be done: {sentence}" if self.dry_run else sentence)

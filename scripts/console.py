@@ -1,6 +1,7 @@
 """What every script shares: where text goes, how an error ends, what the exit codes mean.
 
-Text for people goes to stderr, data (`--json`) to stdout.
+Text for people goes to stderr, data (`--json`) to stdout. What goes to stderr may hold what anybody named: it is never
+read as markup or emoji codes, and what a terminal would obey is shown as text.
 
 Exit codes: 0 done; 1 it was tried and failed (AWS, Terraform or a check said no); 2 the input or
 the machine is not fit and nothing was changed; 130 interrupted from the keyboard.
@@ -8,17 +9,24 @@ the machine is not fit and nothing was changed; 130 interrupted from the keyboar
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
+import typer
+from rich.box import HEAVY_HEAD
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
+from typer._click.exceptions import ClickException
 
 from scripts import aws
 from scripts.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
 from settings import SettingsError
+from settings.text import visible
 
 __all__ = [
     "EPILOG",
@@ -31,31 +39,72 @@ __all__ = [
     "fail",
     "run",
     "say",
+    "status",
+    "table",
+    "text",
 ]
 
 EPILOG = "Exit codes: 0 done; 1 tried and failed; 2 refused, nothing changed. OMERO_DEBUG=1 shows tracebacks."
 
 CAUGHT: tuple[type[Exception], ...] = (Refused, Failed, SettingsError, *aws.ERRORS)
 
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
     """Print `error: ` and each line of `message` to stderr and leave with `exit_code`."""
-    for line in message.splitlines():
-        err.print(Text.assemble(("error:", "bold red"), " ", line))
+    for line in message.split("\n"):
+        err.print(Text.assemble(("error:", "bold red"), " ", text(line)))
     raise SystemExit(exit_code)
 
 
 def say(message: str) -> None:
-    """One line for people, on stderr, as it is: no markup, no emoji codes."""
-    err.print(Text(message))
+    """One line for people, on stderr."""
+    err.print(text(message))
+
+
+def text(words: str) -> Text:
+    """`words` for rich to print as they are: all that is shown on a terminal goes through this."""
+    return Text(visible(words))
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    caption: str | None = None,
+    lines: bool = True,
+) -> None:
+    """A table for people, on stderr; without `lines` it has none around its cells."""
+    made = Table(
+        title=None if title is None else text(title),
+        title_justify="left",
+        caption=None if caption is None else text(caption),
+        box=HEAVY_HEAD if lines else None,
+        pad_edge=lines,
+    )
+    for number, column in enumerate(columns):
+        made.add_column(text(column), no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        made.add_row(*(text(str(cell)) for cell in row))
+    err.print(made)
+
+
+@contextmanager
+def status(words: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done, as long as it takes; gives what shows other words instead."""
+    with err.status(text(words)) as shown:
+        yield lambda others: shown.update(text(others))
 
 
 def run(app: Callable[[], object]) -> None:
     """Run a Typer application, or a function, so that no error a user can cause ends in a traceback."""
     try:
-        app()
+        if isinstance(app, typer.Typer):
+            _run_typer(app)
+        else:
+            app()
     except CAUGHT as error:
         if os.environ.get("OMERO_DEBUG"):
             raise
@@ -69,6 +118,23 @@ def run(app: Callable[[], object]) -> None:
         fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _run_typer(app: typer.Typer) -> NoReturn:
+    """Run it and leave with its exit code. Its help and its errors are plain text: Typer would read markup in them."""
+    app.rich_markup_mode = None
+    app.pretty_exceptions_enable = False
+    try:
+        code = app(standalone_mode=False)
+    except ClickException as error:
+        shown = io.StringIO()
+        error.show(file=shown)
+        sys.stderr.writelines(f"{visible(line)}\n" for line in shown.getvalue().rstrip("\n").split("\n"))
+        code = error.exit_code
+    except typer.Abort:
+        sys.stderr.write("Aborted!\n")
+        code = EXIT_FAILED
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _ending(error: Exception) -> tuple[str, int]:

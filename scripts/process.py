@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.status import Status
-from rich.text import Text
 
 from scripts import console, trust
 from scripts.errors import Failed
@@ -46,10 +45,10 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._output.is_terminal:
-            self._status = self._output.status(Text(f"{self._name} ..."))
+            self._status = self._output.status(console.text(f"{self._name} ..."))
             self._status.start()
         else:
-            self._output.print(Text(f"{self._name} ..."))
+            self._output.print(console.text(f"{self._name} ..."))
         return self
 
     def __exit__(
@@ -59,19 +58,18 @@ class Progress:
             self._status.stop()
         end = "failed" if kind else "done"
         count = f", {self._resources} resources" if self._resources else ""
-        self._output.print(Text(f"{self._name}: {end} after {self._seconds():.1f} s{count}"))
+        self._output.print(console.text(f"{self._name}: {end} after {self._seconds():.1f} s{count}"))
 
     def saw(self, line: str) -> None:
         """Take in a line of the program's output."""
         self._resources += bool(FINISHED.search(line))
         now = time.monotonic()
+        words = console.text(f"{self._name}: {self._resources} resources, {self._seconds():.0f} s: {line[:90]}")
         if self._status:
-            self._status.update(
-                Text(f"{self._name}: {self._resources} resources, {self._seconds():.0f} s: {line[:90]}")
-            )
+            self._status.update(words)
         elif now - self._said >= LINE_INTERVAL:
             self._said = now
-            self._output.print(Text(f"{self._name}: {self._resources} resources, {self._seconds():.0f} s: {line[:90]}"))
+            self._output.print(words)
 
     def _seconds(self) -> float:
         return time.monotonic() - self._begun

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from settings.fields import Cidr, DomainName, Settings
+from settings.fields import Cidr, Distinct, DomainName, Fault, Like, Settings, network_of, rule, world
 
 
 class ServerAccess(Settings):
     """Who may reach OMERO.server itself, through a network balancer: OMERO.insight and other clients."""
 
-    cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
+    cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), Distinct(network_of)]
     """Address ranges that may connect to port 4064. There is no default: name your own networks."""
     unencrypted: bool = False
     """True opens port 4063 too, on which passwords are encrypted and images are not."""
@@ -24,7 +24,7 @@ class ServerAccess(Settings):
 class Access(Settings):
     """Who may reach OMERO from outside the VPC."""
 
-    cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
+    cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), Distinct(network_of)]
     """Address ranges that may open OMERO.web. There is no default: name your own networks."""
     open_to_the_world: bool = False
     """Must be true for `0.0.0.0/0`, so that nobody opens OMERO to everyone by a slip."""
@@ -33,17 +33,23 @@ class Access(Settings):
     server: ServerAccess | None = None
     """For topologies with a network balancer: who may reach OMERO.server itself."""
 
-    @model_validator(mode="after")
-    def _world_by_intent(self) -> Self:
-        ranges = {"cidrs": self.cidrs, "server.cidrs": self.server.cidrs if self.server else ()}
-        for key, cidrs in ranges.items():
-            wide = [cidr for cidr in cidrs if ipaddress.IPv4Network(cidr).prefixlen == 0]
-            if wide and not self.open_to_the_world:
-                raise ValueError(
-                    f"{key} has {wide[0]}, the whole internet; name your own networks, "
-                    "or say open_to_the_world: true if you mean it"
+    @rule
+    def _people_by_intent(self) -> Iterator[Fault]:
+        yield from self._by_intent("cidrs", self.cidrs)
+
+    @rule
+    def _clients_by_intent(self) -> Iterator[Fault]:
+        if self.server:
+            yield from self._by_intent("server.cidrs", self.server.cidrs)
+
+    def _by_intent(self, key: str, cidrs: tuple[str, ...]) -> Iterator[Fault]:
+        if not self.open_to_the_world:
+            for index, cidr in world(cidrs):
+                yield (
+                    f"{key}.{index}",
+                    f"{cidr} is the whole internet; name your own networks, or say access.open_to_the_world: true if "
+                    "you mean it",
                 )
-        return self
 
 
 class Tls(Settings):
@@ -51,10 +57,18 @@ class Tls(Settings):
 
     domain_name: DomainName
     """OMERO.web's full name, for instance omero.example.org."""
-    hosted_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")]
+    hosted_zone_id: Annotated[str, Like(r"Z[A-Z0-9]{1,31}", "id of a hosted zone of Route 53", "Z0EXAMPLE0ORG")]
     """Route 53 hosted zone that the name is in; it gets the name's record, and the certificate's proof."""
     certificate_arn: (
-        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+$")] | None
+        Annotated[
+            str,
+            Like(
+                r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/\S+",
+                "ARN of a certificate of ACM",
+                "arn:aws:acm:eu-west-1:111122223333:certificate/11111111-2222-3333-4444-555555555555",
+            ),
+        ]
+        | None
     ) = None
     """A certificate of ACM that exists already; left out, one is made and proved in the hosted zone."""
     hsts_days: Annotated[int, Field(ge=1, le=730)] | None = None

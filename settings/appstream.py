@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from settings.fields import DomainName, Email, Settings, Sha256
+from settings.fields import Distinct, DomainName, Email, Fault, Like, Settings, Sha256, rule
 from settings.network import SubnetId
 from settings.section import ExistingBucket, Section
 
@@ -70,7 +71,7 @@ class Fleet(Settings):
     two minutes; `ALWAYS_ON` has them running, and costs all the time."""
     instance_type: InstanceType = "stream.standard.large"
     """stream.standard.large has 2 vCPUs and 8 GiB."""
-    image: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
+    image: Annotated[str, Like(NAME, "name of an image of AppStream", "insight-1")] | None = None
     """For `ON_DEMAND` and `ALWAYS_ON`: the image, which `pipenv run appstream image` makes."""
     sessions: Annotated[int, Field(ge=1, le=100)] = 5
     """The most sessions at a time; each has an instance of its own, and an address in a private subnet."""
@@ -81,26 +82,27 @@ class Fleet(Settings):
     idle_minutes: Annotated[int, AfterValidator(_idle)] = 0
     """Minutes without keyboard and mouse after which a session is disconnected; 0, the default, is never, for a long
     import needs neither."""
-    subnet_ids: tuple[SubnetId, SubnetId] | None = None
+    subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()] | None = None
     """Two subnets of OMERO's VPC, in two zones; left out, the private ones."""
     hourly_usd: Annotated[float, Field(gt=0)] | None = None
     """What AWS asks for an hour of an instance of this type in this region, from its page of prices; left out, `status`
     tells instances and not what they cost."""
 
-    @model_validator(mode="after")
-    def _fits_the_type(self) -> Self:
+    @rule
+    def _image_or_elastic(self) -> Iterator[Fault]:
         if self.type == "ELASTIC" and self.image:
-            raise ValueError(f"image {self.image} has no use with type ELASTIC; leave it out, or say type: ON_DEMAND")
+            yield "image", f"{self.image} has no use with type ELASTIC; leave it out, or say type: ON_DEMAND"
         if self.type != "ELASTIC" and not self.image:
-            raise ValueError(f"type {self.type} needs an image; name one, or leave type out for an Elastic fleet")
+            yield "type", f"{self.type} needs an image; name one, or leave type out for an Elastic fleet"
+
+    @rule
+    def _instance_type_of_elastic(self) -> Iterator[Fault]:
         if self.type == "ELASTIC" and not self.instance_type.startswith("stream."):
-            raise ValueError(
-                f"instance_type {self.instance_type} is for images that were imported from an AMI; an Elastic fleet "
-                "takes one such as stream.standard.large"
+            yield (
+                "instance_type",
+                f"{self.instance_type} is for images that were imported from an AMI; an Elastic fleet takes "
+                "one such as stream.standard.large",
             )
-        if self.subnet_ids and self.subnet_ids[0] == self.subnet_ids[1]:
-            raise ValueError(f"subnet_ids are both {self.subnet_ids[0]}; give one of each of two zones")
-        return self
 
 
 class Stack(Settings):
@@ -120,7 +122,7 @@ class Stack(Settings):
     """Documents may be printed on one's own printer, or into a file."""
     redirect_url: WebAddress | None = None
     """Where people are led when their session ends; left out, to AWS's own page."""
-    embed_domains: Annotated[tuple[DomainName, ...], Field(max_length=20)] = ()
+    embed_domains: Annotated[tuple[DomainName, ...], Field(max_length=20), Distinct()] = ()
     """Domains whose pages may show a session inside of them; left out, none."""
 
 
@@ -133,22 +135,13 @@ class AppStream(Section):
     """The instances that sessions run on."""
     stack: Stack = Stack()
     """What people may do."""
-    users: Annotated[tuple[Email, ...], Field(max_length=500)] = ()
+    users: Annotated[tuple[Email, ...], Field(max_length=500), Distinct(str.casefold)] = ()
     """People whom `ensure` adds to the user pool; it removes nobody. Others are added by `appstream user`."""
 
-    @model_validator(mode="after")
-    def _elastic_has_an_application(self) -> Self:
+    @rule
+    def _elastic_has_an_application(self) -> Iterator[Fault]:
         if self.fleet.type == "ELASTIC" and self.insight is None:
-            raise ValueError("insight is required for an Elastic fleet; give archive and runtime with their SHA-256")
-        return self
-
-    @model_validator(mode="after")
-    def _each_user_once(self) -> Self:
-        seen: dict[str, str] = {}
-        for user in self.users:
-            if (first := seen.setdefault(user.casefold(), user)) != user or self.users.count(user) > 1:
-                raise ValueError(f"users has {first} and {user}, which are one person; give the address once")
-        return self
+            yield "insight", "an Elastic fleet needs it; give archive and runtime with their SHA-256"
 
     def addresses(self) -> int:
         return 0 if self.fleet.subnet_ids else self.fleet.sessions

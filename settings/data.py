@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from settings.fields import RetentionDays, Settings
+from settings.fields import Fault, KeyArn, Like, RetentionDays, Settings, rule
+
+MOST_STORAGE_GIB = 65_536
 
 
 def _backup_schedule(value: str) -> str:
     if not re.fullmatch(r"cron\((\S+ ){5}\S+\)", value):
         raise ValueError(f"{value} is no AWS cron expression; one looks like cron(0 3 * * ? *), six fields in UTC")
     return value
+
+
+def _least_to_grow_to(storage_gib: int) -> int:
+    """RDS wants 10 % more at least, or autoscaling is refused (RDS User Guide, storage autoscaling)."""
+    return -(-storage_gib * 11 // 10)
+
+
+def _max_storage(given: dict[str, Any]) -> int:
+    return max(200, _least_to_grow_to(given["storage_gib"]))
 
 
 class FileSystem(Settings):
@@ -30,12 +42,15 @@ class FileSystem(Settings):
 class Database(Settings):
     """The RDS PostgreSQL 16 instance that holds OMERO's metadata."""
 
-    instance_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t3.medium"
+    instance_class: Annotated[str, Like(r"db\.[a-z0-9]+\.[a-z0-9]+", "instance class of RDS", "db.t3.medium")] = (
+        "db.t3.medium"
+    )
     """RDS instance class; db.t3.medium has 2 vCPUs and 4 GiB."""
-    storage_gib: Annotated[int, Field(ge=20, le=65536)] = 20
+    storage_gib: Annotated[int, Field(ge=20, le=MOST_STORAGE_GIB * 10 // 11)] = 20
     """GiB of gp3 storage at the start; RDS cannot shrink it."""
-    max_storage_gib: Annotated[int, Field(ge=20, le=65536)] = 200
-    """GiB that RDS may grow the storage to by itself."""
+    max_storage_gib: Annotated[int, Field(ge=22, le=MOST_STORAGE_GIB)] = Field(default_factory=_max_storage)
+    """GiB that RDS may grow the storage to by itself, 10 % above `storage_gib` at least; left out, 200, or those 10 %
+    where they are more."""
     multi_az: bool = False
     """A standby in the second zone: twice the price, and it survives the loss of a zone."""
     backup_days: Annotated[int, Field(ge=1, le=35)] = 30
@@ -45,16 +60,15 @@ class Database(Settings):
     password_version: Annotated[int, Field(ge=1)] = 1
     """Raise it by one to have a new database password made and set; restart the server afterwards."""
 
-    @model_validator(mode="after")
-    def _room_to_grow(self) -> Self:
-        # RDS wants at least 10 % more, or autoscaling is refused (RDS User Guide, storage autoscaling).
-        if self.max_storage_gib * 10 < self.storage_gib * 11:
-            least = -(-self.storage_gib * 11 // 10)
-            raise ValueError(
-                f"max_storage_gib {self.max_storage_gib} leaves no room above storage_gib {self.storage_gib}; "
-                f"give {least} or more"
+    @rule
+    def _room_to_grow(self) -> Iterator[Fault]:
+        least = _least_to_grow_to(self.storage_gib)
+        if self.max_storage_gib < least:
+            yield (
+                "max_storage_gib",
+                f"{self.max_storage_gib} leaves no room above storage_gib {self.storage_gib}; give {least} or more, or "
+                "leave it out",
             )
-        return self
 
 
 class Backup(Settings):
@@ -69,7 +83,7 @@ class Backup(Settings):
 class Data(Settings):
     """File system, database, secrets, key and backups."""
 
-    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None = None
+    key_arn: KeyArn | None = None
     """A KMS key that is there already, for images, metadata, secrets and backups; left out, one is made. Its own policy
     has to let this account's policies decide. A deployed data stack cannot change its key."""
     file_system: FileSystem = FileSystem()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from settings.fields import BucketName, Email, OmeroFolder, RetentionDays
+from settings.fields import BucketName, Distinct, Email, Fault, KeyArn, OmeroFolder, RetentionDays, rule
 from settings.section import ExistingBucket, Section
 
 MINUTES = {"minute": 1, "hour": 60, "day": 1440}
@@ -54,7 +55,7 @@ class DataSync(Section):
     """A bucket of this account and region that is there already; left out, one is made: versioned, encrypted with the
     key of the data, TLS only, and kept when `retain` is true. For `start_on_arrival`, a bucket that is there already
     must send its events to EventBridge; that is not switched on here, for it would replace its other notifications."""
-    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None = None
+    key_arn: KeyArn | None = None
     """The KMS key of a bucket that is there already, so that DataSync may read it; left out, it is read without one."""
     prefix: Annotated[str, AfterValidator(_prefix)] | None = None
     """The folder in the bucket that is copied, without slashes at its ends; left out, the whole bucket."""
@@ -74,18 +75,17 @@ class DataSync(Section):
     """What DataSync logs: TRANSFER every file, as in the original solution; BASIC errors only."""
     log_retention_days: RetentionDays = 365
     """Days that its logs and its reports, both of which name files, are kept."""
-    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
+    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """Who hears of failed transfers; each has to confirm an e-mail from AWS first. Left out, nobody: the topic's ARN is
     an output."""
 
-    @model_validator(mode="after")
-    def _key_of_a_bucket(self) -> Self:
+    @rule
+    def _key_of_a_bucket(self) -> Iterator[Fault]:
         if self.key_arn and not self.bucket:
-            raise ValueError(
-                "key_arn is that of a bucket that is there already, and none is given; give bucket too, or leave "
-                "key_arn out"
+            yield (
+                "key_arn",
+                "it is the key of a bucket that exists, and none is given; give bucket too, or neither",
             )
-        return self
 
     @property
     def key_prefix(self) -> str:

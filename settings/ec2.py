@@ -6,7 +6,7 @@ OMERO's images are made for nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from settings.fields import listed
 
@@ -72,3 +72,18 @@ def refusal(cpu: int, memory_mib: int, instance_type: str) -> str | None:
             f"{offered.memory_mib} to tasks; give no more, or choose another omero.ec2.instance_type"
         )
     return None
+
+
+def instances_needed(
+    offered: InstanceType, server: tuple[int, int], read_only: tuple[int, int] | None, readers: int
+) -> int:
+    """How many equal instances hold a read-write server and `readers` read-only ones.
+
+    Sizes are CPU units and MiB, and each fits on an instance alone.
+    """
+    if not readers or read_only is None:
+        return 1
+    left = replace(
+        offered, cpu=offered.cpu - server[0], memory_mib=offered.memory_mib - server[1], tasks=offered.tasks - 1
+    )
+    return 1 + -(-max(0, readers - left.holds(*read_only)) // offered.holds(*read_only))

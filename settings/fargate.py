@@ -25,3 +25,8 @@ def refusal(cpu: int, memory_mib: int) -> str | None:
     step = sizes[1] - sizes[0] if cpu > 256 else None
     allowed = f"{sizes[0]} to {sizes[-1]} in steps of {step}" if step else "512, 1024 or 2048"
     return f"memory_mib {memory_mib} is not offered by Fargate with cpu {cpu}; allowed: {allowed}"
+
+
+def nearest(cpu: int, memory_mib: int) -> int:
+    """The MiB nearest to `memory_mib` that Fargate offers with `cpu`; unchanged if it has no such CPU."""
+    return min(MEMORY_MIB.get(cpu, (memory_mib,)), key=lambda size: abs(size - memory_mib))

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from settings.paths import DATA_DIR, OWN_FOLDERS
+from settings.text import yaml_value
 
 # CloudWatch Logs accepts these and no others (API reference of PutRetentionPolicy).
 LOG_RETENTION_DAYS = (
@@ -22,20 +37,136 @@ FOLDER_CHARACTERS = 100
 FOLDER_PATTERN = rf"{DATA_DIR}(/[A-Za-z0-9_][A-Za-z0-9_.-]*){{1,3}}"
 
 
+Fault = tuple[str, str]
+"""A key of the section, with dots below it (`sources.1.bucket`), and a sentence about its value, without full stop."""
+
+Entry = TypeVar("Entry")
+Check = TypeVar("Check", bound=Callable[[Any], Iterable[Fault]])
+
+
+def rule(check: Check) -> Check:
+    """Mark a method of a section as a rule that ties several keys together; it gives the faults it finds.
+
+    It runs when all that it reads was accepted, whatever is wrong elsewhere: a key that was refused is missing from
+    the section then, and to read it ends this rule alone. So each rule reads what it needs and no more. A list is there
+    with None for each entry that was refused; `accepted` goes over the others.
+    """
+    check._is_rule = True  # type: ignore[attr-defined]
+    return check
+
+
 class Settings(BaseModel):
-    """Base of every section: frozen, and an unknown key is an error."""
+    """Base of every section: frozen, an unknown key is an error, and its rules hold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
+    def at(self, path: str) -> Any:
+        """The value below this section at a path such as `tls.certificate_arn`; None if it, or a section above it, is
+        left out or was refused."""
+        value: Any = self
+        for part in path.split("."):
+            value = getattr(value, part, None)
+        return value
 
-def listed(values: Any) -> str:
+    @model_validator(mode="after")
+    def _rules_hold(self) -> Self:
+        raise_faults(type(self), (fault for check in rules(type(self)) for fault in check(self)))
+        return self
+
+
+@cache
+def rules(model: type[Settings]) -> tuple[Callable[[Settings], Iterable[Fault]], ...]:
+    """The methods of a section marked as `rule`, in order."""
+    members = (member for base in reversed(model.__mro__) for member in vars(base).values())
+    return tuple(member for member in members if getattr(member, "_is_rule", False))
+
+
+def raise_faults(model: type[BaseModel], faults: Iterable[Fault]) -> None:
+    """Raise pydantic's error with every fault at its own key; nothing if there is none.
+
+    Raises:
+        ValidationError: there is a fault.
+    """
+    lines = [
+        InitErrorDetails(
+            type=PydanticCustomError("rule", "{sentence}", {"sentence": sentence}),
+            loc=tuple(int(part) if part.isdecimal() else part for part in key.split(".")),
+            input=None,
+        )
+        for key, sentence in faults
+    ]
+    if lines:
+        raise ValidationError.from_exception_data(model.__name__, lines)
+
+
+ONCE = "give it once"
+"""The end of the sentence about an entry that is in a list already."""
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Part of every list's type: no entry twice. Two are one if `same` makes the same of them."""
+
+    same: Callable[[Any], Any] = lambda value: value
+
+    def faults(self, values: Iterable[Any]) -> Iterator[Fault]:
+        """A fault for each entry that was there before; entries that `same` refuses are no concern of this."""
+        seen: list[tuple[Any, int]] = []
+        for index, value in enumerate(values):
+            try:
+                one = self.same(value)
+            except (ValueError, TypeError, AttributeError, LookupError):
+                continue
+            first = next((earlier for other, earlier in seen if other == one), None)
+            if first is None:
+                seen.append((one, index))
+            else:
+                shown = yaml_value(one if isinstance(value, BaseModel | dict) else value)
+                yield str(index), f"{shown} is in the list already, as entry {first}; {ONCE}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "uniqueItems": True}
+
+    def _checked(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        raise_faults(_List, self.faults(values))
+        return values
+
+
+class _List(BaseModel):
+    """Names a list in pydantic's own rendering of an error."""
+
+
+@dataclass(frozen=True)
+class Like:
+    """Text that fits a pattern as a whole, refused in words: `x is no <what>; one looks like <example>`."""
+
+    pattern: str
+    what: str
+    example: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _checked(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"{yaml_value(value)} is no {self.what}; one looks like {self.example}")
+        return value
+
+
+def listed(values: Iterable[Any]) -> str:
     """`a, b or c`, for messages."""
     texts = [str(value) for value in values]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
 def _text(value: Any) -> Any:
-    if isinstance(value, int):
+    if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f"YAML reads this as the number {value}; put it in quotes")
     return value
 
@@ -52,7 +183,12 @@ def _region(value: str) -> str:
     return value
 
 
-def _network(value: str) -> str:
+def network_of(value: str) -> str:
+    """A CIDR block in its one spelling.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
@@ -105,6 +241,16 @@ def _omero_folder(value: str) -> str:
     return value
 
 
+def accepted(entries: Iterable[Entry]) -> Iterator[tuple[int, Entry]]:
+    """The entries of a list with their index, for rules: one that was refused itself is None there."""
+    return ((index, entry) for index, entry in enumerate(entries) if entry is not None)
+
+
+def world(cidrs: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The index of each range that is the whole internet, and the range."""
+    return ((index, cidr) for index, cidr in accepted(cidrs) if ipaddress.IPv4Network(cidr).prefixlen == 0)
+
+
 def _email(value: str) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
         raise ValueError(f"{value} is no e-mail address; one looks like imaging@example.org")
@@ -122,18 +268,25 @@ AccountId = Annotated[
 
 Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": f"^{REGION_PATTERN}$"})]
 
-Cidr = Annotated[str, AfterValidator(_network)]
+Cidr = Annotated[str, AfterValidator(network_of)]
 """An IPv4 CIDR block whose host bits are zero."""
 
 DomainName = Annotated[str, AfterValidator(_domain_name)]
 """A fully qualified domain name, without the final dot."""
 
-RetentionDays = Annotated[int, AfterValidator(_retention)]
+RetentionDays = Annotated[int, AfterValidator(_retention), Field(json_schema_extra={"enum": list(LOG_RETENTION_DAYS)})]
 
 PinnedImage = Annotated[str, AfterValidator(_pinned_image)]
 """A container image with a version tag or a digest; never `latest`."""
 
-BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
+BucketName = Annotated[
+    str,
+    Like(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "name of a bucket that is taken here: 3 to 63 lower-case letters, digits and hyphens",
+        "lab-slides",
+    ),
+]
 """S3's rules, without dots (a dot breaks TLS to the bucket's own host name)."""
 
 OmeroFolder = Annotated[str, AfterValidator(_omero_folder)]
@@ -141,3 +294,12 @@ OmeroFolder = Annotated[str, AfterValidator(_omero_folder)]
 
 Sha256 = Annotated[str, AfterValidator(_sha256)]
 Email = Annotated[str, AfterValidator(_email)]
+
+KeyArn = Annotated[
+    str,
+    Like(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
+        "ARN of a KMS key (an alias does not do)",
+        "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555",
+    ),
+]

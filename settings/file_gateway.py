@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from settings.fields import BucketName, Cidr, RetentionDays, listed
+from settings.fields import (
+    BucketName,
+    Cidr,
+    Distinct,
+    Fault,
+    KeyArn,
+    RetentionDays,
+    listed,
+    network_of,
+    rule,
+    world,
+)
 from settings.network import SUBNETS
 from settings.section import ExistingBucket, Section
 from settings.share import MountPoint
@@ -57,13 +68,6 @@ def _stale_timeout(value: int) -> int:
     return value
 
 
-def _networks(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    wide = [cidr for cidr in value or () if ipaddress.IPv4Network(cidr).prefixlen == 0]
-    if wide:
-        raise ValueError(f"{wide[0]} is the whole internet; name the network that Terraform runs in")
-    return value
-
-
 class FileGateway(Section):
     """A gateway is made. Servers of topologies with a share mount its share read-only, and so do upload hosts."""
 
@@ -76,9 +80,7 @@ class FileGateway(Section):
     bucket: BucketName | None = None
     """A bucket of this account and region that is there already; left out, one is made. Its settings are left alone:
     turn its notifications to EventBridge on, or new objects are seen only after `stale_timeout_seconds`."""
-    bucket_key_arn: (
-        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None
-    ) = None
+    bucket_key_arn: KeyArn | None = None
     """The customer-managed KMS key of a bucket that is there already; left out, it has none."""
     versions_kept: Annotated[int, Field(ge=1, le=100)] = 3
     """Older versions of each object that are kept for good in the bucket that is made; more go after 90 days."""
@@ -87,7 +89,7 @@ class FileGateway(Section):
     ] = 3600
     """Seconds after which a folder is listed anew when somebody looks at it, 300 to 2,592,000; 0 never. New objects
     are seen within some 6 minutes in any case, for S3 tells of them."""
-    activation_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), AfterValidator(_networks)] | None = None
+    activation_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), Distinct(network_of)] | None = None
     """Networks from which Terraform itself reaches the gateway's port 80 to activate it, for instance over a VPN; left
     out, a function in the VPC fetches the key, which works from anywhere."""
     mount_point: MountPoint = "/s3uploads"
@@ -95,15 +97,29 @@ class FileGateway(Section):
     log_retention_days: RetentionDays = 365
     """Days the gateway's log and the share's audit log are kept."""
 
-    @model_validator(mode="after")
-    def _one_bucket(self) -> Self:
-        if self.bucket_key_arn and not self.bucket:
-            raise ValueError("bucket_key_arn is the key of a bucket that is there already; give bucket too, or neither")
-        if self.bucket and "versions_kept" in self.model_fields_set:
-            raise ValueError(
-                f"versions_kept is for a bucket that is made, and {self.bucket} is there already; leave one out"
+    @rule
+    def _no_world(self) -> Iterator[Fault]:
+        for index, cidr in world(self.activation_cidrs or ()):
+            yield (
+                f"activation_cidrs.{index}",
+                f"{cidr} is the whole internet; name the network that Terraform runs in",
             )
-        return self
+
+    @rule
+    def _key_of_a_bucket(self) -> Iterator[Fault]:
+        if self.bucket_key_arn and not self.bucket:
+            yield (
+                "bucket_key_arn",
+                "it is the key of a bucket that exists, and none is given; give bucket too, or neither",
+            )
+
+    @rule
+    def _versions_of_a_bucket_that_is_made(self) -> Iterator[Fault]:
+        if self.bucket and "versions_kept" in self.model_fields_set:
+            yield (
+                "versions_kept",
+                f"it is for a bucket that is made, and {self.bucket} exists; leave one of the two out",
+            )
 
     def addresses(self) -> int:
         # Its own, and one a subnet for the function that activates it.

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from settings.fields import listed
+from settings.faults import faults
+from settings.text import visible
 from settings.workspace import NAME_RULE, Workspace, is_workspace_name
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,10 +23,10 @@ DEFAULT = "demo"
 
 
 class SettingsError(Exception):
-    """A workspace that cannot be used; `faults` has one sentence a fault."""
+    """A workspace that cannot be used; `faults` has one sentence a fault, each on one line and fit for a terminal."""
 
     def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
+        self.faults = tuple(map(visible, faults))
         super().__init__("\n".join(self.faults))
 
 
@@ -96,7 +96,10 @@ def parse(text: str, name: str, source: str) -> Workspace:
     try:
         return Workspace.model_validate({**values, "name": name})
     except ValidationError as error:
-        raise SettingsError(_sentence(fault, source) for fault in error.errors()) from None
+        found = faults(Workspace, {**values, "name": name})
+        if not found:
+            raise AssertionError("a fault that the walk over all sections does not find") from error
+        raise SettingsError(f"{source}: {fault}" for fault in found) from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -133,50 +136,3 @@ def _malformed(error: yaml.YAMLError, source: str) -> str:
             f"{source}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}; mend it there."
         )
     return f"{source}: not valid YAML: {' '.join(str(error).split())}; mend it there."
-
-
-def _sentence(fault: Any, source: str) -> str:
-    location = [part for part in fault["loc"] if isinstance(part, int) or not part.startswith("function-")]
-    key = ".".join(str(part) for part in location) or "(top level)"
-    where = f"{source}: {key}"
-    match fault["type"]:
-        case "missing" if isinstance(location[-1], int):
-            return f"{where} is required: the list has too few values."
-        case "missing":
-            return f"{where} is required: {_description(location)}"
-        case "extra_forbidden":
-            allowed = _keys(location[:-1])
-            near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            return f"{where} is an unknown key{hint}; allowed: {listed(allowed)}."
-        case "value_error":
-            return f"{where}: {fault['ctx']['error']}."
-        case "string_type":
-            return f"{where}: {fault['input']!r} is not allowed: give text; a number or a date needs quotes."
-        case "too_short" | "too_long" as kind:
-            limit = fault["ctx"]["min_length" if kind == "too_short" else "max_length"]
-            bound = "at least" if kind == "too_short" else "at most"
-            return f"{where} has {fault['ctx']['actual_length']} values; allowed: {bound} {limit}."
-        case "model_type" | "dict_type":
-            return f"{where}: {fault['input']!r} is not allowed: give keys and values below it, or leave it out."
-        case _:
-            return f"{where}: {fault['input']!r} is not allowed: {fault['msg'][0].lower()}{fault['msg'][1:]}."
-
-
-def _model_at(location: list[Any]) -> type[BaseModel]:
-    """The model that the keys of `location` lead to, through `Section | None` fields."""
-    model: type[BaseModel] = Workspace
-    for part in location:
-        annotation = model.model_fields[part].annotation
-        options = getattr(annotation, "__args__", (annotation,))
-        model = next(option for option in options if isinstance(option, type) and issubclass(option, BaseModel))
-    return model
-
-
-def _keys(location: list[Any]) -> list[str]:
-    return [key for key in _model_at(location).model_fields if key != "name"]
-
-
-def _description(location: list[Any]) -> str:
-    field = _model_at(location[:-1]).model_fields[location[-1]]
-    return " ".join((field.description or "give a value.").split())

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from settings.fields import Cidr, RetentionDays, Settings
+from settings.fields import Cidr, Distinct, Fault, Like, RetentionDays, Settings, accepted, network_of, rule
 
 # AWS takes subnets from /16 to /28 (VPC User Guide, "Subnet CIDR blocks").
 SMALLEST_SUBNET_PREFIX = 28
 LARGEST_VPC_PREFIX = 16
+# Four of the smallest subnets.
+SMALLEST_VPC_PREFIX = SMALLEST_SUBNET_PREFIX - 2
 # Addresses of each subnet that AWS keeps for itself (the same page).
 RESERVED = 5
 SUBNETS = 2
 """Private subnets, one a zone; and as many public ones."""
+
+
+USUAL_CIDR = "10.192.0.0/16"
 
 
 class FlowLogs(Settings):
@@ -27,27 +33,44 @@ class FlowLogs(Settings):
     """Days the records are kept; 14 as in the original solution."""
 
 
-SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+SubnetId = Annotated[str, Like(r"subnet-[0-9a-f]{8,17}", "id of a subnet", "subnet-0a1b2c3d4e5f60718")]
 
 
 class ExistingVpc(Settings):
     """A VPC that is there already, with a way out from its private subnets (NAT, or endpoints and an own registry)."""
 
-    vpc_id: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+    vpc_id: Annotated[str, Like(r"vpc-[0-9a-f]{8,17}", "id of a VPC", "vpc-0a1b2c3d4e5f60718")]
     """The VPC; DNS names and DNS support have to be on."""
-    public_subnet_ids: tuple[SubnetId, SubnetId]
+    public_subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()]
     """For balancers that are reached from the internet, one subnet a zone. With `access.internal`, the private ones
     will do."""
-    private_subnet_ids: tuple[SubnetId, SubnetId]
+    private_subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()]
     """For OMERO, its database and its file system, one subnet a zone."""
 
-    @model_validator(mode="after")
-    def _two_of_each(self) -> Self:
-        pairs = {"public_subnet_ids": self.public_subnet_ids, "private_subnet_ids": self.private_subnet_ids}
-        for key, (first, second) in pairs.items():
-            if first == second:
-                raise ValueError(f"{key} are both {first}; give one of each of two zones")
-        return self
+
+def _usual_subnets(cidr: str) -> tuple[ipaddress.IPv4Network, ...]:
+    """Two public and two private ones: the 10th, 11th, 20th and 21st /24 as in the original solution, or the quarters
+    of a VPC that is too small for those."""
+    vpc = ipaddress.IPv4Network(cidr)
+    if vpc.prefixlen > SMALLEST_VPC_PREFIX:
+        return _usual_subnets(USUAL_CIDR)
+    if vpc.prefixlen > 19:
+        return tuple(vpc.subnets(prefixlen_diff=2))
+    return tuple(ipaddress.IPv4Network((int(vpc.network_address) + 256 * number, 24)) for number in (10, 11, 20, 21))
+
+
+def _public_subnets(given: dict[str, Any]) -> tuple[str, str]:
+    first, second, *_ = _usual_subnets(given["cidr"])
+    return str(first), str(second)
+
+
+def _private_subnets(given: dict[str, Any]) -> tuple[str, str]:
+    """The last two of the usual ones that the public subnets leave."""
+    usual = _usual_subnets(given["cidr"])
+    public = [ipaddress.IPv4Network(subnet) for _, subnet in accepted(given["public_subnets"])]
+    free = [subnet for subnet in usual if not any(map(subnet.overlaps, public))]
+    *_, first, second = free if len(free) > 1 else usual
+    return str(first), str(second)
 
 
 class Network(Settings):
@@ -56,28 +79,20 @@ class Network(Settings):
     existing: ExistingVpc | None = None
     """A VPC that is there already; left out, one is made, as the other keys say."""
 
-    cidr: Cidr = "10.192.0.0/16"
-    """Address range of the VPC; it must hold the four subnets."""
-    public_subnets: tuple[Cidr, Cidr] = ("10.192.10.0/24", "10.192.11.0/24")
-    """For the load balancer and the NAT gateways, one subnet a zone."""
-    private_subnets: tuple[Cidr, Cidr] = ("10.192.20.0/24", "10.192.21.0/24")
-    """For OMERO, its database and its file system, one subnet a zone."""
-    availability_zones: tuple[str, str] | None = None
+    cidr: Cidr = USUAL_CIDR
+    """Address range of the VPC, /16 to /26; it must hold the four subnets."""
+    public_subnets: Annotated[tuple[Cidr, Cidr], Distinct(network_of)] = Field(default_factory=_public_subnets)
+    """For the load balancer and the NAT gateways, one subnet a zone. Left out, the 10th and 11th /24 of `cidr`, or the
+    first two quarters of one that is smaller than /19."""
+    private_subnets: Annotated[tuple[Cidr, Cidr], Distinct(network_of)] = Field(default_factory=_private_subnets)
+    """For OMERO, its database and its file system, one subnet a zone. Left out, the 20th and 21st /24 of `cidr`, or the
+    last two quarters of one that is smaller than /19; others of those if the public subnets are there."""
+    availability_zones: Annotated[tuple[str, str], Distinct()] | None = None
     """Names of the two zones; left out, the region's first two that are open to the account."""
     nat_gateways: Literal["one_per_zone", "single"] = "one_per_zone"
     """`one_per_zone` survives the loss of a zone; `single` costs half and does not."""
     flow_logs: FlowLogs | None = Field(default=None)
     """Left out, no traffic is recorded; `{}` records all of it for 14 days."""
-
-    @model_validator(mode="after")
-    def _one_vpc(self) -> Self:
-        others = sorted(self.model_fields_set - {"existing"})
-        if self.existing and others:
-            raise ValueError(
-                f"existing says that the VPC is there already, and {', '.join(others)} would shape a new one; "
-                "leave one of the two out"
-            )
-        return self
 
     @property
     def private_addresses(self) -> int | None:
@@ -86,24 +101,64 @@ class Network(Settings):
             return None
         return sum(ipaddress.IPv4Network(subnet).num_addresses - RESERVED for subnet in self.private_subnets)
 
-    @model_validator(mode="after")
-    def _subnets_fit(self) -> Self:
+    @rule
+    def _one_vpc(self) -> Iterator[Fault]:
+        others = sorted(self.model_fields_set - {"existing"})
+        if self.existing and others:
+            yield (
+                "existing",
+                f"the VPC exists already, and {', '.join(others)} would shape a new one; leave one of the two out",
+            )
+
+    @rule
+    def _cidr_holds_four_subnets(self) -> Iterator[Fault]:
         vpc = ipaddress.IPv4Network(self.cidr)
-        faults = []
-        if not LARGEST_VPC_PREFIX <= vpc.prefixlen <= SMALLEST_SUBNET_PREFIX:
-            faults.append(f"cidr {vpc} is not between /{LARGEST_VPC_PREFIX} and /{SMALLEST_SUBNET_PREFIX}")
-        subnets = [ipaddress.IPv4Network(subnet) for subnet in self.public_subnets + self.private_subnets]
-        for index, subnet in enumerate(subnets):
-            if not subnet.subnet_of(vpc):
-                faults.append(f"cidr {vpc} does not hold the subnet {subnet}; give a subnet inside it")
-            if subnet.prefixlen > SMALLEST_SUBNET_PREFIX:
-                faults.append(f"subnet {subnet} is smaller than /{SMALLEST_SUBNET_PREFIX}, the smallest of AWS")
-            for other in subnets[index + 1 :]:
+        if not LARGEST_VPC_PREFIX <= vpc.prefixlen <= SMALLEST_VPC_PREFIX:
+            yield (
+                "cidr",
+                f"{vpc} has no size that a VPC with four subnets may have; give one from /{LARGEST_VPC_PREFIX} to "
+                f"/{SMALLEST_VPC_PREFIX}",
+            )
+
+    @rule
+    def _public_subnets_are_inside(self) -> Iterator[Fault]:
+        yield from _outside(self.cidr, "public_subnets", self.public_subnets)
+
+    @rule
+    def _private_subnets_are_inside(self) -> Iterator[Fault]:
+        yield from _outside(self.cidr, "private_subnets", self.private_subnets)
+
+    @rule
+    def _public_subnets_are_large_enough(self) -> Iterator[Fault]:
+        yield from _too_small("public_subnets", self.public_subnets)
+
+    @rule
+    def _private_subnets_are_large_enough(self) -> Iterator[Fault]:
+        yield from _too_small("private_subnets", self.private_subnets)
+
+    @rule
+    def _subnets_are_apart(self) -> Iterator[Fault]:
+        subnets = [
+            (f"{key}.{index}", ipaddress.IPv4Network(subnet))
+            for key, pair in (("public_subnets", self.public_subnets), ("private_subnets", self.private_subnets))
+            for index, subnet in accepted(pair)
+        ]
+        for number, (key, subnet) in enumerate(subnets):
+            for other_key, other in subnets[:number]:
                 if subnet.overlaps(other):
-                    faults.append(f"subnets {subnet} and {other} overlap; give each its own range")
-        zones = self.availability_zones
-        if zones and zones[0] == zones[1]:
-            faults.append(f"availability_zones are both {zones[0]}; give two different zones")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+                    yield key, f"{subnet} overlaps {other} of {other_key}; give each its own range"
+
+
+def _outside(cidr: str, key: str, subnets: tuple[str, ...]) -> Iterator[Fault]:
+    for index, subnet in accepted(subnets):
+        if not ipaddress.IPv4Network(subnet).subnet_of(ipaddress.IPv4Network(cidr)):
+            yield f"{key}.{index}", f"{subnet} is not inside the VPC's {cidr}; give a subnet of it, or another cidr"
+
+
+def _too_small(key: str, subnets: tuple[str, ...]) -> Iterator[Fault]:
+    for index, subnet in accepted(subnets):
+        if ipaddress.IPv4Network(subnet).prefixlen > SMALLEST_SUBNET_PREFIX:
+            yield (
+                f"{key}.{index}",
+                f"{subnet} is smaller than /{SMALLEST_SUBNET_PREFIX}, the smallest that AWS takes; give a larger one",
+            )

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
-from settings.fields import PinnedImage, RetentionDays, Settings
+from settings.fields import Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.omero_defaults import (
+    CONNECTIONS,
+    FILESETS,
+    IMPORTERS,
+    INSTANCE_TYPE,
+    INSTANCES,
+    MOST_CONNECTIONS,
+    OTHERS_CONNECTIONS,
+    READ_ONLY_SIZE,
+    SERVER_SIZE,
+    with_defaults,
+)
 
 # OMERO's own lower bound for the memory it divides among its JVMs (omero.jvmcfg.min_system_memory).
 MIN_SYSTEM_MEMORY_MIB = 3414
 # `omero import` in the server's container is one more JVM, started with -Xmx1024M.
 IMPORTER_MIB = 1024
-# Database connections that imports leave to everybody else: OMERO's own default for all (omero.db.poolsize).
-OTHERS_CONNECTIONS = 10
 # The original solution's least server; below it the JVMs and an importer have no room beside each other.
 LEAST_MEMORY_MIB = 4096
 
@@ -29,13 +39,20 @@ def _instance_type(value: str) -> str:
     return value
 
 
+def _fargate_faults(cpu: int, memory_mib: int) -> Iterator[Fault]:
+    if fault := fargate.refusal(cpu, memory_mib):
+        key = fault.split()[0]
+        yield key, fault.removeprefix(f"{key} ")
+
+
 class Ec2(Settings):
     """The instances of the launch type EC2, in an autoscaling group that ECS scales by what its tasks need."""
 
-    instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
+    instance_type: Annotated[str, AfterValidator(_instance_type)] = INSTANCE_TYPE
     """EC2 instance type; m5.xlarge has 4 vCPUs and 16 GiB. Reached by Session Manager; there is no key pair."""
-    max_instances: Annotated[int, Field(ge=1, le=20)] = 2
-    """The most instances there may be. There are as many as the tasks need."""
+    max_instances: Annotated[int, Field(ge=1, le=20)] = INSTANCES
+    """The most instances there may be. There are as many as the tasks need. Left out, 2, or as many as hold all
+    servers if they are more."""
     volume_gib: Annotated[int, Field(ge=30, le=16384)] = 60
     """GiB of an instance's encrypted gp3 volume: images of the containers, and the server's temporary files."""
 
@@ -47,12 +64,14 @@ class Server(Settings):
     """Where the servers run; left out, FARGATE, or EC2 in topologies with a share. OMERO.web is always on Fargate."""
     image: PinnedImage = "openmicroscopy/omero-server:5.6.16-2"
     """Container image of the server, the read-only ones' too."""
-    cpu: int = 4096
+    cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 in topologies with read-only servers or a share."""
-    memory_mib: int = 10240
-    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 in those topologies."""
-    database_connections: Annotated[int, Field(ge=10, le=500)] = 50
-    """Size of the server's database pool; keep it above the number of filesets imported at once."""
+    memory_mib: int = SERVER_SIZE[1]
+    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 in those topologies; or what is
+    nearest to it that Fargate has with `cpu`, or an instance leaves to tasks."""
+    database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
+    """Size of the server's database pool, 10 above the number of filesets imported at once. Left out, 50, or as many as
+    the importers need if they are more."""
 
 
 class ReadOnly(Settings):
@@ -60,16 +79,18 @@ class ReadOnly(Settings):
 
     count: Annotated[int, Field(ge=1, le=20)] = 1
     """Number of servers. Each has a name of its own, for a session stays with the server it began on."""
-    cpu: int = 2048
+    cpu: int = READ_ONLY_SIZE[0]
     """CPU units of each; 1,024 are one vCPU."""
-    memory_mib: int = 4096
-    """MiB of memory of each."""
+    memory_mib: int = READ_ONLY_SIZE[1]
+    """MiB of memory of each. Left out, 4096, or the nearest to it that Fargate has with `cpu`."""
 
 
 class Sessions(Settings):
     """A Valkey cache (ElastiCache) in which all web containers find everyone's sessions."""
 
-    node_type: Annotated[str, Field(pattern=r"^cache\.[a-z0-9]+\.[a-z0-9]+$")] = "cache.t4g.micro"
+    node_type: Annotated[str, Like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "node type of ElastiCache", "cache.t4g.micro")] = (
+        "cache.t4g.micro"
+    )
     """ElastiCache node type; the smallest holds the sessions of thousands."""
     replicas: Annotated[int, Field(ge=0, le=5)] = 1
     """Copies in other zones: with one, people stay logged in when a zone is lost."""
@@ -82,8 +103,8 @@ class Web(Settings):
     """Container image of the web application."""
     cpu: int = 2048
     """CPU units; 1,024 are one vCPU."""
-    memory_mib: int = 4096
-    """MiB of memory."""
+    memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
+    """MiB of memory. Left out, 4096, or the nearest to it that Fargate has with `cpu`."""
     count: Annotated[int, Field(ge=1, le=20)] = 2
     """Number of tasks; with `max_count`, the least there are."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
@@ -91,17 +112,14 @@ class Web(Settings):
     sessions: Sessions | None = Sessions()
     """Left out, a small cache in two zones; `null` leaves each session in one container, and it ends with it."""
 
-    @model_validator(mode="after")
-    def _offered(self) -> Self:
-        if fault := fargate.refusal(self.cpu, self.memory_mib):
-            raise ValueError(fault)
-        return self
+    @rule
+    def _offered(self) -> Iterator[Fault]:
+        yield from _fargate_faults(self.cpu, self.memory_mib)
 
-    @model_validator(mode="after")
-    def _room_to_scale(self) -> Self:
+    @rule
+    def _room_to_scale(self) -> Iterator[Fault]:
         if self.max_count is not None and self.max_count < self.count:
-            raise ValueError(f"max_count {self.max_count} is below count {self.count}; give {self.count} or more")
-        return self
+            yield "max_count", f"{self.max_count} is below count {self.count}; give {self.count} or more"
 
     @property
     def most(self) -> int:
@@ -114,35 +132,45 @@ class Importer(Settings):
 
     cpu: int = 2048
     """CPU units of each; 1,024 are one vCPU."""
-    memory_mib: int = 4096
-    """MiB of memory of each; the importer's JVM takes 1,024 of them."""
-    max_tasks: Annotated[int, Field(ge=1, le=50)] = 4
-    """The most that run at once, whoever started them."""
-    parallel_filesets: Annotated[int, Field(ge=1, le=32)] = 4
-    """Filesets that each imports at once."""
-    admin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@-]{1,64}$")] = "root"
+    memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
+    """MiB of memory of each; the importer's JVM takes 1,024 of them. Left out, 4096, or the nearest to it that Fargate
+    has with `cpu`."""
+    max_tasks: Annotated[int, Field(ge=1, le=50)] = IMPORTERS
+    """The most that run at once, whoever started them. Left out, 4, or fewer if `database_connections` asks for it."""
+    parallel_filesets: Annotated[int, Field(ge=1, le=32)] = FILESETS
+    """Filesets that each imports at once. Left out, 4, or fewer if `database_connections` asks for it."""
+    admin: Annotated[
+        str,
+        Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer"),
+    ] = "root"
     """OMERO's user that imports, and acts for others: an administrator, of whom the privileges Sudo, WriteFile and
     WriteManagedRepo suffice."""
     password_arn: (
-        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+$")] | None
+        Annotated[
+            str,
+            Like(
+                r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
+                "ARN of a secret of Secrets Manager",
+                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
+            ),
+        ]
+        | None
     ) = None
     """The secret with that user's password, encrypted by the key of the data; left out, that of root's first one."""
 
-    @model_validator(mode="after")
-    def _offered(self) -> Self:
-        if fault := fargate.refusal(self.cpu, self.memory_mib):
-            raise ValueError(fault)
-        if self.memory_mib < 2 * IMPORTER_MIB:
-            raise ValueError(
-                f"memory_mib {self.memory_mib} is too little for an importer; give {2 * IMPORTER_MIB} or more"
-            )
-        return self
+    @rule
+    def _offered(self) -> Iterator[Fault]:
+        yield from _fargate_faults(self.cpu, self.memory_mib)
 
-    @model_validator(mode="after")
-    def _has_a_password(self) -> Self:
+    @rule
+    def _room_for_a_jvm(self) -> Iterator[Fault]:
+        if self.memory_mib < (least := 2 * IMPORTER_MIB):
+            yield "memory_mib", f"{self.memory_mib} is too little for an importer; give {least} or more"
+
+    @rule
+    def _has_a_password(self) -> Iterator[Fault]:
         if self.admin != "root" and self.password_arn is None:
-            raise ValueError(f"admin {self.admin} needs password_arn, the secret with that user's password; give it")
-        return self
+            yield "password_arn", f"admin {self.admin} needs it, the secret with that user's password; give it"
 
 
 class Omero(Settings):
@@ -165,64 +193,74 @@ class Omero(Settings):
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
     """Days the load balancers' access logs are kept in their bucket."""
 
-    @model_validator(mode="after")
-    def _servers_have_room(self) -> Self:
-        sizes = {"server": (self.server.cpu, self.server.memory_mib)}
-        if self.read_only:
-            sizes["read_only"] = (self.read_only.cpu, self.read_only.memory_mib)
-        faults = [
-            f"{key}: {fault}" for key, size in sizes.items() if (fault := self._refusal(*size, self.server.launch_type))
-        ]
-        if not faults and self.ec2:
-            faults = self._too_few_instances(self.ec2, sizes)
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_follow(cls, values: Any) -> Any:
+        """What is left out and depends on other sections."""
+        return with_defaults(values) if isinstance(values, dict) else values
 
-    @model_validator(mode="after")
-    def _the_database_has_room(self) -> Self:
+    @rule
+    def _server_has_room(self) -> Iterator[Fault]:
+        yield from self._size_faults("server", self.server)
+
+    @rule
+    def _read_only_servers_have_room(self) -> Iterator[Fault]:
+        if self.read_only:
+            yield from self._size_faults("read_only", self.read_only)
+
+    @rule
+    def _instances_hold_all_servers(self) -> Iterator[Fault]:
+        """ECS would wait for room for ever, and the deployment with it."""
+        if not self.ec2 or any(self._server_has_room()) or any(self._read_only_servers_have_room()):
+            return
+        readers = self.read_only.count if self.read_only else 0
+        needed = ec2.instances_needed(
+            ec2.INSTANCE_TYPES[self.ec2.instance_type],
+            (self.server.cpu, self.server.memory_mib),
+            (self.read_only.cpu, self.read_only.memory_mib) if self.read_only else None,
+            readers,
+        )
+        if needed > self.ec2.max_instances:
+            yield (
+                "ec2.max_instances",
+                f"{self.ec2.max_instances} of {self.ec2.instance_type} do not hold 1 read-write and {readers} "
+                f"read-only servers; give {needed} or more, a larger instance_type, or fewer servers",
+            )
+
+    @rule
+    def _the_database_has_room(self) -> Iterator[Fault]:
         """Each fileset takes a connection, and the people who look at images need theirs (OMERO's own default)."""
         settings = self.importer
         at_once = settings.max_tasks * settings.parallel_filesets
-        left = self.server.database_connections - OTHERS_CONNECTIONS
-        if at_once > left:
-            raise ValueError(
-                f"importer.max_tasks {settings.max_tasks} times parallel_filesets {settings.parallel_filesets} take "
-                f"{at_once} database connections, and server.database_connections {self.server.database_connections} "
-                f"leave {left} beside {OTHERS_CONNECTIONS} for people; give fewer of the former, or "
-                f"{at_once + OTHERS_CONNECTIONS} connections"
+        connections = self.server.database_connections
+        if at_once > connections - OTHERS_CONNECTIONS:
+            yield (
+                "importer.max_tasks",
+                f"{settings.max_tasks} times parallel_filesets {settings.parallel_filesets} take {at_once} database "
+                f"connections, and server.database_connections {connections} leave {connections - OTHERS_CONNECTIONS} "
+                f"beside {OTHERS_CONNECTIONS} for people; give fewer of the former, or {at_once + OTHERS_CONNECTIONS} "
+                "connections",
             )
-        return self
 
-    def _refusal(self, cpu: int, memory_mib: int, launch_type: LaunchType) -> str | None:
-        if memory_mib < LEAST_MEMORY_MIB:
-            return (
-                f"memory_mib {memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more "
-                f"({MIN_SYSTEM_MEMORY_MIB} are OMERO's own least for its JVMs)"
+    def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
+        on_fargate = self.server.launch_type == "FARGATE"
+        if on_fargate and max(fargate.MEMORY_MIB.get(size.cpu, (LEAST_MEMORY_MIB,))) < LEAST_MEMORY_MIB:
+            yield (
+                f"{key}.cpu",
+                f"{size.cpu} is too little for OMERO.server, which needs {LEAST_MEMORY_MIB} MiB of memory; give 512 or "
+                "more",
             )
-        if launch_type == "EC2" and self.ec2:
-            return ec2.refusal(cpu, memory_mib, self.ec2.instance_type)
-        return fargate.refusal(cpu, memory_mib) if launch_type == "FARGATE" else None
-
-    def _too_few_instances(self, settings: Ec2, sizes: dict[str, tuple[int, int]]) -> list[str]:
-        """ECS would wait for room for ever, and the deployment with it."""
-        offered = ec2.INSTANCE_TYPES[settings.instance_type]
-        readers = self.read_only.count if self.read_only else 0
-        each = offered.holds(*sizes.get("read_only", sizes["server"]))
-        left = replace(
-            offered,
-            cpu=offered.cpu - self.server.cpu,
-            memory_mib=offered.memory_mib - self.server.memory_mib,
-            tasks=offered.tasks - 1,
-        )
-        beside = left.holds(*sizes["read_only"]) if readers else 0
-        needed = 1 + -(-max(0, readers - beside) // each)
-        if needed <= settings.max_instances:
-            return []
-        return [
-            f"ec2.max_instances {settings.max_instances} of {settings.instance_type} do not hold 1 read-write and "
-            f"{readers} read-only servers; give {needed} or more, a larger instance_type, or fewer servers"
-        ]
+        elif size.memory_mib < LEAST_MEMORY_MIB:
+            yield (
+                f"{key}.memory_mib",
+                f"{size.memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more "
+                f"({MIN_SYSTEM_MEMORY_MIB} are OMERO's own least for its JVMs)",
+            )
+        elif on_fargate:
+            yield from ((f"{key}.{name}", said) for name, said in _fargate_faults(size.cpu, size.memory_mib))
+        elif self.ec2 and (fault := ec2.refusal(size.cpu, size.memory_mib, self.ec2.instance_type)):
+            name = fault.split()[0]
+            yield f"{key}.{name}", fault.removeprefix(f"{name} ")
 
 
 def system_memory_mib(memory_mib: int) -> int:

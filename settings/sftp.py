@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from settings.fields import Cidr, Email, OmeroFolder, RetentionDays
+from settings.fields import Cidr, Distinct, Email, Fault, OmeroFolder, RetentionDays, network_of, rule, world
 from settings.network import SUBNETS
 from settings.section import ExistingBucket, Section
 
@@ -23,7 +23,7 @@ class Sftp(Section):
     endpoint: Literal["vpc", "public"] = "vpc"
     """`vpc` has addresses of its own that stay, and lets in `cidrs` only; `public` is AWS's own, open to every address,
     and needs `open_to_the_world`. Senders authenticate by key either way."""
-    cidrs: Annotated[tuple[Cidr, ...], Field(max_length=50)] = ()
+    cidrs: Annotated[tuple[Cidr, ...], Field(max_length=50), Distinct(network_of)] = ()
     """Address ranges that may connect to a `vpc` endpoint. There is no default: name the senders' networks."""
     internal: bool = False
     """True gives a `vpc` endpoint private addresses only: senders come over a VPN or Direct Connect."""
@@ -33,34 +33,43 @@ class Sftp(Section):
     """So many refused keys within five minutes raise an alarm. A client may offer several keys at each log-in."""
     log_retention_days: RetentionDays = 365
     """Days that the log of connections and files is kept."""
-    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
+    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """Who hears of the alarm; each has to confirm an e-mail from AWS first. Left out, nobody: the topic's ARN is an
     output."""
 
-    @model_validator(mode="after")
-    def _reached_by_intent(self) -> Self:
-        if self.endpoint == "public":
-            for key in ("cidrs", "internal"):
-                if getattr(self, key):
-                    raise ValueError(
-                        f"{key} has no use with endpoint: public, which AWS opens to every address; leave {key} out, "
-                        "or choose endpoint: vpc"
-                    )
-            if not self.open_to_the_world:
-                raise ValueError(
-                    "endpoint: public is open to every address; choose endpoint: vpc with cidrs, or say "
-                    "open_to_the_world: true if you mean it"
-                )
-            return self
-        if not self.cidrs:
-            raise ValueError("cidrs is required with endpoint: vpc; name the networks that senders come from")
-        wide = [cidr for cidr in self.cidrs if ipaddress.IPv4Network(cidr).prefixlen == 0]
-        if wide and not self.open_to_the_world:
-            raise ValueError(
-                f"cidrs has {wide[0]}, the whole internet; name the senders' networks, or say open_to_the_world: true "
-                "if you mean it"
+    @rule
+    def _no_addresses_of_a_public_endpoint(self) -> Iterator[Fault]:
+        if self.endpoint == "public" and self.internal:
+            yield "internal", _of_no_use("internal")
+
+    @rule
+    def _no_networks_of_a_public_endpoint(self) -> Iterator[Fault]:
+        if self.endpoint == "public" and self.cidrs:
+            yield "cidrs", _of_no_use("cidrs")
+
+    @rule
+    def _public_by_intent(self) -> Iterator[Fault]:
+        if self.endpoint == "public" and not self.open_to_the_world:
+            yield (
+                "endpoint",
+                "public is open to every address; choose endpoint: vpc with cidrs, or say sftp.open_to_the_world: true "
+                "if you mean it",
             )
-        return self
+
+    @rule
+    def _networks_by_name(self) -> Iterator[Fault]:
+        if self.endpoint == "vpc" and not self.cidrs:
+            yield "cidrs", "endpoint: vpc needs them; name the networks that senders come from"
+
+    @rule
+    def _world_by_intent(self) -> Iterator[Fault]:
+        if self.endpoint == "vpc" and not self.open_to_the_world:
+            for index, cidr in world(self.cidrs):
+                yield (
+                    f"cidrs.{index}",
+                    f"{cidr} is the whole internet; name the senders' networks, or say sftp.open_to_the_world: true if "
+                    "you mean it",
+                )
 
     def addresses(self) -> int:
         # The function that makes senders' folders has one a subnet; an internal endpoint has as many again.
@@ -77,3 +86,10 @@ class Sftp(Section):
 
     def share(self) -> str | None:
         return None
+
+
+def _of_no_use(key: str) -> str:
+    return (
+        f"it has no use with endpoint: public, which AWS opens to every address; leave {key} out, or choose endpoint: "
+        "vpc"
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from settings.fields import BucketName, RetentionDays, Settings, Sha256, listed
+from settings.fields import BucketName, Distinct, KeyArn, RetentionDays, Settings, Sha256, listed
 from settings.section import ExistingBucket, Section
 
 # Sizes of AWS's page on EC2 instance types. All are x86: the Ice bindings are made for nothing else here. Fewer GiB
@@ -59,11 +59,16 @@ class Source(Settings):
 
     bucket: BucketName
     """Its name."""
-    prefixes: Annotated[tuple[Annotated[str, AfterValidator(_prefix)], ...], Field(max_length=20)] = ()
+    prefixes: Annotated[tuple[Annotated[str, AfterValidator(_prefix)], ...], Field(max_length=20), Distinct()] = ()
     """What the names of the objects have to begin with; left out, all may be read."""
-    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")] | None = None
+    key_arn: KeyArn | None = None
     """The KMS key that encrypts its objects; left out, they are encrypted by S3's own. The key's policy has to let this
     account's policies decide."""
+
+
+def _bucket(source: Any) -> str:
+    """The bucket of a source, or of what was given as one."""
+    return str(source.bucket if isinstance(source, Source) else source["bucket"])
 
 
 class UploadHost(Section):
@@ -75,8 +80,8 @@ class UploadHost(Section):
     """Number of hosts, 1 or 2; two are in two zones."""
     volume_gib: Annotated[int, Field(ge=30, le=16384)] = 100
     """GiB of a host's encrypted gp3 volume, where images lie before they are imported. It goes with the host."""
-    sources: Annotated[tuple[Source, ...], Field(max_length=20)] = ()
-    """Buckets that the hosts may read; left out, none."""
+    sources: Annotated[tuple[Source, ...], Field(max_length=20), Distinct(_bucket)] = ()
+    """Buckets that the hosts may read, each once with all of its prefixes; left out, none."""
     importer_version: Annotated[str, AfterValidator(_release)] = "5.6.16"
     """Release of OMERO whose importer is installed; give the server's own, of `omero.server.image`."""
     importer_sha256: Sha256 | None = None
@@ -85,16 +90,6 @@ class UploadHost(Section):
     """SHA-256 of the wheel of the Ice bindings 3.6.5; left out, TLS alone says that it is the right one."""
     log_retention_days: RetentionDays = 365
     """Days that the logs of set-ups and of sessions are kept."""
-
-    @model_validator(mode="after")
-    def _each_bucket_once(self) -> Self:
-        names = [source.bucket for source in self.sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"sources have {listed(twice)} more than once; give each bucket once, with all of its prefixes"
-            )
-        return self
 
     def addresses(self) -> int:
         return self.count

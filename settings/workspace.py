@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Self, get_args
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,10 +15,11 @@ from settings.access import Access, Tls
 from settings.appstream import AppStream
 from settings.data import Data
 from settings.datasync import DataSync
-from settings.fields import AccountId, BucketName, Region, Settings, listed
+from settings.fields import AccountId, BucketName, Fault, Region, Settings, listed, rule
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
+from settings.omero_defaults import with_defaults
 from settings.section import Section
 from settings.sftp import Sftp
 from settings.share import Share
@@ -35,6 +37,9 @@ LARGEST_TAKERS = "omero.read_only.count, omero.web.count or appstream.fleet.sess
 
 # Tags that Terraform sets itself, so that every resource tells whose it is.
 OWN_TAGS = ("Workspace", "Project", "Stack")
+
+
+T = TypeVar("T")
 
 
 def is_workspace_name(name: str) -> bool:
@@ -117,101 +122,106 @@ class Workspace(Settings):
     @classmethod
     def _defaults_of_the_traits(cls, values: Any) -> Any:
         """What is left out and depends on the topology, or on which sections there are."""
-        if not isinstance(values, dict) or not isinstance(values.get("omero", {}), dict):
+        omero = values.get("omero", {}) if isinstance(values, dict) else None
+        if not isinstance(omero, dict):
             return values
-        omero = values.get("omero", {})
-        server = omero.get("server", {})
         traits = _preset(values) or _traits(values)
-        if not isinstance(server, dict):
-            return values
-        cpu, memory_mib = traits.server_size
-        server = {"launch_type": traits.launch_types[0], "cpu": cpu, "memory_mib": memory_mib, **server}
-        omero = {**omero, "server": server}
         if traits.read_only:
             omero = {"read_only": {}, **omero}
-        if server["launch_type"] == "EC2":
-            omero = {"ec2": {}, **omero}
+        omero = with_defaults(omero, launch_type=traits.launch_types[0], size=traits.server_size)
         return {**values, "omero": omero}
 
-    @model_validator(mode="after")
-    def _sections_fit_the_topology(self) -> Self:
-        faults = self._topology_faults() if self.topology else []
-        if self.share and self.file_gateway:
-            faults.append("share names an existing gateway, and file_gateway makes one; leave one of the two out")
-        launch_type = self.omero.server.launch_type
-        if launch_type not in self.traits.launch_types:
-            faults.append(
-                f"omero.server.launch_type {launch_type} does not go with a share, which the servers mount and Fargate "
-                f"cannot; leave it out, or say {listed(self.traits.launch_types)}"
-            )
-        if launch_type != "EC2" and self.omero.ec2:
-            faults.append("omero.ec2 needs omero.server.launch_type: EC2; give that, or leave omero.ec2 out")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
-
-    def _topology_faults(self) -> list[str]:
+    @rule
+    def _sections_of_the_topology(self) -> Iterator[Fault]:
         """Sections that the named topology lacks, or has no use for."""
-        wanted = self.traits
-        given = _traits({**dict(self), "access": {"server": self.access.server}, "omero": dict(self.omero)})
-        keys = {"tls": "tls", "nlb": "access.server", "read_only": "omero.read_only"}
-        faults = [
-            f"topology {self.topology} needs the section {key}; give it, or choose another topology"
-            if getattr(wanted, trait)
-            else f"topology {self.topology} has no use for the section {key}; leave it out, or choose another topology"
-            for trait, key in keys.items()
-            if getattr(wanted, trait) != getattr(given, trait)
-        ]
+        if not self.topology:
+            return
+        wanted, given = TOPOLOGIES[self.topology], self._given
+        for trait, key in (("tls", "tls"), ("nlb", "access.server"), ("read_only", "omero.read_only")):
+            if getattr(wanted, trait) and not getattr(given, trait):
+                yield key, f"topology {self.topology} needs this section; give it, or choose another topology"
+            if getattr(given, trait) and not getattr(wanted, trait):
+                yield (
+                    key,
+                    f"topology {self.topology} has no use for this section; leave it out, or choose another topology",
+                )
         if self.share and not wanted.share:
-            faults.append(
-                f"topology {self.topology} has no use for the section share, for its servers mount none; leave it out, "
-                "or choose another topology"
+            yield (
+                "share",
+                f"topology {self.topology} has no use for this section, for its servers mount none; leave it out, or "
+                "choose another topology",
             )
         if wanted.share and not given.share:
-            faults.append(
-                f"topology {self.topology} needs the section share (an existing gateway) or file_gateway (a new one); "
-                "give one of them, or choose another topology"
+            yield (
+                "share",
+                f"topology {self.topology} needs this section (an existing gateway) or file_gateway (a new one); give "
+                "one of them, or choose another topology",
             )
-        return faults
 
-    @model_validator(mode="after")
-    def _arns_are_of_the_region(self) -> Self:
+    @rule
+    def _one_share(self) -> Iterator[Fault]:
+        if self.share and self.file_gateway:
+            yield "share", "it names an existing gateway, and file_gateway makes one; leave one of the two out"
+
+    @rule
+    def _launch_type_fits_a_share(self) -> Iterator[Fault]:
+        launch_type = self.omero.server.launch_type
+        if launch_type not in self.traits.launch_types:
+            yield (
+                "omero.server.launch_type",
+                f"{launch_type} does not go with a share, which the servers mount and Fargate cannot; leave it out, or "
+                f"say {listed(self.traits.launch_types)}",
+            )
+
+    @rule
+    def _instances_have_servers(self) -> Iterator[Fault]:
+        if self.omero.server.launch_type != "EC2" and self.omero.ec2:
+            yield "omero.ec2", "it needs omero.server.launch_type: EC2; give that, or leave omero.ec2 out"
+
+    @rule
+    def _arns_are_of_the_region(self) -> Iterator[Fault]:
         arns = {
-            "data.key_arn": self.data.key_arn,
-            "tls.certificate_arn": self.tls and self.tls.certificate_arn,
-            **{f"{key}.{inner}": arn for key, part in self.sections.items() for inner, arn in part.arns().items()},
+            "data.key_arn": self.at("data.key_arn"),
+            "tls.certificate_arn": self.at("tls.certificate_arn"),
+            **self._answers(lambda part: part.arns()),
         }
         for key, arn in arns.items():
             if arn and arn.split(":")[3] != self.region:
-                raise ValueError(
-                    f"{key} is in the region {arn.split(':')[3]}, and the workspace in {self.region}; give one of there"
+                yield (
+                    key,
+                    f"it is in the region {arn.split(':')[3]}, and the workspace in {self.region}; give one of there",
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _folders_keep_apart(self) -> Self:
+    @rule
+    def _folders_keep_apart(self) -> Iterator[Fault]:
         """What is copied below a sender's folder could be the sender's to delete."""
-        folders = [
-            (f"{key}.{inner}", folder)
-            for key, part in self.sections.items()
-            for inner, folder in part.folders().items()
-        ]
+        folders = self._answers(lambda part: part.folders()).items()
         for (key, folder), (other_key, other) in itertools.combinations(folders, 2):
             if f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/"):
-                raise ValueError(
-                    f"{key} {folder} and {other_key} {other} overlap; give folders of which neither lies in the other"
-                )
-        return self
+                yield key, f"{folder} and {other_key} {other} overlap; give folders of which neither lies in the other"
 
-    @model_validator(mode="after")
-    def _addresses_suffice(self) -> Self:
+    @rule
+    def _addresses_suffice(self) -> Iterator[Fault]:
         offered = self.network.private_addresses
         if offered is not None and self.addresses > offered:
-            raise ValueError(
-                f"the containers, the database and the rest need {self.addresses} addresses, and "
-                f"network.private_subnets have {offered}; give larger subnets, or lower {LARGEST_TAKERS}"
+            yield (
+                "network.private_subnets",
+                f"they have {offered} addresses, and the containers, the database and the rest need {self.addresses}; "
+                f"give larger subnets, or lower {LARGEST_TAKERS}",
             )
-        return self
+
+    def _answers(self, ask: Callable[[Section], Mapping[str, T]]) -> dict[str, T]:
+        """What the sections answer, by the key in the workspace; a section with a fault in it may have no answer."""
+        found: dict[str, T] = {}
+        for key, part in self.sections.items():
+            with suppress(AttributeError):
+                found |= {f"{key}.{inner}": answer for inner, answer in ask(part).items()}
+        return found
+
+    @property
+    def _given(self) -> Traits:
+        """The traits that the sections have, whatever the topology says."""
+        return _traits({**dict(self), "access": {"server": self.access.server}, "omero": dict(self.omero)})
 
     @property
     def sections(self) -> dict[str, Section]:
@@ -223,7 +233,7 @@ class Workspace(Settings):
         """Those of the named topology, or what the sections make of it."""
         if self.topology:
             return TOPOLOGIES[self.topology]
-        return _traits({**dict(self), "access": {"server": self.access.server}, "omero": dict(self.omero)})
+        return self._given
 
     @property
     def addresses(self) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from rich.text import Text
-
 from scripts import console
 from scripts.errors import Failed
 from scripts.process import LINE_INTERVAL
@@ -32,7 +30,7 @@ def wait_for(
         Failed: the state is one of `failed`, or the `seconds` (900) are up.
     """
     begun = said = time.monotonic()
-    with console.err.status(Text(f"waiting for {what}")) as status:
+    with console.status(f"waiting for {what}") as show:
         while (state := state_of()) not in until:
             now = time.monotonic()
             if state in failed:
@@ -40,7 +38,7 @@ def wait_for(
             if now - begun > seconds:
                 raise Failed(f"{what} is still {state} after {seconds:.0f} s; run this again, it goes on waiting.")
             line = f"waiting for {what}: {state}, {now - begun:.0f} s"
-            status.update(Text(line))
+            show(line)
             if not console.err.is_terminal and now - said >= LINE_INTERVAL:
                 said = now
                 console.say(line)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.aws import desired
@@ -101,11 +100,11 @@ def _show(report: dict[str, Any]) -> None:
         for row in part["properties"]:
             console.say(f"  {'ok     ' if row['ok'] else 'differs'}  {row['name']}: {row['wanted']}")
     if report["objects"]:
-        table = Table("state", "size", "changed", box=None, pad_edge=False)
+        rows = []
         for row in report["objects"]:
             age = datetime.now(UTC) - datetime.fromisoformat(row["modified"])
-            table.add_row(row["key"], f"{row['bytes'] / 1024:.1f} KiB", f"{_age(age.total_seconds())} ago")
-        console.err.print(table)
+            rows.append((row["key"], f"{row['bytes'] / 1024:.1f} KiB", f"{_age(age.total_seconds())} ago"))
+        console.table(("state", "size", "changed"), rows, lines=False)
     else:
         console.say(f"no state of workspace {report['workspace']} yet")
     for lock in report["locks"]:

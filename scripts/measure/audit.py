@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.deploy import toolchain
@@ -182,11 +181,12 @@ def _plain(report: Report) -> dict[str, Any]:
 
 
 def _show(reports: dict[str, Report]) -> None:
-    table = Table("workspace", "passed", "skipped with a reason", "failed", "skips that nothing needs")
+    rows = []
     for name, report in reports.items():
         skipped = len(report.declared) - len(report.stale)
-        table.add_row(name, str(report.passed), str(skipped), str(len(report.undeclared)), str(len(report.stale)))
-    console.err.print(table)
+        rows.append((name, report.passed, skipped, len(report.undeclared), len(report.stale)))
+    columns = ("workspace", "passed", "skipped with a reason", "failed", "skips that nothing needs")
+    console.table(columns, rows)
     for name, report in reports.items():
         for finding in report.undeclared:
             console.say(f"{name}: {finding} fails: {report.title[finding.check]}")

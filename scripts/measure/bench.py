@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
@@ -143,11 +142,11 @@ def _deployed(workspace: Workspace, runs: int) -> dict[str, Measure]:
 
 
 def _show(measures: Mapping[str, Measure]) -> None:
-    table = Table("measure", "seconds", "largest process, MB", "Python, MB", "Node, MB")
+    rows = []
     for name, one in measures.items():
         memory = [f"{mb:.0f}" if mb else "" for mb in (one.largest_mb, one.python_mb, one.node_mb)]
-        table.add_row(name, f"{one.seconds:.2f}", *memory)
-    console.err.print(table)
+        rows.append((name, f"{one.seconds:.2f}", *memory))
+    console.table(("measure", "seconds", "largest process, MB", "Python, MB", "Node, MB"), rows)
     light, whole, synth = list(measures.values())[:3]
     console.say(f"light bindings: {whole.seconds / light.seconds:.1f} times faster (aim: 4)")
     console.say(f"cdktf synth: {synth.seconds:.1f} s (aim: under 5)")

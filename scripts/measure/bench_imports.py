@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import boto3
 import typer
-from rich.table import Table
 
 from containers.importer import entries
 from containers.importer.entries import PENDING
@@ -54,13 +53,13 @@ def bench(
     planned = json.loads(done.stdout)
     with LocalAws() as aws:
         rates = _rates(aws)
-    table = Table("measure", "value", "aim")
-    table.add_row(f"plan of {number:,} filesets, seconds", f"{planned['seconds']:.1f}", f"under {AIM_SECONDS}")
-    table.add_row(f"plan of {number:,} filesets, MB", f"{planned['mb']:.0f}", f"under {AIM_MB}")
-    table.add_row("JVM starts per 1,000 files (the original: 1,000)", f"{planned['jvms']:.1f}", f"under {AIM_JVMS}")
+    rows = []
+    rows.append((f"plan of {number:,} filesets, seconds", f"{planned['seconds']:.1f}", f"under {AIM_SECONDS}"))
+    rows.append((f"plan of {number:,} filesets, MB", f"{planned['mb']:.0f}", f"under {AIM_MB}"))
+    rows.append(("JVM starts per 1,000 files (the original: 1,000)", f"{planned['jvms']:.1f}", f"under {AIM_JVMS}"))
     for name, rate in rates.items():
-        table.add_row(f"ledger, {name}, {THREADS} at once, per second", f"{rate:.0f}", "")
-    console.err.print(table)
+        rows.append((f"ledger, {name}, {THREADS} at once, per second", f"{rate:.0f}", ""))
+    console.table(("measure", "value", "aim"), rows)
 
 
 def plan(number: int) -> dict[str, float]:
@@ -98,12 +97,12 @@ def show_overhead(run: Rehearsal) -> None:
         raise Failed(f"{took['imported']} of {SLIDES} slides were imported; there is nothing to measure.")
     jvms = len(Server(run.omero).jvm_starts())
     own, importer = took["seconds"] - took["importer_seconds"], took["importer_seconds"]
-    table = Table("measure", "value", "aim")
-    table.add_row(f"JVM starts for {SLIDES} files (the original: {SLIDES})", str(jvms), f"under {AIM_JVMS}")
-    table.add_row("OMERO's own importer, ms per file", f"{1000 * importer / SLIDES:.0f}", "")
-    table.add_row("beyond it, ms per file", f"{1000 * own / SLIDES:.0f}", "")
-    table.add_row("beyond it, part of all", f"{own / took['seconds']:.0%}", "")
-    console.err.print(table)
+    rows = []
+    rows.append((f"JVM starts for {SLIDES} files (the original: {SLIDES})", str(jvms), f"under {AIM_JVMS}"))
+    rows.append(("OMERO's own importer, ms per file", f"{1000 * importer / SLIDES:.0f}", ""))
+    rows.append(("beyond it, ms per file", f"{1000 * own / SLIDES:.0f}", ""))
+    rows.append(("beyond it, part of all", f"{own / took['seconds']:.0%}", ""))
+    console.table(("measure", "value", "aim"), rows)
 
 
 def _items(number: int) -> Iterator[dict[str, dict[str, Any]]]:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.errors import Failed
@@ -75,18 +74,19 @@ def _rehearse(name: str) -> Outcome:
 
 
 def _show(outcomes: list[Outcome]) -> None:
-    table = Table("workspace", "outcome", "resources", "deploy", "plan again", "destroy", "all", caption="seconds")
-    table.columns[0].no_wrap = True
+    columns = ("workspace", "outcome", "resources", "deploy", "plan again", "destroy", "all")
+    rows = []
     for outcome in outcomes:
         seconds = outcome.report.get("seconds", {})
-        table.add_row(
+        row = (
             outcome.workspace,
             "failed" if outcome.code else "passed",
             str(sum(outcome.report.get("resources", {}).values()) or ""),
             *(f"{seconds[step]:.0f}" if step in seconds else "" for step in STEPS),
             f"{outcome.seconds:.0f}",
         )
-    console.err.print(table)
+        rows.append(row)
+    console.table(columns, rows, caption="seconds")
 
 
 if __name__ == "__main__":

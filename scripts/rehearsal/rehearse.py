@@ -25,7 +25,6 @@ from typing import Annotated, Any
 import boto3
 import typer
 import yaml
-from rich.table import Table
 
 from contract import names
 from contract.outputs import Data
@@ -312,17 +311,9 @@ def _look_for_what_is_left(before: frozenset[tuple[str, str]], after: frozenset[
 
 def _show(run: Rehearsal, *, keep: bool) -> None:
     for stack, outputs in run.outputs.items():
-        table = Table(title=f"{stack}: {run.resources[stack]} resources", title_justify="left")
-        table.add_column("output")
-        table.add_column("value", overflow="fold")
-        for name, value in outputs.items():
-            table.add_row(name, str(value))
-        console.err.print(table)
-    table = Table("step", "seconds")
-    for name, seconds in run.seconds.items():
-        table.add_row(name, f"{seconds:.1f}")
-    table.add_row("all", f"{sum(run.seconds.values()):.1f}")
-    console.err.print(table)
+        console.table(("output", "value"), outputs.items(), title=f"{stack}: {run.resources[stack]} resources")
+    seconds = {**run.seconds, "all": sum(run.seconds.values())}
+    console.table(("step", "seconds"), ((name, f"{took:.1f}") for name, took in seconds.items()))
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
     console.say("An update of the server's image keeps one writer at every moment.")
     if run.runs_programs:

@@ -31,21 +31,24 @@ def test_is_closed_by_default() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"insight": None}, "insight is required for an Elastic fleet"),
+        ({"insight": None}, "an Elastic fleet needs it; give archive and runtime"),
         ({"insight": {"archive_sha256": "x"}}, "x is no SHA-256"),
         ({"insight": {"archive": "http://example.org/a.zip"}}, "give a path, or a URL that begins with https://"),
-        ({"fleet": {"type": "ON_DEMAND"}}, "type ON_DEMAND needs an image"),
-        ({"fleet": {"image": "x"}}, "image x has no use with type ELASTIC"),
+        ({"fleet": {"type": "ON_DEMAND"}}, "ON_DEMAND needs an image"),
+        ({"fleet": {"image": "x"}}, "x has no use with type ELASTIC"),
         ({"fleet": {"instance_type": "m5.large"}}, "m5.large is no instance type of AppStream"),
         ({"fleet": {"instance_type": "GeneralPurpose.large"}}, "is for images that were imported from an AMI"),
         ({"fleet": {"idle_minutes": 61}}, "61 minutes are not allowed"),
         ({"fleet": {"sessions": 0}}, "sessions"),
-        ({"fleet": {"subnet_ids": ["subnet-0123456789abcdef0"] * 2}}, "give one of each of two zones"),
+        (
+            {"fleet": {"subnet_ids": ["subnet-0123456789abcdef0"] * 2}},
+            "is in the list already, as entry 0",
+        ),
         ({"stack": {"redirect_url": "http://example.org"}}, "is no web address for people to go to"),
         ({"stack": {"embed_domains": ["*.example.org"]}}, "is no full domain name"),
         ({"users": ["ada"]}, "ada is no e-mail address"),
-        ({"users": ["ada@example.org", "Ada@example.org"]}, "which are one person"),
-        ({"users": ["ada@example.org", "ada@example.org"]}, "which are one person"),
+        ({"users": ["ada@example.org", "Ada@example.org"]}, "'Ada@example.org' is in the list already, as entry 0"),
+        ({"users": ["ada@example.org", "ada@example.org"]}, "is in the list already, as entry 0"),
     ],
 )
 def test_refuses(changes: dict[str, Any], sentence: str) -> None:

@@ -86,12 +86,14 @@ def test_refuses_a_folder_of_omeros_own(folder: str) -> None:
 
 def test_refuses_a_key_without_its_bucket() -> None:
     assert DataSync(bucket="lab-slides", key_arn=KEY)
-    with pytest.raises(ValidationError, match="key_arn is that of a bucket that is there already, and none is given"):
+    with pytest.raises(ValidationError, match="key_arn\n  it is the key of a bucket that exists, and none is given"):
         DataSync(key_arn=KEY)
 
 
 def test_refuses_a_key_of_another_region() -> None:
-    with pytest.raises(ValidationError, match=r"datasync\.key_arn is in the region eu-central-1, and the workspace in"):
+    with pytest.raises(
+        ValidationError, match=r"datasync\.key_arn\n +it is in the region eu-central-1, and the workspace in"
+    ):
         workspace(region="eu-west-1", datasync={"bucket": "lab-slides", "key_arn": KEY})
 
 
@@ -104,7 +106,7 @@ def test_its_interfaces_take_addresses_of_the_private_subnets() -> None:
     small: dict[str, Any] = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
     many = {"web": {"count": 5}}
     workspace(network=small, omero=many)
-    with pytest.raises(ValidationError, match=r"need 2\d addresses, and network\.private_subnets have 22"):
+    with pytest.raises(ValidationError, match=r"have 22 addresses, and .* need 2\d;"):
         workspace(network=small, omero=many, datasync={})
 
 

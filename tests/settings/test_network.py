@@ -14,10 +14,20 @@ PRIVATE = ("10.0.2.0/24", "10.0.3.0/24")
 @pytest.mark.parametrize(
     ("cidr", "public", "private", "said"),
     [
-        ("10.1.0.0/16", PUBLIC, PRIVATE, "cidr 10.1.0.0/16 does not hold the subnet 10.0.0.0/24"),
-        ("10.0.0.0/16", PUBLIC, ("10.0.1.0/25", "10.0.3.0/24"), "subnets 10.0.1.0/24 and 10.0.1.0/25 overlap"),
-        ("10.0.0.0/16", PUBLIC, ("10.0.2.0/29", "10.0.3.0/24"), "subnet 10.0.2.0/29 is smaller than /28"),
-        ("10.0.0.0/8", PUBLIC, PRIVATE, "cidr 10.0.0.0/8 is not between /16 and /28"),
+        ("10.1.0.0/16", PUBLIC, PRIVATE, "public_subnets.0\n  10.0.0.0/24 is not inside the VPC's 10.1.0.0/16"),
+        (
+            "10.0.0.0/16",
+            PUBLIC,
+            ("10.0.1.0/25", "10.0.3.0/24"),
+            "10.0.1.0/25 overlaps 10.0.1.0/24 of public_subnets.1",
+        ),
+        ("10.0.0.0/16", PUBLIC, ("10.0.2.0/29", "10.0.3.0/24"), "private_subnets.0\n  10.0.2.0/29 is smaller than /28"),
+        (
+            "10.0.0.0/8",
+            PUBLIC,
+            PRIVATE,
+            "10.0.0.0/8 has no size that a VPC with four subnets may have",
+        ),
         ("10.0.0.1/16", PUBLIC, PRIVATE, "10.0.0.1/16 is no IPv4 CIDR block"),
         ("fd00::/64", PUBLIC, PRIVATE, "fd00::/64 is no IPv4 CIDR block"),
     ],
@@ -37,12 +47,12 @@ def test_says_all_faults_of_the_subnets() -> None:
     with pytest.raises(ValidationError) as caught:
         Network(cidr="10.0.0.0/24", public_subnets=PUBLIC, private_subnets=("10.0.1.0/24", "10.0.3.0/24"))
     said = str(caught.value)
-    assert said.count("does not hold the subnet") == 3
-    assert "subnets 10.0.1.0/24 and 10.0.1.0/24 overlap" in said
+    assert said.count("is not inside the VPC's 10.0.0.0/24") == 3
+    assert "private_subnets.0\n  10.0.1.0/24 overlaps 10.0.1.0/24 of public_subnets.1" in said
 
 
 def test_refuses_one_zone_twice() -> None:
-    with pytest.raises(ValidationError, match="availability_zones are both eu-west-1a"):
+    with pytest.raises(ValidationError, match=r"availability_zones\.1\n  'eu-west-1a' is in the list already"):
         Network(availability_zones=("eu-west-1a", "eu-west-1a"))
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.changes import changing
@@ -276,10 +275,10 @@ def user_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
     if as_json:
         write_json(rows)
         return
-    table = Table("e-mail", "name", "sees the stack", "enabled", "status")
-    for row in rows:
-        table.add_row(*("yes" if value is True else "no" if value is False else value for value in row.values()))
-    console.err.print(table)
+    console.table(
+        ("e-mail", "name", "sees the stack", "enabled", "status"),
+        (["yes" if value is True else "no" if value is False else value for value in row.values()] for row in rows),
+    )
 
 
 @app.command()
@@ -321,10 +320,8 @@ def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
     if as_json:
         write_json({**found, "preset": preset})
         return
-    table = Table("what", "is", title=f"AppStream of workspace {found['workspace']} in {found['region']}")
-    for what, text in _rows({**found, "preset": preset}):
-        table.add_row(what, text)
-    console.err.print(table)
+    title = f"AppStream of workspace {found['workspace']} in {found['region']}"
+    console.table(("what", "is"), _rows({**found, "preset": preset}), title=title)
 
 
 def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

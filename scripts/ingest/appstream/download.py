@@ -7,8 +7,6 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from rich.text import Text
-
 from scripts import console
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream.package import MOST_BYTES, sha256_of
@@ -46,7 +44,7 @@ def _download(url: str, folder: Path, key: str) -> Path:
         with (
             urllib.request.urlopen(url, timeout=TIMEOUT) as answer,  # noqa: S310 - https by the settings' rule
             part.open("wb") as file,
-            console.err.status(Text(f"fetching {url}")) as status,
+            console.status(f"fetching {url}") as show,
         ):
             expected, done = int(answer.headers.get("Content-Length") or 0), 0
             while chunk := answer.read(_CHUNK):
@@ -55,7 +53,7 @@ def _download(url: str, folder: Path, key: str) -> Path:
                 if done > MOST_BYTES:
                     raise Refused(f"{url} has more than {MOST_BYTES / 1e9:.1f} GB, which {key} is allowed to have.")
                 line = f"fetching {url}: {done / 1e6:.0f} of {expected / 1e6:.0f} MB"
-                status.update(Text(line))
+                show(line)
                 if not console.err.is_terminal and time.monotonic() - said >= LINE_INTERVAL:
                     said = time.monotonic()
                     console.say(line)

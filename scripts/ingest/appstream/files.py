@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.text import Text
 
 from contract.omero import SERVER_PORT
 from contract.outputs import Omero
@@ -114,11 +113,11 @@ def _pack(context: AppStreamContext, insight: Insight, target: Path) -> str:
 def _upload_archive(s3: Any, files: Files, packed: Path) -> None:
     """Whole or not at all: S3 shows an object when its last part is there."""
     size, sent, key = packed.stat().st_size, [0], files.key(ARCHIVE_NAME)
-    with console.err.status(Text(f"uploading {key}")) as status:
+    with console.status(f"uploading {key}") as show:
 
         def more(count: int) -> None:
             sent[0] += count
-            status.update(Text(f"uploading {key}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB"))
+            show(f"uploading {key}: {sent[0] / 1e6:.0f} of {size / 1e6:.0f} MB")
 
         extra = {"Metadata": {"sha256": files.sha256}}
         s3.upload_file(str(packed), files.bucket, key, ExtraArgs=extra, Callback=more)

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table
 
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
@@ -170,11 +169,10 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
         running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
         write_json({"states": _totals(totals), "running": running})
         return
-    table = Table("state", "filesets", "files", "size", "images", box=None, pad_edge=False)
-    for state, total in totals.items():
-        numbers = (total.filesets, total.files, report.size(total.bytes), total.images)
-        table.add_row(state, *map(str, numbers))
-    console.err.print(table)
+    rows = (
+        (state, total.filesets, total.files, report.size(total.bytes), total.images) for state, total in totals.items()
+    )
+    console.table(("state", "filesets", "files", "size", "images"), rows, lines=False)
     for job in jobs:
         said = ", ".join(f"{name} {value}" for name, value in job.progress.items())
         console.say(f"{job.key}: {job.state}, {len(job.ids)} filesets, of {job.who}: {said}")
@@ -315,13 +313,13 @@ def _totals(totals: Mapping[str, Total]) -> dict[str, dict[str, int]]:
 def _one_line(what: str) -> Iterator[Any]:
     """Show one job: a line that changes on a terminal, one every 20 s elsewhere."""
     said = [time.monotonic()]
-    with console.err.status(f"{what}: starting a container (a minute or two)") as status:
+    with console.status(f"{what}: starting a container (a minute or two)") as show:
 
         def event(kind: str, facts: Mapping[str, Any]) -> None:
             job = facts.get("job")
             progress = ", ".join(f"{name} {value}" for name, value in job.progress.items()) if job else facts["reason"]
             text = f"{what}: {progress or (job.state if job else kind)}"
-            status.update(text)
+            show(text)
             if not console.err.is_terminal and time.monotonic() - said[0] >= 20:
                 said[0] = time.monotonic()
                 console.say(text)

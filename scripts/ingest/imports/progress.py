@@ -27,7 +27,8 @@ class RunProgress:
 
     def __enter__(self) -> RunProgress:
         if console.err.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            words = TextColumn("{task.description}", markup=False)
+            columns = (words, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._progress = Progress(*columns, console=console.err)
             self._progress.start()
             self._bar = self._progress.add_task("starting", total=self._total)
@@ -63,7 +64,8 @@ class RunProgress:
         done = facts["imported"] + facts["already"] + facts["failed"]
         now = time.monotonic()
         if self._progress and self._bar is not None:
-            self._progress.update(self._bar, completed=done, description=self._words(done, facts, now))
+            words = console.text(self._words(done, facts, now)).plain
+            self._progress.update(self._bar, completed=done, description=words)
         elif now - self._said >= LINE_SECONDS:
             self._said = now
             console.say(f"{done} of {self._total}: {self._words(done, facts, now)}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.changes import Changes, changing
@@ -266,10 +265,11 @@ def user_list(
     if as_json:
         write_json(rows)
         return
-    table = Table("user", "access", "keys", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(str(row["name"]), "read only" if row["read_only"] else "may write", str(row["keys"]))
-    console.err.print(table if rows else "there are no users yet")
+    if not rows:
+        console.say("there are no users yet")
+        return
+    shown = ((row["name"], "read only" if row["read_only"] else "may write", row["keys"]) for row in rows)
+    console.table(("user", "access", "keys"), shown, lines=False)
 
 
 @user_app.command("remove")
@@ -347,7 +347,7 @@ def try_command(
         host_keys=kept,
         passphrase=passphrase,
     )
-    with console.err.status(f"testing {target.host} as {name}"):
+    with console.status(f"testing {target.host} as {name}"):
         result = probe.run(target, mib=size_mib, read_only=bool(user["read_only"]))
     console.say(f"{name} got into {result.host} within {result.connect_seconds} s; the host key is ours.")
     if result.mib:
