@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-audit aws rehearse e2e test local-aws lint audit kills bench schema format lock clean
+.PHONY: help setup setup-audit aws rehearse e2e nightly test local-aws lint audit kills bench schema format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -27,8 +27,11 @@ aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed
 rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
 	@$(RUN) scripts.rehearsal.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
 
-e2e: setup ## Rehearse every example, several at a time.
+e2e: setup ## Rehearse the demo and the examples that cover all others, several at a time.
 	@$(RUN) scripts.rehearsal.e2e
+
+nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, Terraform tests, kills.
+	@$(RUN) scripts.rehearsal.e2e --all
 
 test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 import main
-from settings import Workspace
+from settings import Workspace, available, load
+from settings.load import EXAMPLES, FOLDER
 
 Stacks = dict[str, dict[str, Any]]
 
@@ -24,19 +26,22 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-# Minutes of waiting for Terraform: begun first, they do not keep everybody waiting at the end.
-LONG = ("test_rehearsal.py",)
+# Seconds that the tests of each part took, told at the end: workers run side by side, so they add up to more than passed.
+_SECONDS: dict[str, float] = defaultdict(float)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread what takes long over the workers, each of which begins with an equal part of the list."""
-    long = [item for item in items if item.path.name in LONG]
-    if len(long) < len(items):
-        short = [item for item in items if item.path.name not in LONG]
-        step = len(short) // max(1, len(long))
-        items[:] = [
-            each for number in range(len(long)) for each in (long[number], *short[number * step : (number + 1) * step])
-        ] + short[len(long) * step :]
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up what set-up, call and teardown took, by the part of the house that is tested."""
+    folders = report.nodeid.partition("::")[0].split("/")[:-1]
+    _SECONDS["/".join(folders[:4]) or "tests"] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what each part took, the longest first."""
+    terminalreporter.section("seconds by part")
+    for part, seconds in sorted(_SECONDS.items(), key=lambda each: -each[1]):
+        terminalreporter.write_line(f"{seconds:8.1f}  {part}")
+    terminalreporter.write_line(f"{sum(_SECONDS.values()):8.1f}  all, on all workers together")
 
 
 LEAST: dict[str, Any] = {
@@ -67,6 +72,16 @@ def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Stacks
         return done[key]
 
     return synthesised
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of synthesised stacks of the demo and of each example, by name."""
+    found = {}
+    for name in (*available(FOLDER), *available(FOLDER / EXAMPLES)):
+        found[name] = tmp_path_factory.mktemp(name)
+        main.build(load(name), outdir=str(found[name]))
+    return found
 
 
 def read_stacks(out: Path) -> Stacks:

@@ -21,6 +21,11 @@ from scripts.errors import Failed
 from scripts.rehearsal.rehearse import FOLDER
 from settings.load import EXAMPLES, ROOT, available, find, folder_of
 
+FIRST = "demo"
+"""What a new user rehearses first."""
+COVERING = ("ways-in", "rw-ro-tls", "rw-tls-nlb-s3fg", "existing")
+"""Examples that together have every resource and attribute of all (`scripts.rehearsal.covering`; a test checks it)."""
+
 STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
 
 app = typer.Typer(add_completion=False, epilog=console.EPILOG)
@@ -38,11 +43,14 @@ class Outcome:
 
 @app.command()
 def e2e(
-    workspaces: Annotated[list[str] | None, typer.Argument(help="Workspaces; every example if left out.")] = None,
+    workspaces: Annotated[
+        list[str] | None, typer.Argument(help="Workspaces; if left out, the demo, and examples that cover all others.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
     """Deploy, plan again and destroy each workspace on an AWS of its own on this machine."""
-    names = workspaces or list(available(folder_of() / EXAMPLES))
+    names = workspaces or [FIRST, *(available(folder_of() / EXAMPLES) if every else COVERING)]
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)

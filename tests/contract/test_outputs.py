@@ -10,11 +10,8 @@ from typing import Any
 
 import pytest
 
-import main
 from contract import sections
 from contract.outputs import Output, Outputs
-from settings import available, load
-from settings.load import EXAMPLES, FOLDER
 from tests.conftest import read_stacks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,14 +19,14 @@ CLASSES = {outputs.__name__: outputs for outputs in sections.outputs()}
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def published(examples: dict[str, Path]) -> set[str]:
     """What the stacks of all examples publish, as `<stack>/<key>`."""
-    found: set[str] = set()
-    for name in available(FOLDER / EXAMPLES):
-        out = tmp_path_factory.mktemp("out")
-        main.build(load(name), outdir=str(out))
-        found |= {f"{stack}/{key}" for stack, values in read_stacks(out).items() for key in _of_parameters(values)}
-    return found
+    return {
+        f"{stack}/{key}"
+        for out in examples.values()
+        for stack, values in read_stacks(out).items()
+        for key in _of_parameters(values)
+    }
 
 
 def _of_parameters(stack: dict[str, dict[str, dict[str, dict[str, str]]]]) -> Iterator[str]:
