@@ -26,7 +26,7 @@ def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-# Seconds that the tests of each part took, told at the end: workers run side by side, so they add up to more than passed.
+# Seconds that the tests of each part took. Workers run side by side, so they add up to more than have passed.
 _SECONDS: dict[str, float] = defaultdict(float)
 
 

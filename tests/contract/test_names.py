@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from contract import names
 from settings.workspace import is_workspace_name
-from tests.conftest import workspace
+from tests.conftest import Stacks, workspace
+from tests.settings.test_topology import sections
 
 LONGEST = "a-workspace-of-1"
 REGIONS = ("us-gov-west-1", "ap-southeast-4")
@@ -59,3 +63,61 @@ def test_state_objects_are_below_the_workspace() -> None:
 )
 def test_partition(region: str, partition: str) -> None:
     assert names.partition(region) == partition
+
+
+LONGEST_SECTIONS: dict[str, Any] = {
+    "name": LONGEST,
+    "region": "ap-southeast-4",
+    "topology": None,
+    **{key: value for key, value in sections("rw-tls-nlb").items() if key != "topology"},
+    "omero": {"read_only": {"count": 20}, "server": {"launch_type": "EC2"}, "ec2": {"max_instances": 20}},
+    "network": {"flow_logs": {}},
+    "file_gateway": {},
+    "datasync": {},
+    "sftp": {"cidrs": ["192.0.2.0/24"]},
+    "upload_host": {},
+}
+
+# What Terraform calls the name of a thing, and the service of `LIMITS` whose limit it has.
+NAMED = {
+    "aws_lb": "alb",
+    "aws_lb_target_group": "target_group",
+    "aws_s3_bucket": "bucket",
+    "aws_iam_role": "role",
+    "aws_security_group": "security_group",
+    "aws_lambda_function": "function",
+    "aws_sqs_queue": "queue",
+    "aws_sns_topic": "topic",
+    "aws_cloudwatch_event_rule": "rule",
+    "aws_cloudwatch_metric_alarm": "alarm",
+    "aws_cloudwatch_log_group": "log_group",
+    "aws_dynamodb_table": "table",
+    "aws_backup_vault": "vault",
+    "aws_ecs_service": "service",
+    "aws_launch_template": "launch_template",
+    "aws_elasticache_replication_group": "cache",
+    "aws_db_instance": "db_instance",
+    "aws_secretsmanager_secret": "secret",
+}
+
+
+def test_every_name_of_the_longest_workspace_fits(synthesise: Callable[..., Stacks]) -> None:
+    """Names with a suffix that a module adds, too."""
+    stacks = synthesise(**LONGEST_SECTIONS)
+    seen = set()
+    for stack in stacks.values():
+        for type_, service in NAMED.items():
+            for block in stack["resource"].get(type_, {}).values():
+                key = next(
+                    key
+                    for key in ("name", "bucket", "function_name", "alarm_name", "identifier", "replication_group_id")
+                    if key in block
+                )
+                assert len(block[key]) <= names.LIMITS[service], (type_, block[key])
+                seen.add(type_)
+    assert seen == NAMED.keys()
+
+
+def test_refuses_a_suffix_that_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="has 65 characters; a role takes 64"):
+        names.suffixed("role", "r" * 60, "-task")
