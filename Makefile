@@ -33,8 +33,9 @@ e2e: setup ## Rehearse the demo and the examples that cover all others, several 
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, Terraform tests, kills.
 	@$(RUN) scripts.rehearsal.e2e --all
 
-test: setup ## Unit tests, `terraform validate` of every stack, and one rehearsal.
+test: setup ## All tests but the long ones: those of `make local-aws` run only if what they are about has changed.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
+	@$(RUN) scripts.maintain.terraform_tests --if-changed
 
 local-aws: setup ## The tests of the AWS on this machine that apply the real Terraform; records what they passed for.
 	@$(RUN) scripts.maintain.terraform_tests

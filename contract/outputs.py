@@ -58,16 +58,16 @@ class Data(Outputs):
 
     stack = "data"
 
-    backup_vault_name = Output("The vault with the daily backups.")
+    backup_vault_name = Output("Where the daily backups are.")
     file_system_id = Output("The EFS file system of /OMERO.")
     access_point_id = Output("Its access point, as uid 1000.")
-    file_system_security_group_id = Output("Guards the file system's port 2049.")
+    file_system_security_group_id = Output("Guards its port 2049.")
     database_host = Output("The database's address.")
     database_name = Output("The database's name.")
-    database_user = Output("The database's owner.")
+    database_user = Output("The database's user.")
     database_password_arn = Output("The secret with that user's password.")
     root_password_arn = Output("The secret with OMERO's first root password.")
-    ledger_table_name = Output("The table that records imports.")
+    ledger_table_name = Output("The table of what was imported.")
     key_arn = Output("The key of images, metadata, secrets and backups.")
 
 
@@ -101,8 +101,8 @@ class Omero(Outputs):
     dashboard_name = Output("The CloudWatch dashboard.")
     # Its family: a newer revision is no change of the parameter, and RunTask takes the newest by itself.
     importer_task_family = Output("The task definition that imports images.")
-    importer_security_group_id = Output("The importing tasks' security group.")
+    importer_security_group_id = Output("The importing tasks' own.")
     importer_log_group_name = Output("The importing tasks' log.")
-    importer_max_tasks = Output("How many importing tasks may run at once.")
+    importer_max_tasks = Output("How many of them may run at once.")
     importer_parallel_filesets = Output("Filesets that each imports at once.")
-    importer_capacity_provider = Output("The capacity provider that importing tasks run on.")
+    importer_capacity_provider = Output("What they run on.")

@@ -16,7 +16,7 @@ class DataSyncOutputs(Outputs):
     bucket_name = Output("The bucket to put images into.")
     bucket_folder = Output("The folder of the bucket that is copied.")
     folder = Output("Where OMERO.server sees the files.")
-    report_bucket_name = Output("The bucket with the report of each execution.")
+    report_bucket_name = Output("Where the report of each execution is.")
     alarm_topic_arn = Output("Says when a transfer fails: subscribe to it.")
     arrivals_queue_url = Output("Objects that wait to be copied.")
     starter_function_name = Output("Starts the task for what has arrived, every minute.")

@@ -13,7 +13,7 @@ class UploadHostOutputs(Outputs):
     stack = "upload_host"
 
     autoscaling_group_name = Output("The hosts' autoscaling group.")
-    session_document_name = Output("The document that opens a session.")
+    session_document_name = Output("What a session is opened with.")
     log_group_name = Output("The logs of set-ups and sessions.")
     security_group_id = Output("The hosts' security group.")
     open_session = Output("Opens a shell on a host; then: omero login.")
