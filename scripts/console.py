@@ -8,6 +8,7 @@ the machine is not fit and nothing was changed; 130 interrupted from the keyboar
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -16,9 +17,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
-from scripts import aws
 from scripts.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
-from settings import SettingsError
 
 __all__ = [
     "EPILOG",
@@ -29,13 +28,12 @@ __all__ = [
     "Refused",
     "err",
     "fail",
+    "print_json",
     "run",
     "say",
 ]
 
 EPILOG = "Exit codes: 0 done; 1 tried and failed; 2 refused, nothing changed. OMERO_DEBUG=1 shows tracebacks."
-
-CAUGHT: tuple[type[Exception], ...] = (Refused, Failed, SettingsError, *aws.ERRORS)
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -52,14 +50,23 @@ def say(message: str) -> None:
     err.print(Text(message))
 
 
+def print_json(data: object) -> None:
+    """Data to stdout, for programs."""
+    sys.stdout.write(f"{json.dumps(data, indent=2)}\n")
+    sys.stdout.flush()
+
+
 def run(app: Callable[[], object]) -> None:
     """Run a Typer application, or a function, so that no error a user can cause ends in a traceback."""
     try:
         app()
-    except CAUGHT as error:
-        if os.environ.get("OMERO_DEBUG"):
+    except BrokenPipeError:
+        sys.stderr.close()
+    except Exception as error:
+        ending = None if os.environ.get("OMERO_DEBUG") else _ending(error)
+        if ending is None:
             raise
-        fail(*_ending(error))
+        fail(*ending)
     except SystemExit as leaving:
         # Typer itself turns Ctrl-C into this code, without a word.
         if leaving.code == EXIT_INTERRUPTED:
@@ -67,14 +74,18 @@ def run(app: Callable[[], object]) -> None:
         raise
     except KeyboardInterrupt:
         fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
 
 
-def _ending(error: Exception) -> tuple[str, int]:
-    """The sentence and the exit code of an error."""
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """The sentence and the exit code of an error; None for one that no user can cause."""
     if isinstance(error, Refused | Failed):
         return str(error), error.exit_code
+    # boto3 and the settings take half a second to import, for which `--help` does not wait.
+    from scripts import aws  # noqa: PLC0415
+    from settings import SettingsError  # noqa: PLC0415
+
     if isinstance(error, SettingsError):
         return "\n".join(error.faults), EXIT_REFUSED
-    return aws.sentence(error), EXIT_REFUSED if aws.refused(error) else EXIT_FAILED
+    if isinstance(error, aws.ERRORS):
+        return aws.sentence(error), EXIT_REFUSED if aws.refused(error) else EXIT_FAILED
+    return None

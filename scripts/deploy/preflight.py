@@ -43,6 +43,6 @@ def _look(workspace: Workspace) -> None:
     if missing:
         raise Refused(
             f"workspace {workspace.name} has no {' and no '.join(missing)} in {place.region}; "
-            f"run `TF_WORKSPACE={workspace.name} pipenv run state ensure` first."
+            f"run `omero-aws state ensure -w {workspace.name}` first."
         )
     account_checks.look(place)

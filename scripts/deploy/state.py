@@ -1,14 +1,12 @@
-"""Make, mend and show where Terraform keeps its state: `python -m scripts.deploy.state ensure|status`.
+"""`omero-aws state`: make, mend and show where Terraform keeps its state.
 
 `ensure` may be killed at any point and run again: it looks at what there is and sets only what differs.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -18,19 +16,14 @@ from scripts.deploy import backend
 from scripts.deploy.backend import Place
 from scripts.deploy.backend_properties import Property, bucket_properties, table_properties
 from scripts.errors import EXIT_FAILED, Failed
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 from settings import load
 
 app = typer.Typer(
     help="The S3 bucket and the DynamoDB table that hold Terraform's state and its locks.",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
-
-WorkspaceOption = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Name of the workspace; by default TF_WORKSPACE, or demo.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
 
 
 def ensure(place: Place, *, dry_run: bool = False) -> list[str]:
@@ -147,8 +140,8 @@ def _show(report: dict[str, Any]) -> None:
     for lock in report["locks"]:
         console.say(
             f"stack {lock['stack']} is locked by {lock['who']} since {lock['created']} ({lock['operation']}); if that "
-            f"run is dead: cd cdktf.out/stacks/{lock['stack']} && TF_WORKSPACE={report['workspace']} "
-            f"terraform force-unlock {lock['id']}"
+            f"run is dead: omero-aws terraform -w {report['workspace']} "
+            f"-chdir=cdktf.out/stacks/{lock['stack']} force-unlock {lock['id']}"
         )
 
 
@@ -159,21 +152,15 @@ def _age(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
 @app.command("ensure")
 def ensure_command(
-    workspace: WorkspaceOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Make the bucket and the table, or mend them; says each change."""
     place = backend.place(load(workspace))
     changes = ensure(place, dry_run=dry_run)
     if as_json:
-        _print_json(
+        console.print_json(
             {"bucket": place.bucket, "table": place.table, "region": place.region, "dry_run": dry_run}
             | {"changes": changes}
         )
@@ -184,16 +171,12 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     """Show bucket, table, state files and locks; exit code 1 where `ensure` would change something."""
     report = status(backend.place(load(workspace)))
     if as_json:
-        _print_json(report)
+        console.print_json(report)
     else:
         _show(report)
     if not report["ok"]:
         console.fail(
             f"the state of workspace {report['workspace']} is not kept as it shall be; "
-            f"run `TF_WORKSPACE={report['workspace']} pipenv run state ensure`.",
+            f"run `omero-aws state ensure -w {report['workspace']}`.",
             EXIT_FAILED,
         )
-
-
-if __name__ == "__main__":
-    console.run(app)

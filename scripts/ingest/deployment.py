@@ -73,8 +73,7 @@ class Opened:
 
 def deploy_command(workspace: Workspace, stack: str) -> str:
     """What a person types to deploy one stack, those that it builds on being there."""
-    command = f"TF_WORKSPACE={workspace.name} pipenv run cdktf deploy {stack}"
-    return f"{command} --ignore-missing-stack-dependencies"
+    return f"omero-aws deploy {stack} -w {workspace.name}"
 
 
 def open_workspace(name: str | None = None) -> Opened:
@@ -93,6 +92,6 @@ def open_workspace(name: str | None = None) -> Opened:
     if not found:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
-            f"is no SSM parameter below {path}; run `TF_WORKSPACE={workspace.name} pipenv run cdktf deploy '*'` first."
+            f"is no SSM parameter below {path}; run `omero-aws deploy -w {workspace.name}` first."
         )
     return Opened(workspace=workspace, session=session, parameters=found)

@@ -24,13 +24,14 @@ from rich.table import Table
 from scripts import console
 from scripts.deploy import toolchain
 from scripts.errors import Failed, Refused
+from scripts.options import JsonOption
 from settings import available, load
 from settings.load import EXAMPLES, ROOT, VARIABLE, folder_of
 
 CHECKOV = ROOT / ".tools" / "audit" / "bin" / "checkov"
 COMMENT_KEY = "checkov_skips"
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, order=True)
@@ -68,9 +69,10 @@ class Report:
 @app.command()
 def audit(
     workspaces: Annotated[
-        list[str] | None, typer.Argument(help="Workspaces to audit; all of them and the examples if left out.")
+        list[str] | None,
+        typer.Argument(help="Workspaces to audit; all of them and the examples if left out.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run checkov over every stack of the workspaces and match its findings with the declared skips."""
     if not CHECKOV.is_file():
@@ -81,7 +83,7 @@ def audit(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         reports = dict(zip(names, pool.map(_audit, names), strict=True))
     if as_json:
-        json.dump({name: _plain(report) for name, report in reports.items()}, sys.stdout, indent=2)
+        console.print_json({name: _plain(report) for name, report in reports.items()})
     _show(reports)
     faults = sum(len(report.undeclared) + len(report.stale) for report in reports.values())
     if faults:
@@ -191,7 +193,3 @@ def _show(reports: dict[str, Report]) -> None:
             console.say(f"{name}: {finding} fails: {report.title[finding.check]}")
         for finding in report.stale:
             console.say(f"{name}: {finding} is skipped but passes; take the skip out ({report.declared[finding]})")
-
-
-if __name__ == "__main__":
-    console.run(app)

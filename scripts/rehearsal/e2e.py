@@ -24,7 +24,7 @@ from settings.load import EXAMPLES, ROOT, available, find, folder_of
 
 STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class Outcome:
 
 @app.command()
 def e2e(
-    workspaces: Annotated[list[str] | None, typer.Argument(help="Workspaces; every example if left out.")] = None,
+    workspaces: Annotated[
+        list[str] | None, typer.Argument(help="Workspaces; every example if left out.", show_default=False)
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
-    """Deploy, plan again and destroy each workspace on an AWS of its own on this machine."""
+    """Rehearse every example, several at a time."""
     names = workspaces or list(available(folder_of() / EXAMPLES))
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
@@ -61,7 +63,7 @@ def _rehearse(name: str) -> Outcome:
     begun = time.monotonic()
     with (FOLDER / f"{name}.log").open("w", encoding="utf-8") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.rehearsal.rehearse", name, "--json"],
+            [sys.executable, "-m", "scripts.main", "rehearse", name, "--json"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -87,7 +89,3 @@ def _show(outcomes: list[Outcome]) -> None:
             f"{outcome.seconds:.0f}",
         )
     console.err.print(table)
-
-
-if __name__ == "__main__":
-    console.run(app)

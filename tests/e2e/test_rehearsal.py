@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_demo_deploys_plans_empty_and_goes(tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("w+") as stderr:
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.rehearsal.rehearse", "demo", "--json"],
+            [sys.executable, "-m", "scripts.main", "rehearse", "demo", "--json"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -1,4 +1,4 @@
-"""From files on OMERO's file system to verified images: `python -m scripts.ingest.imports.command scan|run|status|...`.
+"""`omero-aws imports`: from files on OMERO's file system to verified images.
 
 The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them
 and record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
@@ -6,11 +6,9 @@ and record both; this program gives them work and looks after them. It may be ki
 
 from __future__ import annotations
 
-import json
-import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -21,12 +19,13 @@ from rich.table import Table
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
 from scripts import console
-from scripts.errors import Failed, Refused
+from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.deployment import Opened, open_workspace
 from scripts.ingest.imports import report, scanned, sources
 from scripts.ingest.imports.ecs_task import TaskTransport, Transport
+from scripts.ingest.imports.exec_command import exec_command
 from scripts.ingest.imports.importing import Run, Wanted, who
-from scripts.ingest.imports.ledger import Entry, Ledger, Total, job_key
+from scripts.ingest.imports.ledger import Entry, JobItem, Ledger, Total, job_key
 from scripts.ingest.imports.one_job import one_job
 from scripts.ingest.imports.progress import Watch
 from scripts.ingest.imports.run_options import show_plan, wanted
@@ -34,10 +33,11 @@ from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 
 app = typer.Typer(
     help="Import images that lie on OMERO's file system, each exactly once.",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
+# Its first name; `omero-aws exec` is the one that is listed.
+app.command("exec", context_settings={"ignore_unknown_options": True}, hidden=True)(exec_command)
 SETTLE_SECONDS = 60
 # An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
 VERIFIED_AT_ONCE = 10_000
@@ -93,6 +93,8 @@ def scan_command(
         console.say(
             f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
         )
+        if as_json:
+            console.print_json({"dry_run": True, "path": entries.shown(root), "settle_seconds": settle})
         return
     work = {
         "do": "scan",
@@ -106,7 +108,7 @@ def scan_command(
     with _one_line("scan") as event:
         result = one_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
     if as_json:
-        _print_json(result)
+        console.print_json(result)
     scanned.show(result, root)
 
 
@@ -138,10 +140,21 @@ def run_command(
     """Import what is pending, and go on with what a killed run has left."""
     at = place(workspace)
     asked = wanted(
-        at.opened, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+        at.opened,
+        at.ledger,
+        target=target,
+        transfer=transfer,
+        user=user,
+        group=group,
+        skip=tuple(skip or ()),
+        under=under,
+        parallel=parallel,
+        batch_filesets=batch_filesets,
     )
     if dry_run:
-        show_plan(at.ledger, asked)
+        plan = show_plan(at.ledger, asked)
+        if as_json:
+            console.print_json({"dry_run": True, **plan})
         return
     sources.check_server(at.opened)
     way = at.transport(transport)
@@ -158,7 +171,7 @@ def run_command(
     after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
     if as_json:
         seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
-        _print_json({**seconds, **run.counts, "states": _totals(after)})
+        console.print_json({**seconds, **run.counts, "states": _totals(after)})
     console.say(
         f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
         f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"
@@ -182,15 +195,22 @@ def _checked(at: Place, way: Transport, asked: Wanted, *, create: bool) -> Wante
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
-    """How many filesets are in which state, what runs, and why some are failed."""
+    """How many filesets are in which state, what runs, and why some are failed; exit code 1 if any is."""
     at = place(workspace)
     below = sources.path(at.opened, under) if under else b""
     totals = at.ledger.totals(below)
     jobs = at.ledger.slots()
     if as_json:
         running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
-        _print_json({"states": _totals(totals), "running": running})
-        return
+        console.print_json({"states": _totals(totals), "running": running})
+    else:
+        _show_status(at, below, totals, jobs)
+    if failed := totals[FAILED].filesets:
+        console.fail(f"{failed} filesets are failed; `omero-aws imports retry` has them imported again.", EXIT_FAILED)
+
+
+def _show_status(at: Place, below: bytes, totals: Mapping[str, Total], jobs: Sequence[JobItem]) -> None:
+    """What `status` tells people."""
     table = Table("state", "filesets", "files", "size", "images", box=None, pad_edge=False)
     for state, total in totals.items():
         numbers = (total.filesets, total.files, report.size(total.bytes), total.images)
@@ -212,6 +232,7 @@ def retry_command(
     workspace: WorkspaceOption = None,
     under: UnderOption = "",
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
     at = place(workspace)
@@ -226,14 +247,20 @@ def retry_command(
             )
         count += dry_run or at.ledger.retry(entry)
     console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
+    if as_json:
+        console.print_json({"dry_run": dry_run, "filesets": count})
 
 
 @app.command("show")
-def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def show_command(
+    file: Annotated[str, typer.Argument(help="Main file of the fileset, as OMERO.server sees it: /OMERO/...")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """All that is known of a fileset, by the path of its main file."""
     entry = _entry(place(workspace), file)
     if as_json:
-        _print_json(report.row(entry))
+        console.print_json(report.row(entry))
         return
     for line in report.lines(entry):
         console.say(line)
@@ -279,7 +306,7 @@ def verify_command(
         [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
     )
     if as_json:
-        _print_json({**counts, "differing": [report.row(entry) for entry in differing]})
+        console.print_json({**counts, "differing": [report.row(entry) for entry in differing]})
     for entry in differing:
         console.say(f"{entries.shown(entry.path)}: {entry.differs}")
     console.say(f"{counts['same']} are in OMERO as the ledger says, {counts['differs']} differ")
@@ -287,27 +314,6 @@ def verify_command(
         raise Failed(
             f"{counts['differs']} imported filesets are not in OMERO as the ledger says; they are listed above."
         )
-
-
-@app.command("exec", context_settings={"ignore_unknown_options": True})
-def exec_command(
-    command: Annotated[list[str] | None, typer.Argument(help="A command and its words, after `--`.")] = None,
-    shell: Annotated[bool, typer.Option("--shell", help="Open a shell on this terminal.")] = False,
-    deadline: Annotated[int, typer.Option(min=1, help="Seconds that a command may take.")] = 600,
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Run a command in OMERO.server's container, or open a shell there: as omero-server, with OMERO's environment."""
-    from scripts.ingest.imports.exec_channel import Channel  # noqa: PLC0415 - it needs what `task` does not
-
-    if shell == bool(command):
-        raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
-    channel = Channel(open_workspace(workspace))
-    if shell:
-        channel.interactive()
-        return
-    answer = channel.run(shlex.join(command or []), seconds=deadline)
-    sys.stdout.write(answer.text.lstrip("\n") + "\n")
-    raise SystemExit(answer.code)
 
 
 def _entry(at: Place, file: str) -> Entry:
@@ -348,11 +354,3 @@ def _one_line(what: str) -> Iterator[Any]:
                 console.say(text)
 
         yield event
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -1,11 +1,10 @@
-"""Deliveries by SFTP: an AWS Transfer Family server onto the OMERO file system, and its users.
+"""`omero-aws sftp`: deliveries by SFTP, an AWS Transfer Family server onto the OMERO file system, and its users.
 
 What it makes is found again by names and tags, so that every command may be killed at any point and run again.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,15 +13,15 @@ import typer
 from rich.table import Table
 
 from scripts import console
-from scripts.changes import Changes, changing
+from scripts.changes import Changes, changing, tell
+from scripts.confirming import confirm
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
 from scripts.ingest.sftp.context import Site, find_server, open_site, server_of
-from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 
 app = typer.Typer(
-    help="Deliveries by SFTP: the endpoint (ensure, status, stop, start, teardown), its users, and a test.",
-    epilog=console.EPILOG,
+    help="Deliveries by SFTP: the endpoint, its users, and a test.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -36,15 +35,6 @@ PublicKeyOption = Annotated[
     Path, typer.Option("--key", help="File of a public key: OpenSSH's (.pub), or PuTTYgen's.", show_default=False)
 ]
 MOST_MIB = 256
-
-
-def _print_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
-def _done(changes: Changes, as_json: bool, **more: Any) -> None:
-    if as_json:
-        _print_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
 
 
 def ensure(site: Site, changes: Changes) -> None:
@@ -76,7 +66,7 @@ def ensure_command(
         changes.say_if_none("the SFTP endpoint is as it shall be")
     if not dry_run and (found := find_server(site)):
         console.say(f"server {found['ServerId']} is {found['State']}: {report.host(site, found)}, port 22")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("status")
@@ -85,7 +75,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     site = open_site(workspace)
     found = report.collect(site)
     if as_json:
-        _print_json(found)
+        console.print_json(found)
     else:
         _show(found)
     there = found["server"]
@@ -122,15 +112,23 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @app.command("stop")
-def stop_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+def stop_command(
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Take the endpoint offline; it ends every session, and AWS bills a stopped server as one that runs."""
     site = open_site(workspace)
     found = server_of(site)
+    name = site.opened.workspace.name
+    warning = f"This ends every SFTP session of workspace {name}; deliveries that are under way break off."
+    confirm(warning, name=name, skip=yes or dry_run or found["State"] in ("OFFLINE", "STOPPING"))
     with changing(dry_run=dry_run) as changes:
         server.stop(site, found, changes)
         changes.say_if_none(f"server {found['ServerId']} is stopped")
     console.say("A stopped server is billed as one that runs; `teardown` ends that.")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("start")
@@ -143,13 +141,13 @@ def start_command(
     with changing(dry_run=dry_run) as changes:
         server.start(site, found, changes)
         changes.say_if_none(f"server {found['ServerId']} is online")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("teardown")
 def teardown_command(
     workspace: WorkspaceOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the workspace's name.")] = False,
+    yes: YesOption = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="Delete the host keys and the log too, which are kept otherwise.")
     ] = False,
@@ -160,18 +158,13 @@ def teardown_command(
     site = open_site(workspace)
     found = find_server(site)
     name = site.opened.workspace.name
-    if not yes and not dry_run:
-        count = found.get("UserCount", 0) if found else 0
-        console.say(
-            f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
-            f"files stay. `{site.command} user list --csv` writes the users down, for `user import`."
-        )
-        try:
-            typed = typer.prompt("Type the workspace's name to go on", err=True)
-        except typer.Abort:
-            raise Refused("nothing was typed, and nothing was deleted; give --yes where nobody can type.") from None
-        if typed.strip() != name:
-            raise Refused(f"{typed.strip()} is not {name}: nothing was deleted.")
+    count = found.get("UserCount", 0) if found else 0
+    confirm(
+        f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
+        f"files stay. `{site.command} user list --csv` writes the users down, for `user import`.",
+        name=name,
+        skip=yes or dry_run,
+    )
     with changing(dry_run=dry_run) as changes:
         if found:
             server.delete(site, found, changes)
@@ -182,7 +175,7 @@ def teardown_command(
         if everything:
             host_keys.forget(site, changes)
         changes.say_if_none("there is no SFTP endpoint")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @user_app.command("add")
@@ -207,7 +200,7 @@ def user_add(
         users.add(site, id_, [user], changes)
         changes.say_if_none(f"user {name} is there")
     found = users.describe(site, id_, name)
-    _done(changes, as_json, user=users.shown(site, found) if found else None)
+    tell(changes, as_json=as_json, user=users.shown(site, found) if found else None)
 
 
 @user_app.command("import")
@@ -226,7 +219,7 @@ def user_import(
         changes.say_if_none(f"all {len(wanted)} users are there")
     what = "to be added" if dry_run else "added"
     console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} were there")
-    _done(changes, as_json, users=len(wanted), added=added)
+    tell(changes, as_json=as_json, users=len(wanted), added=added)
 
 
 @user_app.command("show")
@@ -235,7 +228,7 @@ def user_show(name: NameArgument, workspace: WorkspaceOption = None, as_json: Js
     site = open_site(workspace)
     found = users.shown(site, users.known(site, server_of(site)["ServerId"], name))
     if as_json:
-        _print_json(found)
+        console.print_json(found)
         return
     access = "read only" if found["read_only"] else "may write"
     console.say(f"user {name}: home {found['home']}, uid {found['uid']}, gid {found['gid']}, {access}")
@@ -268,7 +261,7 @@ def user_list(
         for row in listed
     ]
     if as_json:
-        _print_json(rows)
+        console.print_json(rows)
         return
     table = Table("user", "access", "keys", box=None, pad_edge=False)
     for row in rows:
@@ -278,13 +271,19 @@ def user_list(
 
 @user_app.command("remove")
 def user_remove(
-    name: NameArgument, workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+    name: NameArgument,
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take a sender away; the files stay."""
     site = open_site(workspace)
+    warning = f"This deletes the SFTP user {name} of workspace {site.opened.workspace.name} with its public keys."
+    confirm(warning, name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
         users.remove(site, server_of(site)["ServerId"], name, changes)
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @key_app.command("add")
@@ -301,7 +300,7 @@ def key_add(
     with changing(dry_run=dry_run) as changes:
         users.add_key(site, server_of(site)["ServerId"], name, public, changes)
         changes.say_if_none(f"user {name} has that key")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @key_app.command("remove")
@@ -309,14 +308,16 @@ def key_remove(
     name: NameArgument,
     key: Annotated[str, typer.Argument(help="Id (key-...) or fingerprint (SHA256:...), as `user show` tells it.")],
     workspace: WorkspaceOption = None,
+    yes: YesOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take a key away from a sender."""
     site = open_site(workspace)
+    confirm(f"This deletes the key {key} of the SFTP user {name}.", name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
         users.remove_key(site, server_of(site)["ServerId"], name, key, changes)
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("test")
@@ -326,7 +327,7 @@ def try_command(
     host: Annotated[
         str | None, typer.Option(help="Connect here instead, for instance through a tunnel.", show_default=False)
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 22,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to connect to.")] = 22,
     size_mib: Annotated[int, typer.Option(min=1, max=MOST_MIB, help="How much is sent and fetched.")] = 8,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
@@ -362,8 +363,4 @@ def try_command(
     else:
         console.say("The user may only read: nothing was delivered.")
     if as_json:
-        _print_json(result.data())
-
-
-if __name__ == "__main__":
-    console.run(app)
+        console.print_json(result.data())

@@ -10,7 +10,7 @@ import time
 import boto3
 import pytest
 
-from scripts.ingest.imports import command as imports
+from scripts.ingest.imports import exec_command
 from tests.scripts.ingest.imports.imports_help import Importing, LocalOpened
 
 
@@ -30,11 +30,11 @@ def test_a_shell_is_omero_servers_on_a_terminal_with_omeros_environment(
         session = boto3.Session("testing", "testing", region_name=server.programs.aws.region)
         return LocalOpened(workspace=server.opened.workspace, session=session, parameters=server.opened.parameters)
 
-    monkeypatch.setattr(imports, "open_workspace", opened)
+    monkeypatch.setattr(exec_command, "open_workspace", opened)
     child, terminal = pty.fork()
     if child == 0:
         try:
-            imports.exec_command(None, shell=True, deadline=60, workspace=None)  # noqa: S604 - a name of ours
+            exec_command.exec_command(None, shell=True, deadline=60, workspace=None)  # noqa: S604 - a name of ours
         finally:
             os._exit(0)
     _until(terminal, b"$ ")
