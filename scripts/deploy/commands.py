@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -190,14 +191,15 @@ def _diff(stacks: Sequence[str], rest: Sequence[str], *, workspace: str | None, 
     """Plan each of the stacks, one after the other: cdktf takes one at a time."""
     one = ["cdktf", "diff", *stacks, *rest]
     tools = runner.ready(one, workspace=workspace)
-    if len(stacks) == 1 and not as_json:
+    if len(stacks) == 1 and ALL not in stacks[0] and not as_json:
         os.chdir(ROOT)
         tools.become(one)
         return
-    _checked(tools.run(["cdktf", "synth"], folder=ROOT, to_stderr=True), "cdktf synth")
+    out = _out(rest)
+    _checked(tools.run(["cdktf", "synth", "--output", str(out)], folder=ROOT, to_stderr=True), "cdktf synth")
     deployed = _deployed(workspace)
     plans: dict[str, Any] = {}
-    for name, needs in _selected(stacks):
+    for name, needs in _selected(out, stacks):
         if missing := [each for each in needs if each not in deployed]:
             console.say(f"stack {name}: cannot be planned before {' and '.join(missing)}")
             plans[name] = None
@@ -206,18 +208,24 @@ def _diff(stacks: Sequence[str], rest: Sequence[str], *, workspace: str | None, 
         code = tools.run(["cdktf", "diff", name, "--skip-synth", *rest], folder=ROOT, to_stderr=as_json)
         _checked(code, f"cdktf diff {name}")
         if as_json:
-            plans[name] = dict(_changes(tools, OUT / "stacks" / name))
+            plans[name] = dict(_changes(tools, out / "stacks" / name))
     if as_json:
         console.print_json({"workspace": load(workspace).name, "stacks": plans})
 
 
-def _selected(patterns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _out(rest: Sequence[str]) -> Path:
+    """Where the stacks are synthesised: cdktf.out, unless cdktf is told otherwise."""
+    words = [part for word in rest for part in word.split("=", 1)]
+    return next((ROOT / value for name, value in pairwise(words) if name in ("-o", "--output")), OUT)
+
+
+def _selected(out: Path, patterns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """(stack, the stacks that it builds on) of what was synthesised last, those without needs first.
 
     Raises:
         Refused: a pattern is none of them.
     """
-    found = json.loads((OUT / "manifest.json").read_text(encoding="utf-8"))["stacks"]
+    found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["stacks"]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in found):
             raise Refused(f"the workspace has no stack {pattern}; it has {', '.join(found)}.")

@@ -141,13 +141,26 @@ def test_plans_every_stack_that_can_be_planned(tools: Recording, monkeypatch: py
     monkeypatch.setattr(commands, "_deployed", lambda _name: frozenset({"network"}))
     done = run("diff")
     assert done.exit_code == 0
-    assert [words[1:3] for words in tools.ran] == [["synth"], ["diff", "network"], ["diff", "data"]]
+    assert [words[1:3] for words in tools.ran] == [["synth", "--output"], ["diff", "network"], ["diff", "data"]]
     assert "stack omero: cannot be planned before data\n" in done.stderr
     done = run("deploy", "--dry-run", "--json")
     told = json.loads(done.stdout)
     changes = {"create": ["a.new"], "update": [], "replace": ["a.other"], "delete": []}
     assert told == {"workspace": "lab", "stacks": {"network": changes, "data": changes, "omero": None}}
     assert tools.became == []
+
+
+@pytest.mark.parametrize("option", [["-o", "elsewhere"], ["--output=elsewhere"]])
+def test_plans_where_cdktf_is_told_to_synthesise(
+    tools: Recording, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, option: list[str]
+) -> None:
+    monkeypatch.setattr(commands, "ROOT", tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "manifest.json").write_text(json.dumps({"stacks": {"data": {"dependencies": []}}}))
+    assert run("diff", "da*", "--", *option).exit_code == 0
+    assert [words[1:3] for words in tools.ran] == [["synth", "--output"], ["diff", "data"]]
+    assert tools.ran[0][3] == str(tmp_path / "elsewhere")
+    assert tools.ran[1][-len(option) :] == option
 
 
 def test_refuses_a_stack_that_is_none(tools: Recording) -> None:
