@@ -106,7 +106,6 @@ def test_destroys_nothing_without_a_terminal_and_without_yes(run: Run, lab: Make
     stacks.open_session(backend(), run("url", "ada")[1].strip())
     home = f"appstream2-36fb080bb8-{lab().region}-{ACCOUNT}"
     s3 = lab().opened.client("s3")
-    s3.create_bucket(Bucket=home, CreateBucketConfiguration={"LocationConstraint": lab().region})
     (folder, _) = ensure.home_folders(lab(), "ada@example.org")
     s3.put_object(Bucket=home, Key=f"{folder}thesis.docx", Body=b"x")
 
