@@ -3,6 +3,7 @@
 PYTHON ?= python3
 WORKSPACE ?= $(or $(TF_WORKSPACE),demo)
 RUN := .venv/bin/python -m
+OMERO := .venv/bin/omero-aws
 # Tests at a time: those that run Terraform wait most of their time.
 JOBS ?= 4
 
@@ -10,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-audit aws rehearse e2e nightly test local-aws lint audit kills bench schema format lock clean
+.PHONY: help setup setup-audit aws rehearse e2e nightly test local-aws lint audit kills bench schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -25,10 +26,10 @@ aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed
 	@$(RUN) local_aws $(if $(PORT),--port $(PORT))
 
 rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
-	@$(RUN) scripts.rehearsal.rehearse $(WORKSPACE) $(if $(KEEP),--keep)
+	@$(OMERO) rehearse $(WORKSPACE) $(if $(KEEP),--keep)
 
 e2e: setup ## Rehearse the demo and the examples that cover all others, several at a time.
-	@$(RUN) scripts.rehearsal.e2e
+	@$(OMERO) e2e
 
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, Terraform tests, kills.
 	@$(RUN) scripts.rehearsal.e2e --all
@@ -46,25 +47,28 @@ lint: setup ## ruff and mypy --strict.
 	@$(RUN) mypy
 
 audit: setup-audit ## checkov over the stacks of every workspace.
-	@$(RUN) scripts.measure.audit
+	@$(OMERO) audit
 
 kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 hostile names by both transports.
 	@HOSTILE_NAMES=2000 $(RUN) pytest -q -n $(JOBS) -k hostile tests/scripts/ingest/imports
 	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/imports/test_kills.py
 
 bench: setup ## Seconds and memory of synthesis and plan.
-	@$(RUN) scripts.measure.bench
-	@$(RUN) scripts.measure.bench_imports
+	@$(OMERO) bench
+	@$(OMERO) bench-imports
 
 schema: setup ## Write the JSON Schema of the workspace files.
-	@$(RUN) scripts.maintain.schema
+	@$(OMERO) schema
+
+docs: setup ## Write docs/commands.md from the help of every command.
+	@$(OMERO) docs
 
 format: setup ## Format the code.
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
 lock: setup ## Lock the newest packages that the Pipfile allows, without naming an index.
-	@$(RUN) scripts.maintain.lock
+	@$(OMERO) lock
 
 clean: ## Remove what set-up and rehearsals made.
 	rm -rf .tools .venv node_modules cdktf.out .rehearsal .mypy_cache .ruff_cache .pytest_cache

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from scripts import aws, console
 from scripts.errors import Failed
+from scripts.output import write_json
 
 T = TypeVar("T")
 
@@ -33,6 +34,12 @@ class Changes:
         """Tell that nothing had to be changed."""
         if not self.sentences:
             console.say(f"nothing to change: {what}.")
+
+
+def tell(changes: Changes, *, as_json: bool, **more: Any) -> None:
+    """The changes of a run and `more`, as JSON on stdout, if asked for."""
+    if as_json:
+        write_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
 
 
 @contextmanager

@@ -23,9 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from typer._click.exceptions import ClickException
 
-from scripts import aws
 from scripts.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
-from settings import SettingsError
 from settings.text import visible
 
 __all__ = [
@@ -35,6 +33,7 @@ __all__ = [
     "EXIT_REFUSED",
     "Failed",
     "Refused",
+    "ask",
     "err",
     "fail",
     "run",
@@ -45,8 +44,6 @@ __all__ = [
 ]
 
 EPILOG = "Exit codes: 0 done; 1 tried and failed; 2 refused, nothing changed. OMERO_DEBUG=1 shows tracebacks."
-
-CAUGHT: tuple[type[Exception], ...] = (Refused, Failed, SettingsError, *aws.ERRORS)
 
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
@@ -61,6 +58,11 @@ def fail(message: str, exit_code: int) -> NoReturn:
 def say(message: str) -> None:
     """One line for people, on stderr."""
     err.print(text(message))
+
+
+def ask(question: str) -> None:
+    """A question for people, on stderr; what they type comes on the same line."""
+    err.print(text(question), end="")
 
 
 def text(words: str) -> Text:
@@ -105,10 +107,13 @@ def run(app: Callable[[], object]) -> None:
             _run_typer(app)
         else:
             app()
-    except CAUGHT as error:
-        if os.environ.get("OMERO_DEBUG"):
+    except BrokenPipeError:
+        sys.stderr.close()
+    except Exception as error:
+        ending = None if os.environ.get("OMERO_DEBUG") else _ending(error)
+        if ending is None:
             raise
-        fail(*_ending(error))
+        fail(*ending)
     except SystemExit as leaving:
         # Typer itself turns Ctrl-C into this code, without a word.
         if leaving.code == EXIT_INTERRUPTED:
@@ -116,8 +121,6 @@ def run(app: Callable[[], object]) -> None:
         raise
     except KeyboardInterrupt:
         fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
 
 
 def _run_typer(app: typer.Typer) -> NoReturn:
@@ -137,10 +140,16 @@ def _run_typer(app: typer.Typer) -> NoReturn:
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _ending(error: Exception) -> tuple[str, int]:
-    """The sentence and the exit code of an error."""
+def _ending(error: Exception) -> tuple[str, int] | None:
+    """The sentence and the exit code of an error; None for one that no user can cause."""
     if isinstance(error, Refused | Failed):
         return str(error), error.exit_code
+    # boto3 and the settings take half a second to import, for which `--help` does not wait.
+    from scripts import aws  # noqa: PLC0415
+    from settings import SettingsError  # noqa: PLC0415
+
     if isinstance(error, SettingsError):
         return "\n".join(error.faults), EXIT_REFUSED
-    return aws.sentence(error), EXIT_REFUSED if aws.refused(error) else EXIT_FAILED
+    if isinstance(error, aws.ERRORS):
+        return aws.sentence(error), EXIT_REFUSED if aws.refused(error) else EXIT_FAILED
+    return None

@@ -6,11 +6,12 @@ import ast
 import json
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from scripts.main import TREE
 
 ROOT = Path(__file__).resolve().parents[1]
 # Which packages of ours each may import, besides itself. `main` stands above all; `tests` may import any.
@@ -127,13 +128,13 @@ def test_default_and_develop_lock_the_same_versions() -> None:
     assert lock["default"]["boto3"]["version"] != lock["audit"]["boto3"]["version"]
 
 
-def test_pipfile_names_a_script_for_each_command() -> None:
-    scripts = tomllib.loads((ROOT / "Pipfile").read_text())["scripts"]
-    for path in (ROOT / "scripts").rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        if "typer.Typer(" in text and '__name__ == "__main__"' in text:
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            assert f"python -m {module}" in scripts.values(), f"{module} is not among the scripts of the Pipfile"
+def test_every_command_is_in_the_tree() -> None:
+    """`omero-aws` has each module that makes commands; a part of another is added there."""
+    trees = [path for path in (ROOT / "scripts").rglob("*.py") if "typer.Typer(" in path.read_text(encoding="utf-8")]
+    for path in trees:
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        added = f"add_typer({path.stem}.app" in "".join(each.read_text(encoding="utf-8") for each in trees)
+        assert added or module == "scripts.main" or module in {entry.module for entry in TREE.values()}, module
 
 
 def test_tracked_files_carry_no_path_of_a_home() -> None:

@@ -6,7 +6,8 @@ Python 3.11 or newer and the network, and nothing but Python's standard library.
     .tools/pipenv/     pipenv, pinned with hashes in tools/pipenv.txt
     .venv/             the packages of Pipfile.lock, among them a Node.js
     node_modules/      the packages of package-lock.json (the cdktf command line)
-    .tools/bin/        links to pipenv and to that Node.js; Terraform, where the PATH has none new enough
+    .venv/bin/omero-aws  the command of pyproject.toml's [project.scripts]
+    .tools/bin/        links to pipenv, omero-aws and that Node.js; Terraform, where the PATH has none new enough
     .tools/audit/      the category `audit` of Pipfile.lock, with --audit only: it is big
 
 Each step leaves a stamp of its inputs in .tools/stamps/, written last: a second run does nothing, and a
@@ -27,6 +28,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -179,6 +181,11 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
         (site_packages(root) / "omero_on_aws.pth").write_text(f"{root}\n", encoding="utf-8")
         link(tools / "bin" / "node", node(root))
 
+    def make_commands() -> None:
+        for name, target in console_scripts(root).items():
+            write_command(root, name, target)
+            link(tools / "bin" / name, root / ".venv" / "bin" / name)
+
     def make_node() -> None:
         remove(root / "node_modules")
         env = child_environment(root)
@@ -196,11 +203,47 @@ def steps(root: Path, audit: bool) -> Iterator[Step]:
     yield Step(
         "python", "python packages", (inputs, *here), (root / ".venv/bin/python", tools / "bin/node"), make_python
     )
+    commands = console_scripts(root)
+    places = [folder / name for name in commands for folder in (root / ".venv" / "bin", tools / "bin")]
+    yield Step("commands", "commands", (json.dumps(commands), *here), tuple(places), make_commands)
     inputs = digest(content(root, "package.json"), content(root, "package-lock.json"))
     yield Step("node", "node packages", (inputs, *here), (root / "node_modules/.bin/cdktf",), make_node)
     if audit:
         inputs = locked(root, "audit")
         yield Step("audit", "audit packages", (inputs, *here), (tools / "audit/bin/python",), make_audit)
+
+
+def console_scripts(root: Path) -> dict[str, str]:
+    """The commands of this project: `module:function` by name, as pyproject.toml's [project.scripts] has them."""
+    import tomllib  # noqa: PLC0415 - since Python 3.11, and an older one is told that it is too old
+
+    found: dict[str, str] = tomllib.loads(content(root, "pyproject.toml").decode())["project"]["scripts"]
+    return found
+
+
+def write_command(root: Path, name: str, target: str) -> None:
+    """Write .venv/bin/`name`, which calls `target` (`module:function`) as pip would have installed it.
+
+    pip itself would fetch a build backend for that, which no lock file verifies.
+    """
+    module, _, function = target.partition(":")
+    path = root / ".venv" / "bin" / name
+    # A shell starts Python: the path in an interpreter line may have no spaces, and not be long.
+    python = shlex.quote(str(path.with_name("python")))
+    path.write_text(
+        f"""#!/bin/sh
+'''exec' {python} "$0" "$@"
+' '''
+import sys
+
+from {module} import {function}
+
+if __name__ == "__main__":
+    sys.exit({function}())
+""",
+        encoding="utf-8",
+    )
+    path.chmod(0o755)
 
 
 def site_packages(root: Path) -> Path:

@@ -43,6 +43,6 @@ def _check_account(workspace: Workspace) -> None:
     if missing:
         raise Refused(
             f"workspace {workspace.name} has no {' and no '.join(missing)} in {state.region}; "
-            f"run `TF_WORKSPACE={workspace.name} pipenv run state ensure` first."
+            f"run `omero-aws state ensure -w {workspace.name}` first."
         )
     account_checks.check(state)

@@ -1,21 +1,22 @@
-"""Run cdktf or Terraform with the tools of this checkout: `python -m scripts.deploy.runner cdktf deploy '*'`.
+"""Run cdktf or Terraform with the tools of this checkout, once the workspace is fit for it.
 
-This is what `pipenv run cdktf` and `pipenv run terraform` do. The arguments are passed on as they are, and
-the tool takes the place of this process: its exit code and its signals are its own. Before that come exit
-code 2, where set-up or the workspace is not fit, and 1, where AWS did not answer.
+The arguments are passed on as they are. Before the tool come exit code 2, where set-up or the workspace is not fit,
+and 1, where AWS did not answer; what comes after is the tool's own.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from scripts import console
 from scripts.deploy import preflight, toolchain
-from scripts.errors import Refused
-
-TOOLS = ("cdktf", "terraform")
+from scripts.errors import Failed
+from settings.load import VARIABLE
 
 # The subcommands, by tool, that install the provider: what they print first is where it comes from.
 _INSTALLS = {
@@ -33,6 +34,38 @@ _REACHES_AWS = {
 _TAKES_SKIP_LOCK = _INSTALLS["cdktf"] - {"watch"}
 _SKIP_LOCK = "--skip-provider-lock"
 _HELP = {"-h", "-help", "--help", "--version", "-version"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """The tools of this checkout: the environment that leads to them, and whether a mirror has the provider."""
+
+    env: Mapping[str, str]
+    from_mirror: bool
+
+    def become(self, argv: Sequence[str]) -> None:
+        """Let the tool `argv[0]` take the place of this process, its exit code and its signals being its own."""
+        words = command(argv, from_mirror=self.from_mirror)
+        sys.stdout.flush()
+        os.execvpe(words[0], words, self.env)  # noqa: S606 - no shell is what is wanted
+
+    def run(self, argv: Sequence[str], *, folder: Path, to_stderr: bool) -> int:
+        """Run the tool in `folder` and give its exit code; `to_stderr` keeps stdout for data."""
+        words = command(argv, from_mirror=self.from_mirror)
+        sys.stdout.flush()
+        stdout = sys.stderr if to_stderr else None
+        return subprocess.run(words, cwd=folder, env=dict(self.env), stdout=stdout, check=False).returncode
+
+    def read(self, argv: Sequence[str], *, folder: Path) -> str:
+        """Run the tool in `folder`; what it writes to stdout.
+
+        Raises:
+            Failed: it did; its reason is on stderr.
+        """
+        done = subprocess.run(list(argv), cwd=folder, env=dict(self.env), stdout=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise Failed(f"`{' '.join(argv)}` ended with exit code {done.returncode}; its reason is above.")
+        return done.stdout.decode("utf-8", "replace")
 
 
 def needs_aws(argv: Sequence[str]) -> bool:
@@ -54,26 +87,23 @@ def command(argv: Sequence[str], from_mirror: bool) -> list[str]:
     return [*argv[:after], _SKIP_LOCK, *argv[after:]]
 
 
-def main(argv: Sequence[str]) -> None:
-    """Become the tool `argv[0]` with the arguments after it; returns only in tests.
+def ready(argv: Sequence[str], *, workspace: str | None = None) -> Tools:
+    """The tools for the command line `argv`, in `workspace` (by default the selected one), once all is fit for it.
 
     Raises:
-        Refused: no such tool, set-up is not complete, or the workspace is not fit for what reaches AWS.
+        Refused: set-up is not complete, or the workspace is not fit for what reaches AWS.
     """
-    if not argv or argv[0] not in TOOLS:
-        raise Refused(f"tool {argv[0] if argv else '(none)'} is not one of {', '.join(TOOLS)}: name one of them first.")
     toolchain.require()
-    env = toolchain.environment()
-    source = toolchain.provider(os.environ)
+    base = {**os.environ, **({VARIABLE: workspace} if workspace else {})}
+    env = toolchain.environment(base=base)
+    source = toolchain.provider(base)
     if {"--migrate-state", "-migrate-state"} & set(argv) and "TF_INPUT" not in os.environ:
         del env["TF_INPUT"]  # Terraform has to ask whether to copy the state, and cdktf answers for the user
     if needs_aws(argv):
-        preflight.check()
+        preflight.check(workspace)
     if installs_provider(argv):
         console.say(str(source))
-    words = command(argv, from_mirror=source.from_mirror)
-    sys.stdout.flush()
-    os.execvpe(words[0], words, env)  # noqa: S606 - no shell is what is wanted
+    return Tools(env=env, from_mirror=source.from_mirror)
 
 
 def _subcommand(argv: Sequence[str]) -> str:
@@ -81,8 +111,3 @@ def _subcommand(argv: Sequence[str]) -> str:
     if _HELP & set(argv):
         return ""
     return next((word for word in argv[1:] if not word.startswith("-")), "")
-
-
-if __name__ == "__main__":
-    # Not a Typer application, which would take `--` and `--help` for itself, but it ends like one.
-    console.run(lambda: main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Make, mend and show where Terraform keeps its state: `python -m scripts.deploy.state ensure|status`.
+"""`omero-aws state`: make, mend and show where Terraform keeps its state.
 
 `ensure` may be killed at any point and run again: it looks at what there is and sets only what differs.
 """
@@ -24,7 +24,6 @@ from settings import load
 
 app = typer.Typer(
     help="The S3 bucket and the DynamoDB table that hold Terraform's state and its locks.",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
@@ -110,8 +109,8 @@ def _show(report: dict[str, Any]) -> None:
     for lock in report["locks"]:
         console.say(
             f"stack {lock['stack']} is locked by {lock['who']} since {lock['created']} ({lock['operation']}); if that "
-            f"run is dead: cd cdktf.out/stacks/{lock['stack']} && TF_WORKSPACE={report['workspace']} "
-            f"terraform force-unlock {lock['id']}"
+            f"run is dead: omero-aws terraform -w {report['workspace']} "
+            f"-chdir=cdktf.out/stacks/{lock['stack']} force-unlock {lock['id']}"
         )
 
 
@@ -124,9 +123,7 @@ def _age(seconds: float) -> str:
 
 @app.command("ensure")
 def ensure_command(
-    workspace: WorkspaceOption = None,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Make the bucket and the table, or mend them; says each change."""
     state = backend.state_backend(load(workspace))
@@ -149,10 +146,6 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     if not report["ok"]:
         console.fail(
             f"the state of workspace {report['workspace']} is not kept as it shall be; "
-            f"run `TF_WORKSPACE={report['workspace']} pipenv run state ensure`.",
+            f"run `omero-aws state ensure -w {report['workspace']}`.",
             EXIT_FAILED,
         )
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -82,8 +82,7 @@ class DeployedWorkspace:
 
 def deploy_command(workspace: Workspace, stack: str) -> str:
     """What a person types to deploy one stack, those that it builds on being there."""
-    command = f"TF_WORKSPACE={workspace.name} pipenv run cdktf deploy {stack}"
-    return f"{command} --ignore-missing-stack-dependencies"
+    return f"omero-aws deploy {stack} -w {workspace.name}"
 
 
 def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
@@ -102,6 +101,6 @@ def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
     if not found:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
-            f"is no SSM parameter below {path}; run `TF_WORKSPACE={workspace.name} pipenv run cdktf deploy '*'` first."
+            f"is no SSM parameter below {path}; run `omero-aws deploy -w {workspace.name}` first."
         )
     return DeployedWorkspace(workspace=workspace, session=session, parameters=found)

@@ -1,4 +1,4 @@
-"""OMERO.dropbox: which folder it watches, for whom, and how it imports: `python -m scripts.ingest.dropbox enable|...`.
+"""`omero-aws dropbox`: which folder OMERO.dropbox watches, for whom, and how it imports.
 
 It is part of OMERO.server, and is set there by ECS Exec. What is set is kept on OMERO's file system too, where a new
 server finds it (containers/server.sh).
@@ -13,17 +13,17 @@ from typing import Annotated
 import typer
 
 from scripts import console
-from scripts.changes import changing
-from scripts.errors import Failed, Refused
+from scripts.changes import changing, tell
+from scripts.confirming import confirm
+from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import sources
 from scripts.ingest.imports.exec_channel import Channel
-from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 
 app = typer.Typer(
     help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
@@ -102,8 +102,9 @@ def enable_command(
     skip: Annotated[list[str] | None, typer.Option(help="As `omero import --skip`; may be repeated.")] = None,
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Have DropBox watch a folder; it begins anew."""
+    """Have DropBox watch a folder; it restarts."""
     deployment = deployed_workspace(workspace)
     folder = sources.path(deployment, watch_dir).decode("utf-8", "strict")
     for user in users or ():
@@ -113,17 +114,27 @@ def enable_command(
     with changing(dry_run=dry_run) as changes:
         script = enable_script(folder, tuple(users or ()), args)
         changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(deployment), script))
+    tell(changes, as_json=as_json)
     console.say(f"note: {NOT_TRIGGERED}.")
 
 
 @app.command("disable")
-def disable_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
-    """Stop DropBox, for good; folders and images stay."""
+def disable_command(
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop DropBox, for good; folders and images stay. Imports that it has begun break off."""
     deployment = deployed_workspace(workspace)
+    name = deployment.workspace.name
+    warning = f"This stops OMERO.dropbox of workspace {name}; imports that it has begun break off."
+    confirm(warning, name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
         changes.do(
             "DropBox stops, and starts with no server any more", lambda: _run(Channel(deployment), disable_script())
         )
+    tell(changes, as_json=as_json)
 
 
 @app.command("status")
@@ -131,15 +142,26 @@ def status_command(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whether DropBox runs, what it watches, and how it imports."""
+    """Whether DropBox runs, what it watches, and how it imports; exit code 1 if it is enabled and does not run."""
     found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
     if as_json:
         write_json(found)
-        return
-    console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
-    console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")
-    console.say(f"folders: {', '.join(found['folders'].split()) or 'none'}")
-    console.say(f"note: {NOT_TRIGGERED}.")
+    else:
+        console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
+        console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")
+        console.say(f"folders: {', '.join(found['folders'].split()) or 'none'}")
+        console.say(f"note: {NOT_TRIGGERED}.")
+    if trouble(found):
+        console.fail(
+            f"DropBox is {found['state'] or 'unknown'}; `omero-aws dropbox enable` starts it, `omero-aws dropbox "
+            "disable` says that it is to be off.",
+            EXIT_FAILED,
+        )
+
+
+def trouble(found: dict[str, str]) -> bool:
+    """Whether DropBox does not run, and nobody has disabled it."""
+    return not found["state"].startswith("active") and "disabled" not in found["state"]
 
 
 def status(text: str) -> dict[str, str]:
@@ -157,7 +179,3 @@ def _run(channel: Channel, script: str) -> str:
             "again once that is mended."
         )
     return answer.text
-
-
-if __name__ == "__main__":
-    console.run(app)

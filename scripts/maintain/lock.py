@@ -17,12 +17,12 @@ from settings.load import ROOT
 
 LOCK = ROOT / "Pipfile.lock"
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def lock() -> None:
-    """Write Pipfile.lock anew."""
+    """Lock the newest packages that the Pipfile allows."""
     done = subprocess.run([str(ROOT / ".tools" / "bin" / "pipenv"), "lock"], cwd=ROOT, check=False)
     if done.returncode:
         raise Failed(f"pipenv lock ended with exit code {done.returncode}; its reason is above.")
@@ -39,7 +39,3 @@ def without_index(text: str) -> str:
             for package in packages.values():
                 package.pop("index", None)
     return json.dumps(content, indent=4, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -14,7 +14,7 @@ from settings.load import FOLDER
 
 FILE = FOLDER / "schema.json"
 
-app = typer.Typer(epilog=console.EPILOG, add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 def schema() -> dict[str, Any]:
@@ -49,7 +49,3 @@ def main(
     else:
         FILE.write_text(text(), encoding="utf-8")
         console.say(f"{shown} written.")
-
-
-if __name__ == "__main__":
-    console.run(app)

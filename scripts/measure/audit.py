@@ -23,6 +23,7 @@ import typer
 from scripts import console
 from scripts.deploy import toolchain
 from scripts.errors import Failed, Refused
+from scripts.options import JsonOption
 from scripts.output import write_json
 from settings import available, load
 from settings.load import EXAMPLES, ROOT, VARIABLE, folder_of
@@ -30,7 +31,7 @@ from settings.load import EXAMPLES, ROOT, VARIABLE, folder_of
 CHECKOV = ROOT / ".tools" / "audit" / "bin" / "checkov"
 COMMENT_KEY = "checkov_skips"
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -68,9 +69,10 @@ class Report:
 @app.command()
 def audit(
     workspaces: Annotated[
-        list[str] | None, typer.Argument(help="Workspaces to audit; all of them and the examples if left out.")
+        list[str] | None,
+        typer.Argument(help="Workspaces to audit; all of them and the examples if left out.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run checkov over every stack of the workspaces and match its findings with the declared skips."""
     if not CHECKOV.is_file():
@@ -192,7 +194,3 @@ def _show(reports: dict[str, Report]) -> None:
             console.say(f"{name}: {finding} fails: {report.title[finding.check]}")
         for finding in report.stale:
             console.say(f"{name}: {finding} is skipped but passes; take the skip out ({report.declared[finding]})")
-
-
-if __name__ == "__main__":
-    console.run(app)

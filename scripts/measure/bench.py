@@ -50,7 +50,7 @@ print(json.dumps([own, largest(os.getpid()) - own if pathlib.Path("/proc/self").
 """
 KIB_PER_MB = 1000 * 1000 / 1024 if sys.platform == "linux" else 1000 * 1000
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def bench(
     runs: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median is shown.")] = 3,
     plan: Annotated[bool, typer.Option(help="Deploy to the local AWS and measure a plan too (minutes).")] = True,
 ) -> None:
-    """Print seconds and memory of synthesis and plan for the workspace demo, and what an import takes of ours."""
+    """Print seconds and memory of synthesis and plan of the workspace demo."""
     toolchain.require()
     workspace = load("demo")
     environ = {**toolchain.environment(), VARIABLE: workspace.name}
@@ -150,7 +150,3 @@ def _show(measures: Mapping[str, Measure]) -> None:
     light, whole, synth = list(measures.values())[:3]
     console.say(f"light bindings: {whole.seconds / light.seconds:.1f} times faster (aim: 4)")
     console.say(f"cdktf synth: {synth.seconds:.1f} s (aim: under 5)")
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -37,7 +37,7 @@ AIM_SECONDS = 60
 AIM_JVMS = 10
 PLAN = "import json; from scripts.measure.bench_imports import plan; print(json.dumps(plan({number})))"
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -155,7 +155,3 @@ def _rate(action: Any) -> float:
     if count != ENTRIES:
         raise Failed(f"the ledger did {count} of {ENTRIES} operations; it is not fit to be measured.")
     return float(count / (time.monotonic() - begun))
-
-
-if __name__ == "__main__":
-    console.run(app)

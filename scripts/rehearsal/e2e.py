@@ -28,7 +28,7 @@ COVERING = ("ways-in", "rw-ro-tls", "rw-tls-nlb-s3fg", "existing")
 
 STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,15 @@ class Outcome:
 @app.command()
 def e2e(
     workspaces: Annotated[
-        list[str] | None, typer.Argument(help="Workspaces; if left out, the demo, and examples that cover all others.")
+        list[str] | None,
+        typer.Argument(
+            help="Workspaces; if left out, the demo, and examples that cover all others.", show_default=False
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
-    """Deploy, plan again and destroy each workspace on an AWS of its own on this machine."""
+    """Rehearse the demo and the examples that cover all others, several at a time."""
     names = workspaces or [FIRST, *(available(folder_of() / EXAMPLES) if every else COVERING)]
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
@@ -68,7 +71,7 @@ def _rehearse(name: str) -> Outcome:
     begun = time.monotonic()
     with (FOLDER / f"{name}.log").open("w", encoding="utf-8") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.rehearsal.rehearse", name, "--json"],
+            [sys.executable, "-m", "scripts.main", "rehearse", name, "--json"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -95,7 +98,3 @@ def _show(outcomes: list[Outcome]) -> None:
         )
         rows.append(row)
     console.table(columns, rows, caption="seconds")
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -52,7 +52,7 @@ def imports(environ: Mapping[str, str], folder: Path, *words: str) -> str:
         Failed: it did; with its own last line.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.ingest.imports.command", *words],
+        [sys.executable, "-m", "scripts.main", "imports", *words],
         cwd=ROOT,
         env=dict(environ),
         stdin=subprocess.DEVNULL,

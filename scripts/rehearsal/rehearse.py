@@ -1,7 +1,7 @@
-"""Rehearse a workspace: deploy it to an AWS on this machine, plan again, look for secrets, destroy it.
+"""`omero-aws rehearse`: deploy a workspace to an AWS on this machine, plan again, look for secrets, destroy it.
 
 It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
-`cdktf deploy '*'`, `terraform plan` of every stack, `cdktf destroy '*'`. It fails unless the second plan
+`deploy`, `terraform plan` of every stack, `destroy`. It fails unless the second plan
 finds nothing to change, an update of the server keeps one writer, slides below /OMERO are imported, each once, an
 object in DataSync's bucket becomes a file, no generated password can be read in state, plans, logs or
 synthesised files, and everything that should go is gone.
@@ -34,7 +34,8 @@ from local_aws.serve import past_proxies
 from local_aws.server import LocalAws, NotStarted
 from scripts import console
 from scripts.deploy import toolchain
-from scripts.errors import Failed
+from scripts.errors import Failed, Refused
+from scripts.options import JsonOption, WorkspaceOption
 from scripts.output import write_json
 from scripts.process import Progress, read, stream
 from scripts.rehearsal import existing, inventory, leaks, one_writer, section
@@ -45,7 +46,7 @@ from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
 FOLDER = ROOT / ".rehearsal"
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 @dataclass
@@ -104,12 +105,11 @@ class Rehearsal:
 
     def ensure_state(self) -> None:
         """Make the state bucket and the lock table, as a person would."""
-        self._run("state ensure", "state", "scripts.deploy.state", "ensure")
+        self._run("state ensure", "state", "state", "ensure")
 
     def cdktf(self, command: str) -> None:
         """Run `cdktf deploy` or `destroy` for every stack, as a person would."""
-        words = (command, "*", "--auto-approve", "--output", str(self.out))
-        self._run(f"cdktf {command} '*'", command, "scripts.deploy.runner", "cdktf", *words)
+        self._run(f"cdktf {command} '*'", command, command, "--yes", "--", "--output", str(self.out))
 
     def read_state(self, stack: Path) -> None:
         """Have the `outputs` and the number of `resources` of a stack that is deployed."""
@@ -124,10 +124,10 @@ class Rehearsal:
             len(resource["instances"]) for resource in state["resources"] if resource["mode"] == "managed"
         )
 
-    def _run(self, step: str, log: str, module: str, *words: str) -> None:
+    def _run(self, step: str, log: str, *words: str) -> None:
         with self.step(step) as progress:
             stream(
-                [sys.executable, "-m", module, *words],
+                [sys.executable, "-m", "scripts.main", *words],
                 environ=self.environ,
                 log=self.folder / f"{log}.log",
                 progress=progress,
@@ -136,12 +136,17 @@ class Rehearsal:
 
 @app.command()
 def rehearse(
-    workspace: Annotated[str | None, typer.Argument(help="The workspace; TF_WORKSPACE or demo if left out.")] = None,
+    named: Annotated[
+        str | None, typer.Argument(metavar="WORKSPACE", help="The same as --workspace.", show_default=False)
+    ] = None,
+    workspace: WorkspaceOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it up and print how to use it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print figures and outputs as JSON on stdout.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Deploy a workspace to an AWS on this machine, prove it, and take it away."""
-    settings = load(workspace or selected())
+    """Deploy a workspace to an AWS on this machine, prove it, and destroy it."""
+    if named and workspace and named != workspace:
+        raise Refused(f"{named} and --workspace {workspace} are two workspaces; give one.")
+    settings = load(named or workspace or selected())
     toolchain.require()
     for tool, version, where in toolchain.describe():
         console.say(f"{tool} {version}: {where}")
@@ -337,7 +342,3 @@ def exports(variables: Mapping[str, str]) -> Iterator[str]:
     """Lines for a shell that has nothing of this checkout on its PATH yet."""
     yield f'export PATH={shlex.quote(str(ROOT / ".tools" / "bin"))}:"$PATH"\n'
     yield from (f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-
-
-if __name__ == "__main__":
-    console.run(app)

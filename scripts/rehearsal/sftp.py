@@ -51,7 +51,7 @@ def tear_down(run: Rehearsal) -> None:
 
 
 def _sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "scripts.ingest.sftp.command", *words]
+    command = [sys.executable, "-m", "scripts.main", "sftp", *words]
     code, text = read(command, environ=environ, folder=ROOT)
     with (folder / "sftp.log").open("a", encoding="utf-8") as log:
         log.write(text)

@@ -36,7 +36,9 @@ def _open(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> deployment.Deploye
 
 @pytest.mark.usefixtures("_mocked")
 def test_opens_with_what_the_stacks_have_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Refused, match=r"workspace lab is not deployed in account 123456789012, eu-central-1: .*'\*'"):
+    with pytest.raises(
+        Refused, match=r"workspace lab is not deployed in account 123456789012, eu-central-1: .*deploy -w lab"
+    ):
         _open(monkeypatch)
     first = workspace(account_id="123456789012")
     ssm = aws.session(first).client("ssm")

@@ -1,1 +1,1 @@
-"""OMERO.insight in a browser: what `pipenv run appstream` is made of."""
+"""OMERO.insight in a browser: what `omero-aws appstream` is made of."""

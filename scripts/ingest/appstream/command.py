@@ -1,4 +1,4 @@
-"""OMERO.insight in a browser: `python -m scripts.ingest.appstream.command ensure|status|fleet|stack|user|url|...`.
+"""`omero-aws appstream`: OMERO.insight in a browser.
 
 Three ways bring OMERO.insight there: `app-block`, `image --from-ami` and `image --builder`; docs/ingest/appstream.md
 says which is for whom. Every command may be killed at any point and run again: it looks at what there is, and does
@@ -11,83 +11,87 @@ import dataclasses
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from scripts import console
-from scripts.changes import changing
-from scripts.errors import Refused
-from scripts.ingest.appstream import application, builder, files, fleet, images, lifecycle, network, package, stack
-from scripts.ingest.appstream import users as people
+from scripts.confirming import confirm
+from scripts.errors import EXIT_FAILED, Refused
+from scripts.ingest.appstream import (
+    application,
+    builder,
+    files,
+    fleet,
+    images,
+    lifecycle,
+    network,
+    package,
+    stack,
+    user_command,
+)
 from scripts.ingest.appstream.context import AppStreamContext
-from scripts.ingest.appstream.users import Person
-from scripts.ingest.deployment import deployed_workspace
-from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.ingest.appstream.opening import open_context
+from scripts.ingest.appstream.user_command import NoEmailOption
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 from settings.appstream import NAME
 
 app = typer.Typer(
     help="OMERO.insight in a browser, by AppStream 2.0 (WorkSpaces Applications).",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
-fleet_app = typer.Typer(help="The instances that sessions run on.", epilog=console.EPILOG, no_args_is_help=True)
-stack_app = typer.Typer(help="What people may do in a session.", epilog=console.EPILOG, no_args_is_help=True)
-user_app = typer.Typer(help="People in AppStream's user pool.", epilog=console.EPILOG, no_args_is_help=True)
+fleet_app = typer.Typer(help="The instances that sessions run on.", no_args_is_help=True)
+stack_app = typer.Typer(help="What people may do in a session.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(stack_app, name="stack")
-app.add_typer(user_app, name="user")
+app.add_typer(user_command.app, name="user")
 
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Stop the fleet where a change needs it; open sessions end.")
 ]
 EndSessionsOption = Annotated[bool, typer.Option("--end-sessions", help="End the sessions that are open.")]
-NoEmailOption = Annotated[bool, typer.Option("--no-email", help="AWS does not write to people who are added.")]
 
 LEAST_MINUTES, MOST_MINUTES = 1, 7 * 24 * 60  # of a streaming URL; AWS: 1 to 604,800 seconds
 URL_USER = r"[\w+=,.@-]{2,32}"
 
 
-@contextmanager
-def _place(workspace: str | None, *, dry_run: bool = False) -> Iterator[AppStreamContext]:
-    """The AppStream of a workspace, for one run. Raises Refused where the workspace has no section for it."""
-    deployment = deployed_workspace(workspace)
-    section = deployment.workspace.appstream
-    if section is None:
-        raise Refused(
-            f"workspace {deployment.workspace.name} has no section appstream; add one to its file "
-            "(docs/ingest/appstream.md has one to copy)."
-        )
-    with changing(dry_run=dry_run) as changes:
-        yield AppStreamContext(deployment=deployment, settings=section, changes=changes)
+def _ending_sessions(context: AppStreamContext) -> str:
+    count = len(fleet.sessions(context))
+    return f"This ends {count} open AppStream sessions of workspace {context.workspace}; what they import breaks off."
+
+
+def _confirm_restart(context: AppStreamContext, *, restart: bool, skip: bool) -> None:
+    if restart and fleet.sessions(context):
+        confirm(_ending_sessions(context), name=context.workspace, skip=skip)
 
 
 @app.command()
 def ensure(
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
     restart: RestartOption = False,
+    yes: YesOption = False,
     no_start: Annotated[bool, typer.Option("--no-start", help="Leave a fleet that is STOPPED as it is.")] = False,
     no_email: NoEmailOption = False,
 ) -> None:
     """Make and mend all that the section `appstream` of the workspace says: application, fleet, stack and users."""
-    with _place(workspace, dry_run=dry_run) as place:
-        lifecycle.ensure(place, restart=restart, start=not no_start, send_email=not no_email)
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        _confirm_restart(context, restart=restart, skip=yes or dry_run)
+        lifecycle.ensure(context, restart=restart, start=not no_start, send_email=not no_email)
 
 
 @app.command("app-block")
-def app_block(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
+def app_block(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Pack OMERO.insight and Java, upload them, and make app block and application for an Elastic fleet."""
-    with _place(workspace, dry_run=dry_run) as place:
-        packed = application.ensure(place)
-        if fleet.find(place):
-            application.associate(place)
-        application.remove_old(place, packed)
-        place.changes.say_if_none(f"application {place.name} is as it shall be")
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        packed = application.ensure(context)
+        if fleet.find(context):
+            application.associate(context)
+        application.remove_old(context, packed)
+        context.changes.say_if_none(f"application {context.name} is as it shall be")
 
 
 @app.command()
@@ -109,24 +113,30 @@ def image(
     instance_type: Annotated[str, typer.Option(help="With --builder: its instance type.")] = "stream.standard.large",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="With --builder: end before somebody has pasted.")] = False,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the image of an On-Demand or Always-On fleet: from an AMI, or on an image builder.
 
-    Of a builder, streaming URL and script go to stdout.
+    Of a builder, streaming URL and script go to stdout; with --json as an object before that of the changes.
     """
     if bool(from_ami) == on_builder:
         raise Refused("an image is made from an AMI or on an image builder; say either --from-ami AMI or --builder.")
     if from_ami and not re.fullmatch(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", from_ami):
         raise Refused(f"{from_ami} is no id of an AMI; one looks like ami-0123456789abcdef0.")
-    with _place(workspace, dry_run=dry_run) as place:
-        wanted = name or place.settings.fleet.image or place.name
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        wanted = name or context.settings.fleet.image or context.name
         if not re.fullmatch(NAME, wanted):
             raise Refused(f"{wanted} is no name of an image; give up to 100 letters, digits, `_`, `.` and `-`.")
         if from_ami:
-            images.import_ami(place, wanted, ami=from_ami, application_path=application_path)
+            images.import_ami(context, wanted, ami=from_ami, application_path=application_path)
         else:
             builder.build(
-                place, wanted, show=_show, base_image=base_image, instance_type=instance_type, wait=not no_wait
+                context,
+                wanted,
+                show=_show_json if as_json else _show,
+                base_image=base_image,
+                instance_type=instance_type,
+                wait=not no_wait,
             )
 
 
@@ -143,36 +153,51 @@ def _show(url: str, script: str) -> None:
     _data(script)
 
 
+def _show_json(url: str, script: str) -> None:
+    write_json({"streaming_url": url, "script": script})
+
+
 @fleet_app.command("ensure")
 def fleet_ensure(
-    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, restart: RestartOption = False
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    restart: RestartOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Make and mend the fleet, its security group, and the way to OMERO; started only if it was before."""
-    with _place(workspace, dry_run=dry_run) as place:
-        lifecycle.check(place, restart=restart)
-        network.ensure_service_role(place)
-        fleet.ensure(place, network.ensure_group(place), restart=restart)
-        if application.find(place) and place.settings.fleet.type == "ELASTIC":
-            application.associate(place)
-        place.changes.say_if_none(f"fleet {place.name} is as it shall be")
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        _confirm_restart(context, restart=restart, skip=yes or dry_run)
+        lifecycle.check(context, restart=restart)
+        network.ensure_service_role(context)
+        fleet.ensure(context, network.ensure_group(context), restart=restart)
+        if application.find(context) and context.settings.fleet.type == "ELASTIC":
+            application.associate(context)
+        context.changes.say_if_none(f"fleet {context.name} is as it shall be")
 
 
 @fleet_app.command("start")
-def fleet_start(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
+def fleet_start(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Start the fleet, and wait until it is RUNNING."""
-    with _place(workspace, dry_run=dry_run) as place:
-        fleet.start(place)
-        place.changes.say_if_none(f"fleet {place.name} is RUNNING")
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        fleet.start(context)
+        context.changes.say_if_none(f"fleet {context.name} is RUNNING")
 
 
 @fleet_app.command("stop")
 def fleet_stop(
-    workspace: WorkspaceOption = None, dry_run: DryRunOption = False, end_sessions: EndSessionsOption = False
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    end_sessions: EndSessionsOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Stop the fleet, and wait until it is STOPPED. `ensure` starts it again."""
-    with _place(workspace, dry_run=dry_run) as place:
-        fleet.stop(place, end_sessions=end_sessions)
-        place.changes.say_if_none(f"fleet {place.name} is STOPPED")
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        if end_sessions and fleet.sessions(context):
+            confirm(_ending_sessions(context), name=context.workspace, skip=yes or dry_run)
+        fleet.stop(context, end_sessions=end_sessions)
+        context.changes.say_if_none(f"fleet {context.name} is STOPPED")
 
 
 @fleet_app.command("scale")
@@ -180,114 +205,32 @@ def fleet_scale(
     sessions: Annotated[int, typer.Argument(help="The most sessions at a time.", min=1, max=100)],
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Have room for so many sessions, until `ensure` sets what appstream.fleet.sessions says."""
-    with _place(workspace, dry_run=dry_run) as place:
-        fleet.scale(place, sessions)
-        place.changes.say_if_none(f"fleet {place.name} has room for {sessions} sessions")
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        fleet.scale(context, sessions)
+        context.changes.say_if_none(f"fleet {context.name} has room for {sessions} sessions")
 
 
 @stack_app.command("ensure")
-def stack_ensure(workspace: WorkspaceOption = None, dry_run: DryRunOption = False) -> None:
+def stack_ensure(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
     """Make and mend the stack: home folders, clipboard, files, addresses."""
-    with _place(workspace, dry_run=dry_run) as place:
-        stack.ensure(place)
-        if fleet.find(place):
-            stack.associate(place)
-        place.changes.say_if_none(f"stack {place.name} is as it shall be")
-
-
-@user_app.command("add")
-def user_add(
-    email: Annotated[str, typer.Argument(help="E-mail address, in the upper and lower case that they will type.")],
-    first_name: Annotated[str, typer.Option(help="Letters A to Z, digits, spaces, hyphens.")] = "",
-    last_name: Annotated[str, typer.Option(help="As the first name.")] = "",
-    workspace: WorkspaceOption = None,
-    dry_run: DryRunOption = False,
-    no_email: NoEmailOption = False,
-) -> None:
-    """Add somebody to the user pool, and let them see the stack. AWS writes to them how to log in."""
-    with _place(workspace, dry_run=dry_run) as place:
-        _check_stack(place)
-        people.add(place, [Person(email=email, first_name=first_name, last_name=last_name)], send_email=not no_email)
-        place.changes.say_if_none(f"{email} is in the pool and sees the stack {place.name}")
-
-
-@user_app.command("import")
-def user_import(
-    file: Annotated[
-        Path, typer.Argument(help="CSV with the columns email, first_name, last_name (the last two if you like).")
-    ],
-    workspace: WorkspaceOption = None,
-    dry_run: DryRunOption = False,
-    no_email: NoEmailOption = False,
-) -> None:
-    """Add everybody of a CSV file. Nobody is removed."""
-    everybody = people.read(file)
-    with _place(workspace, dry_run=dry_run) as place:
-        _check_stack(place)
-        people.add(place, everybody, send_email=not no_email)
-        place.changes.say_if_none(f"all {len(everybody)} people of {file} see the stack {place.name}")
-
-
-def _check_stack(place: AppStreamContext) -> None:
-    if stack.find(place) is None:
-        raise Refused(f"workspace {place.workspace} has no stack {place.name}; make it with `appstream ensure`.")
-
-
-@user_app.command("remove")
-def user_remove(
-    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
-    workspace: WorkspaceOption = None,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Let somebody see the stack no longer; they leave the pool if no other stack is theirs. Home folders stay."""
-    with _place(workspace, dry_run=dry_run) as place:
-        people.remove(place, email)
-
-
-@user_app.command("resend")
-def user_resend(
-    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
-    workspace: WorkspaceOption = None,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Have AWS write to somebody again: the password in its first e-mail is valid for seven days."""
-    with _place(workspace, dry_run=dry_run) as place:
-        people.resend(place, email)
-
-
-@user_app.command("list")
-def user_list(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show who sees the stack, and who else is in the region's pool."""
-    with _place(workspace) as place:
-        seeing = set(people.members(place))
-        rows = [
-            {
-                "email": each["UserName"],
-                "name": f"{each.get('FirstName', '')} {each.get('LastName', '')}".strip(),
-                "sees_the_stack": each["UserName"] in seeing,
-                "enabled": each.get("Enabled", False),
-                "status": each.get("Status", ""),
-            }
-            for each in people.pool(place)
-        ]
-    if as_json:
-        write_json(rows)
-        return
-    console.table(
-        ("e-mail", "name", "sees the stack", "enabled", "status"),
-        (["yes" if value is True else "no" if value is False else value for value in row.values()] for row in rows),
-    )
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        stack.ensure(context)
+        if fleet.find(context):
+            stack.associate(context)
+        context.changes.say_if_none(f"stack {context.name} is as it shall be")
 
 
 @app.command()
 def url(
     user: Annotated[str, typer.Argument(help="Who it is for: 2 to 32 letters, digits and +=,.@-_")],
     valid_minutes: Annotated[
-        int, typer.Option(help="How long it can be opened.", min=LEAST_MINUTES, max=MOST_MINUTES)
+        int, typer.Option(help="How long it can be deployment.", min=LEAST_MINUTES, max=MOST_MINUTES)
     ] = 60,
     workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print an address that opens a session without a log-in: for a test, or for a portal of your own.
 
@@ -295,33 +238,61 @@ def url(
     """
     if not re.fullmatch(URL_USER, user):
         raise Refused(f"{user!r} is no user id; AppStream takes 2 to 32 letters, digits and + = , . @ - _ here.")
-    with _place(workspace) as place:
-        found = fleet.find(place)
+    with open_context(workspace) as context:
+        found = fleet.find(context)
         if found is None or found["State"] != "RUNNING":
             state = found["State"] if found else "not there"
-            raise Refused(f"the fleet {place.name} is {state}; `appstream fleet start` starts one that is there.")
-        answer = place.retry(
-            place.client.create_streaming_url,
-            StackName=place.name,
-            FleetName=place.name,
+            raise Refused(f"the fleet {context.name} is {state}; `appstream fleet start` starts one that is there.")
+        answer = context.retry(
+            context.client.create_streaming_url,
+            StackName=context.name,
+            FleetName=context.name,
             UserId=user,
             Validity=valid_minutes * 60,
         )
-        console.say(f"valid until {answer['Expires'].isoformat()}:")
+        expires = answer["Expires"].isoformat()
+        if as_json:
+            write_json({"url": answer["StreamingURL"], "expires": expires})
+            return
+        console.say(f"valid until {expires}:")
         _data(answer["StreamingURL"])
 
 
 @app.command()
 def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show all there is: states, sessions, people, whether OMERO can be reached, and what is being paid for."""
-    with _place(workspace) as place:
-        found = lifecycle.status(place)
-        preset = dataclasses.asdict(files.preset_of(place))
+    """Show all there is: states, sessions, people, whether OMERO can be reached, and what is being paid for.
+
+    Exit code 1 if fleet or stack are missing or have errors, OMERO cannot be reached, or an image is FAILED.
+    """
+    with open_context(workspace) as context:
+        found = lifecycle.status(context)
+        preset = dataclasses.asdict(files.preset_of(context))
     if as_json:
         write_json({**found, "preset": preset})
-        return
-    title = f"AppStream of workspace {found['workspace']} in {found['region']}"
-    console.table(("what", "is"), _rows({**found, "preset": preset}), title=title)
+    else:
+        title = f"AppStream of workspace {found['workspace']} in {found['region']}"
+        console.table(("what", "is"), _rows({**found, "preset": preset}), title=title)
+    if faults := list(_troubles(found)):
+        console.fail(
+            f"AppStream of workspace {found['workspace']} is not usable ({'; '.join(faults)}); run `omero-aws "
+            f"appstream ensure -w {found['workspace']}`.",
+            EXIT_FAILED,
+        )
+
+
+def _troubles(found: dict[str, Any]) -> Iterator[str]:
+    """What keeps people out that nobody has asked for; a fleet that is STOPPED is none."""
+    if its := found["fleet"]:
+        yield from (f"the fleet says {error}" for error in its["errors"])
+        if not found["reaches_omero"]:
+            yield "the way to OMERO.server is closed"
+    else:
+        yield "there is no fleet"
+    if found["stack"]:
+        yield from (f"the stack says {error}" for error in found["stack"]["errors"])
+    else:
+        yield "there is no stack"
+    yield from (f"the image {each['name']} is FAILED" for each in found["images"] if each["state"] == "FAILED")
 
 
 def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -352,24 +323,28 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def teardown(
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
     end_sessions: EndSessionsOption = False,
     delete_image: Annotated[list[str] | None, typer.Option(help="Delete this image too; may be given again.")] = None,
     delete_home_folder: Annotated[
         list[str] | None, typer.Option(help="Delete this user's home folder too, for all stacks; may be given again.")
     ] = None,
+    yes: YesOption = False,
 ) -> None:
     """Take fleet, stack, application, builder, bucket and security group away.
 
-    Home folders, images and people in the user pool stay, unless they are named.
+    Home folders and images stay, unless they are named. People stay in the user pool.
     """
-    with _place(workspace, dry_run=dry_run) as place:
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        warning = f"This deletes the AppStream of workspace {context.workspace}"
+        if delete_home_folder:
+            warning += f", with the home folders, and all files in them, of {', '.join(delete_home_folder)}"
+        if delete_image:
+            warning += f", with the images {', '.join(delete_image)}"
+        confirm(f"{warning}.", name=context.workspace, skip=yes or dry_run)
         lifecycle.teardown(
-            place,
+            context,
             end_sessions=end_sessions,
             delete_images=delete_image or [],
             delete_home_folders=delete_home_folder or [],
         )
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -1,4 +1,4 @@
-"""From files on OMERO's file system to verified images: `python -m scripts.ingest.imports.command scan|run|status|...`.
+"""`omero-aws imports`: from files on OMERO's file system to verified images.
 
 The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them
 and record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
@@ -6,10 +6,9 @@ and record both; this program gives them work and looks after them. It may be ki
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -20,13 +19,13 @@ from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
 from contract.omero import DATA_DIR
 from scripts import console
-from scripts.errors import Failed, Refused
-from scripts.ingest.deployment import deployed_workspace
+from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.imports import report, scan_report, sources
 from scripts.ingest.imports.context import ImportContext, import_context
 from scripts.ingest.imports.ecs_task import Transport
+from scripts.ingest.imports.exec_command import exec_command
 from scripts.ingest.imports.importing import ImportOptions, Run, who
-from scripts.ingest.imports.ledger import Entry, Total, job_key
+from scripts.ingest.imports.ledger import Entry, JobItem, Total, job_key
 from scripts.ingest.imports.progress import RunProgress
 from scripts.ingest.imports.run_options import show_plan, wanted
 from scripts.ingest.imports.single_job import run_job
@@ -35,10 +34,11 @@ from scripts.output import write_json
 
 app = typer.Typer(
     help="Import images that lie on OMERO's file system, each exactly once.",
-    epilog=console.EPILOG,
     no_args_is_help=True,
     add_completion=False,
 )
+# Its first name; `omero-aws exec` is the one that is listed.
+app.command("exec", context_settings={"ignore_unknown_options": True}, hidden=True)(exec_command)
 SETTLE_SECONDS = 60
 # An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
 VERIFIED_AT_ONCE = 10_000
@@ -71,6 +71,8 @@ def scan_command(
         console.say(
             f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
         )
+        if as_json:
+            write_json({"dry_run": True, "path": entries.shown(root), "settle_seconds": settle})
         return
     work = {
         "do": "scan",
@@ -116,10 +118,21 @@ def run_command(
     """Import what is pending, and go on with what a killed run has left."""
     at = import_context(workspace)
     asked = wanted(
-        at.deployment, at.ledger, target, transfer, user, group, tuple(skip or ()), under, parallel, batch_filesets
+        at.deployment,
+        at.ledger,
+        target=target,
+        transfer=transfer,
+        user=user,
+        group=group,
+        skip=tuple(skip or ()),
+        under=under,
+        parallel=parallel,
+        batch_filesets=batch_filesets,
     )
     if dry_run:
-        show_plan(at.ledger, asked)
+        plan = show_plan(at.ledger, asked)
+        if as_json:
+            write_json({"dry_run": True, **plan})
         return
     sources.check_server(at.deployment)
     way = at.transport(transport)
@@ -160,7 +173,7 @@ def _checked(at: ImportContext, way: Transport, asked: ImportOptions, *, create:
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
-    """How many filesets are in which state, what runs, and why some are failed."""
+    """How many filesets are in which state, what runs, and why some are failed; exit code 1 if any is."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     totals = at.ledger.totals(below)
@@ -168,10 +181,17 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
     if as_json:
         running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
         write_json({"states": _totals(totals), "running": running})
-        return
-    rows = (
+    else:
+        _show_status(at, below, totals, jobs)
+    if failed := totals[FAILED].filesets:
+        console.fail(f"{failed} filesets are failed; `omero-aws imports retry` has them imported again.", EXIT_FAILED)
+
+
+def _show_status(at: ImportContext, below: bytes, totals: Mapping[str, Total], jobs: Sequence[JobItem]) -> None:
+    """What `status` tells people."""
+    rows = [
         (state, total.filesets, total.files, report.size(total.bytes), total.images) for state, total in totals.items()
-    )
+    ]
     console.table(("state", "filesets", "files", "size", "images"), rows, lines=False)
     for job in jobs:
         said = ", ".join(f"{name} {value}" for name, value in job.progress.items())
@@ -189,6 +209,7 @@ def retry_command(
     workspace: WorkspaceOption = None,
     under: UnderOption = "",
     dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
     at = import_context(workspace)
@@ -203,10 +224,16 @@ def retry_command(
             )
         count += dry_run or at.ledger.retry(entry)
     console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
+    if as_json:
+        write_json({"dry_run": dry_run, "filesets": count})
 
 
 @app.command("show")
-def show_command(file: str, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def show_command(
+    file: Annotated[str, typer.Argument(help="Main file of the fileset, as OMERO.server sees it: /OMERO/...")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """All that is known of a fileset, by the path of its main file."""
     entry = _entry(import_context(workspace), file)
     if as_json:
@@ -266,27 +293,6 @@ def verify_command(
         )
 
 
-@app.command("exec", context_settings={"ignore_unknown_options": True})
-def exec_command(
-    command: Annotated[list[str] | None, typer.Argument(help="A command and its words, after `--`.")] = None,
-    shell: Annotated[bool, typer.Option("--shell", help="Open a shell on this terminal.")] = False,
-    deadline: Annotated[int, typer.Option(min=1, help="Seconds that a command may take.")] = 600,
-    workspace: WorkspaceOption = None,
-) -> None:
-    """Run a command in OMERO.server's container, or open a shell there: as omero-server, with OMERO's environment."""
-    from scripts.ingest.imports.exec_channel import Channel  # noqa: PLC0415 - it needs what `task` does not
-
-    if shell == bool(command):
-        raise Refused("exec takes either --shell, or a command after `--`: `exec -- omero admin status`.")
-    channel = Channel(deployed_workspace(workspace))
-    if shell:
-        channel.interactive()
-        return
-    answer = channel.run(shlex.join(command or []), seconds=deadline)
-    sys.stdout.write(answer.text.lstrip("\n") + "\n")
-    raise SystemExit(answer.code)
-
-
 def _entry(at: ImportContext, file: str) -> Entry:
     entry = at.ledger.get(sources.path(at.deployment, file))
     if entry is None:
@@ -325,7 +331,3 @@ def _one_line(what: str) -> Iterator[Any]:
                 console.say(text)
 
         yield event
-
-
-if __name__ == "__main__":
-    console.run(app)

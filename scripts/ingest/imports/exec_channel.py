@@ -115,7 +115,8 @@ class Channel:
         late = "no end came within its time" if time.monotonic() >= end else "the session ended early"
         raise Failed(
             f"what the command did in the server's container is not known: {late}. The end of what it said: "
-            f"{' '.join(text.split())[-300:] or 'nothing'}; look there with `exec --shell`, then run this again."
+            f"{' '.join(text.split())[-300:] or 'nothing'}; look there with `omero-aws exec --shell`, then run "
+            "this again."
         )
 
     def put(self, path: str, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from containers.importer import entries
 from containers.importer.entries import PENDING
 from contract.outputs import Omero
@@ -17,6 +19,7 @@ from scripts.ingest.imports.ledger import Ledger, Total
 def wanted(
     deployment: DeployedWorkspace,
     ledger: Ledger,
+    *,
     target: str,
     transfer: str,
     user: str,
@@ -71,8 +74,8 @@ def wanted(
     )
 
 
-def show_plan(ledger: Ledger, wanted: ImportOptions) -> None:
-    """What a run would do."""
+def show_plan(ledger: Ledger, wanted: ImportOptions) -> dict[str, Any]:
+    """Say what a run would do, and give it as data."""
     total, number, targets = Total(), 0, set()
     for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, container_key(wanted.target)):
         number += 1
@@ -87,3 +90,11 @@ def show_plan(ledger: Ledger, wanted: ImportOptions) -> None:
     if wanted.target.startswith("regex:"):
         for key in sorted(targets)[:20]:
             console.say(f"  {key or 'without a container: the expression does not match'}")
+    return {
+        "filesets": total.filesets,
+        "bytes": total.bytes,
+        "batches": number,
+        "parallel": wanted.parallel,
+        "transfer": wanted.transfer,
+        "target": wanted.target,
+    }

@@ -1,4 +1,4 @@
-"""Deliveries by SFTP: an AWS Transfer Family server onto the OMERO file system, and its users.
+"""`omero-aws sftp`: deliveries by SFTP, an AWS Transfer Family server onto the OMERO file system, and its users.
 
 What it makes is found again by names and tags, so that every command may be killed at any point and run again.
 """
@@ -12,16 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from scripts import console
-from scripts.changes import Changes, changing
+from scripts.changes import Changes, changing, tell
+from scripts.confirming import confirm
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
 from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context
-from scripts.options import DryRunOption, JsonOption, WorkspaceOption
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 
 app = typer.Typer(
-    help="Deliveries by SFTP: the endpoint (ensure, status, stop, start, teardown), its users, and a test.",
-    epilog=console.EPILOG,
+    help="Deliveries by SFTP: the endpoint, its users, and a test.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -37,27 +37,22 @@ PublicKeyOption = Annotated[
 MOST_MIB = 256
 
 
-def _done(changes: Changes, as_json: bool, **more: Any) -> None:
-    if as_json:
-        write_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
-
-
-def ensure(site: SftpContext, changes: Changes) -> None:
+def ensure(context: SftpContext, changes: Changes) -> None:
     """Make the endpoint, and all that goes with it, what the workspace says.
 
     Raises:
         Refused: something is not ours to change, and nothing was.
         Failed: AWS said no after the first change.
     """
-    roles.check_file_system(site)
-    find_server(site)
-    kept = host_keys.ensure_secret(site, changes)
-    logs.ensure_group(site, changes)
-    roles.ensure(site, changes)
-    found = server.ensure(site, kept, changes)
+    roles.check_file_system(context)
+    find_server(context)
+    kept = host_keys.ensure_secret(context, changes)
+    logs.ensure_group(context, changes)
+    roles.ensure(context, changes)
+    found = server.ensure(context, kept, changes)
     if found and kept:
-        host_keys.ensure_on_server(site, found["ServerId"], kept, changes)
-    logs.ensure_alarm(site, changes)
+        host_keys.ensure_on_server(context, found["ServerId"], kept, changes)
+    logs.ensure_alarm(context, changes)
 
 
 @app.command("ensure")
@@ -65,20 +60,20 @@ def ensure_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Make the endpoint, or mend it; says each change. A change of its addresses ends the sessions there are."""
-    site = sftp_context(workspace)
+    context = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
-        ensure(site, changes)
+        ensure(context, changes)
         changes.say_if_none("the SFTP endpoint is as it shall be")
-    if not dry_run and (found := find_server(site)):
-        console.say(f"server {found['ServerId']} is {found['State']}: {report.host(site, found)}, port 22")
-    _done(changes, as_json)
+    if not dry_run and (found := find_server(context)):
+        console.say(f"server {found['ServerId']} is {found['State']}: {report.host(context, found)}, port 22")
+    tell(changes, as_json=as_json)
 
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show server, endpoint, host keys, last activity and cost; exit code 1 unless it is online, or stopped by you."""
-    site = sftp_context(workspace)
-    found = report.collect(site)
+    context = sftp_context(workspace)
+    found = report.collect(context)
     if as_json:
         write_json(found)
     else:
@@ -86,11 +81,11 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
     there = found["server"]
     if there is None:
         console.fail(
-            f"workspace {found['workspace']} has no SFTP server; run `{site.command} ensure`.",
+            f"workspace {found['workspace']} has no SFTP server; run `{context.command} ensure`.",
             EXIT_FAILED,
         )
     if there["state"] != "ONLINE" and not there["stopped_on_purpose"]:
-        console.fail(f"server {there['id']} is {there['state']}; run `{site.command} ensure`.", EXIT_FAILED)
+        console.fail(f"server {there['id']} is {there['state']}; run `{context.command} ensure`.", EXIT_FAILED)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -117,15 +112,23 @@ def _show(found: dict[str, Any]) -> None:
 
 
 @app.command("stop")
-def stop_command(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
+def stop_command(
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Take the endpoint offline; it ends every session, and AWS bills a stopped server as one that runs."""
-    site = sftp_context(workspace)
-    found = server_of(site)
+    context = sftp_context(workspace)
+    found = server_of(context)
+    name = context.deployment.workspace.name
+    warning = f"This ends every SFTP session of workspace {name}; deliveries that are under way break off."
+    confirm(warning, name=name, skip=yes or dry_run or found["State"] in ("OFFLINE", "STOPPING"))
     with changing(dry_run=dry_run) as changes:
-        server.stop(site, found, changes)
+        server.stop(context, found, changes)
         changes.say_if_none(f"server {found['ServerId']} is stopped")
     console.say("A stopped server is billed as one that runs; `teardown` ends that.")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("start")
@@ -133,18 +136,18 @@ def start_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
     """Bring a stopped endpoint online."""
-    site = sftp_context(workspace)
-    found = server_of(site)
+    context = sftp_context(workspace)
+    found = server_of(context)
     with changing(dry_run=dry_run) as changes:
-        server.start(site, found, changes)
+        server.start(context, found, changes)
         changes.say_if_none(f"server {found['ServerId']} is online")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @app.command("teardown")
 def teardown_command(
     workspace: WorkspaceOption = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the workspace's name.")] = False,
+    yes: YesOption = False,
     everything: Annotated[
         bool, typer.Option("--everything", help="Delete the host keys and the log too, which are kept otherwise.")
     ] = False,
@@ -152,32 +155,27 @@ def teardown_command(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the endpoint and its users; senders' files stay, and so do host keys and log."""
-    site = sftp_context(workspace)
-    found = find_server(site)
-    name = site.deployment.workspace.name
-    if not yes and not dry_run:
-        count = found.get("UserCount", 0) if found else 0
-        console.say(
-            f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
-            f"files stay. `{site.command} user list --csv` writes the users down, for `user import`."
-        )
-        try:
-            typed = typer.prompt("Type the workspace's name to go on", err=True)
-        except typer.Abort:
-            raise Refused("nothing was typed, and nothing was deleted; give --yes where nobody can type.") from None
-        if typed.strip() != name:
-            raise Refused(f"{typed.strip()} is not {name}: nothing was deleted.")
+    context = sftp_context(workspace)
+    found = find_server(context)
+    name = context.deployment.workspace.name
+    count = found.get("UserCount", 0) if found else 0
+    confirm(
+        f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
+        f"files stay. `{context.command} user list --csv` writes the users down, for `user import`.",
+        name=name,
+        skip=yes or dry_run,
+    )
     with changing(dry_run=dry_run) as changes:
         if found:
-            server.delete(site, found, changes)
-        network.release_addresses(site, changes)
-        network.remove_group(site, changes)
-        logs.remove(site, changes, with_logs=everything)
-        roles.remove(site, changes)
+            server.delete(context, found, changes)
+        network.release_addresses(context, changes)
+        network.remove_group(context, changes)
+        logs.remove(context, changes, with_logs=everything)
+        roles.remove(context, changes)
         if everything:
-            host_keys.forget(site, changes)
+            host_keys.forget(context, changes)
         changes.say_if_none("there is no SFTP endpoint")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @user_app.command("add")
@@ -195,14 +193,14 @@ def user_add(
 ) -> None:
     """Add a sender with a key; makes the folder. Adding the same one again changes nothing."""
     public = keys.read(key)
-    site = sftp_context(workspace)
-    user = users.requested(site, name, public, home=home, uid=uid, read_only=read_only)
-    id_ = server_of(site)["ServerId"]
+    context = sftp_context(workspace)
+    user = users.requested(context, name, public, home=home, uid=uid, read_only=read_only)
+    id_ = server_of(context)["ServerId"]
     with changing(dry_run=dry_run) as changes:
-        users.add(site, id_, [user], changes)
+        users.add(context, id_, [user], changes)
         changes.say_if_none(f"user {name} is there")
-    found = users.describe(site, id_, name)
-    _done(changes, as_json, user=users.shown(site, found) if found else None)
+    found = users.describe(context, id_, name)
+    tell(changes, as_json=as_json, user=users.shown(context, found) if found else None)
 
 
 @user_app.command("import")
@@ -213,22 +211,22 @@ def user_import(
     as_json: JsonOption = False,
 ) -> None:
     """Add many senders; every line is checked before the first is added, and those there are stay as they are."""
-    site = sftp_context(workspace)
-    wanted = listing.read(site, file)
-    id_ = server_of(site)["ServerId"]
+    context = sftp_context(workspace)
+    wanted = listing.read(context, file)
+    id_ = server_of(context)["ServerId"]
     with changing(dry_run=dry_run) as changes:
-        added = users.add(site, id_, wanted, changes)
+        added = users.add(context, id_, wanted, changes)
         changes.say_if_none(f"all {len(wanted)} users are there")
     what = "to be added" if dry_run else "added"
     console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} were there")
-    _done(changes, as_json, users=len(wanted), added=added)
+    tell(changes, as_json=as_json, users=len(wanted), added=added)
 
 
 @user_app.command("show")
 def user_show(name: NameArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Show a sender's home, uid and keys."""
-    site = sftp_context(workspace)
-    found = users.shown(site, users.known(site, server_of(site)["ServerId"], name))
+    context = sftp_context(workspace)
+    found = users.shown(context, users.known(context, server_of(context)["ServerId"], name))
     if as_json:
         write_json(found)
         return
@@ -247,17 +245,17 @@ def user_list(
     ] = False,
 ) -> None:
     """Show all senders."""
-    site = sftp_context(workspace)
-    id_ = server_of(site)["ServerId"]
-    listed = list(users.rows(site, id_))
+    context = sftp_context(workspace)
+    id_ = server_of(context)["ServerId"]
+    listed = list(users.rows(context, id_))
     if as_csv:
-        found = [users.shown(site, users.known(site, id_, row["UserName"])) for row in listed]
-        sys.stdout.write(listing.write(found, site.settings.folder))
+        found = [users.shown(context, users.known(context, id_, row["UserName"])) for row in listed]
+        sys.stdout.write(listing.write(found, context.settings.folder))
         return
     rows = [
         {
             "name": row["UserName"],
-            "read_only": users.is_read_only(site, row),
+            "read_only": users.is_read_only(context, row),
             "keys": row.get("SshPublicKeyCount", 0),
         }
         for row in listed
@@ -274,13 +272,21 @@ def user_list(
 
 @user_app.command("remove")
 def user_remove(
-    name: NameArgument, workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
+    name: NameArgument,
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take a sender away; the files stay."""
-    site = sftp_context(workspace)
+    context = sftp_context(workspace)
+    warning = (
+        f"This deletes the SFTP user {name} of workspace {context.deployment.workspace.name} with its public keys."
+    )
+    confirm(warning, name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
-        users.remove(site, server_of(site)["ServerId"], name, changes)
-    _done(changes, as_json)
+        users.remove(context, server_of(context)["ServerId"], name, changes)
+    tell(changes, as_json=as_json)
 
 
 @key_app.command("add")
@@ -293,11 +299,11 @@ def key_add(
 ) -> None:
     """Give a sender one more key; to change a key, add the new one, then remove the old one."""
     public = keys.read(key)
-    site = sftp_context(workspace)
+    context = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
-        users.add_key(site, server_of(site)["ServerId"], name, public, changes)
+        users.add_key(context, server_of(context)["ServerId"], name, public, changes)
         changes.say_if_none(f"user {name} has that key")
-    _done(changes, as_json)
+    tell(changes, as_json=as_json)
 
 
 @key_app.command("remove")
@@ -305,14 +311,16 @@ def key_remove(
     name: NameArgument,
     key: Annotated[str, typer.Argument(help="Id (key-...) or fingerprint (SHA256:...), as `user show` tells it.")],
     workspace: WorkspaceOption = None,
+    yes: YesOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take a key away from a sender."""
-    site = sftp_context(workspace)
+    context = sftp_context(workspace)
+    confirm(f"This deletes the key {key} of the SFTP user {name}.", name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
-        users.remove_key(site, server_of(site)["ServerId"], name, changes, key=key)
-    _done(changes, as_json)
+        users.remove_key(context, server_of(context)["ServerId"], name, changes, key=key)
+    tell(changes, as_json=as_json)
 
 
 @app.command("test")
@@ -322,25 +330,25 @@ def try_command(
     host: Annotated[
         str | None, typer.Option(help="Connect here instead, for instance through a tunnel.", show_default=False)
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 22,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to connect to.")] = 22,
     size_mib: Annotated[int, typer.Option(min=1, max=MOST_MIB, help="How much is sent and fetched.")] = 8,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Connect as a sender, check the host key, deliver a file, compare it, remove it, and say how fast it was."""
-    site = sftp_context(workspace)
-    found = server_of(site)
-    user = users.shown(site, users.known(site, found["ServerId"], name))
-    kept = host_keys.read(site)
+    context = sftp_context(workspace)
+    found = server_of(context)
+    user = users.shown(context, users.known(context, found["ServerId"], name))
+    kept = host_keys.read(context)
     if kept is None:
-        raise Refused(f"the host keys are not in Secrets Manager; run `{site.command} ensure`.")
+        raise Refused(f"the host keys are not in Secrets Manager; run `{context.command} ensure`.")
     if found["State"] != "ONLINE":
-        raise Failed(f"server {found['ServerId']} is {found['State']}; run `{site.command} start`.")
+        raise Failed(f"server {found['ServerId']} is {found['State']}; run `{context.command} start`.")
     passphrase = None
     if probe.is_encrypted(key):
         passphrase = typer.prompt(f"Passphrase of {key}", hide_input=True, err=True)
     target = probe.Target(
-        host=host or report.host(site, found),
+        host=host or report.host(context, found),
         port=port,
         user=name,
         key=key,
@@ -359,7 +367,3 @@ def try_command(
         console.say("The user may only read: nothing was delivered.")
     if as_json:
         write_json(result.data())
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -53,7 +53,7 @@ class SftpContext:
     @property
     def command(self) -> str:
         """How this program is called for this workspace."""
-        return f"TF_WORKSPACE={self.deployment.workspace.name} pipenv run sftp"
+        return f"TF_WORKSPACE={self.deployment.workspace.name} omero-aws sftp"
 
     def role_name(self, *, read_only: bool) -> str:
         """Of the role that a sender's session has, or that of somebody who only reads."""

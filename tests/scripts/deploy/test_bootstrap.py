@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -351,3 +352,50 @@ def test_pipenv_is_pinned_with_hashes_and_without_an_index() -> None:
     assert any(line.startswith("pipenv==") for line in lines)
     for line in lines:
         assert re.fullmatch(r"[a-z-]+==[\d.]+( +--hash=sha256:[0-9a-f]{64})+", line)
+
+
+def test_writes_the_commands_of_the_project(tmp_path: Path) -> None:
+    """A folder with a space and an apostrophe, reached by a link, from elsewhere: as pip's own would work."""
+    root = tmp_path / "Ada's checkout"
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / ".tools" / "bin").mkdir(parents=True)
+    (root / "pyproject.toml").write_text('[project.scripts]\nhello = "greeting:main"\n')
+    (root / "greeting.py").write_text("import sys\ndef main(): print(sys.argv[1:]); return 3\n")
+    python = root / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{root}" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for name, target in bootstrap.console_scripts(root).items():
+        bootstrap.write_command(root, name, target)
+        bootstrap.link(root / ".tools" / "bin" / name, root / ".venv" / "bin" / name)
+    done = subprocess.run(
+        [root / ".tools" / "bin" / "hello", "a b", "*"], cwd="/", stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (3, "['a b', '*']\n")
+
+
+def test_the_commands_of_this_checkout_are_those_of_the_project() -> None:
+    scripts = tomllib.loads((bootstrap.ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert bootstrap.console_scripts(bootstrap.ROOT) == scripts == {"omero-aws": "scripts.main:main"}
+    for name in scripts:
+        done = subprocess.run(
+            [bootstrap.ROOT / ".tools" / "bin" / name, "--version"],
+            cwd="/",
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.startswith(f"{name} ")
+
+
+def test_a_change_of_the_commands_leaves_the_packages(tmp_path: Path) -> None:
+    for name in ("Pipfile.lock", "package.json", "package-lock.json", "tools/pipenv.txt", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((bootstrap.ROOT / name).read_bytes())
+
+    def inputs() -> dict[str, tuple[str, ...]]:
+        return {step.name: step.inputs for step in bootstrap.steps(tmp_path, audit=False)}
+
+    before = inputs()
+    (tmp_path / "pyproject.toml").write_text('[project.scripts]\nother = "scripts.main:main"\n')
+    after = inputs()
+    assert [name for name in before if before[name] != after[name]] == ["commands"]

@@ -1,9 +1,7 @@
-"""What `pipenv run cdktf` and `pipenv run terraform` hand over. Nothing is run."""
+"""What `omero-aws cdktf` and `omero-aws terraform` hand over. Nothing is run."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -31,9 +29,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     monkeypatch.delenv("TF_INPUT", raising=False)
     monkeypatch.setattr(toolchain, "require", lambda: None)
-    monkeypatch.setattr(toolchain, "environment", lambda: {"PATH": "/tools", "TF_INPUT": "0"})
+    monkeypatch.setattr(toolchain, "environment", lambda base: {"PATH": "/tools", "TF_INPUT": "0"})
     monkeypatch.setattr(toolchain, "provider", lambda env: MIRROR)
-    monkeypatch.setattr(preflight, "check", lambda: seen.append("preflight"))
+    monkeypatch.setattr(preflight, "check", lambda _workspace: seen.append("preflight"))
     monkeypatch.setattr(console, "say", seen.append)
     monkeypatch.setattr("os.execvpe", execvpe)
     return seen
@@ -41,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 def hand_over(*argv: str) -> None:
     with pytest.raises(Handed):
-        runner.main(argv)
+        runner.ready(argv).become(argv)
 
 
 @pytest.mark.parametrize("subcommand", ["deploy", "apply", "destroy", "diff", "plan", "output"])
@@ -115,31 +113,11 @@ def test_lets_terraform_ask_about_a_migration(calls: list[object], argv: list[st
     assert "TF_INPUT" not in handed[2]
 
 
-@pytest.mark.parametrize(("argv", "named"), [([], "(none)"), (["tofu", "plan"], "tofu")])
-def test_refuses_another_tool(calls: list[object], argv: list[str], named: str) -> None:
-    with pytest.raises(Refused, match=r"is not one of cdktf, terraform") as caught:
-        runner.main(argv)
-    assert f"tool {named} " in str(caught.value)
-    assert calls == []
-
-
 def test_an_unfit_workspace_stops_it(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
+    def refuse(_workspace: str | None) -> None:
         raise Refused("no state bucket.")
 
     monkeypatch.setattr(preflight, "check", refuse)
     with pytest.raises(Refused, match="no state bucket"):
-        runner.main(["cdktf", "deploy"])
+        runner.ready(["cdktf", "deploy"])
     assert calls == []
-
-
-def test_ends_in_a_sentence_and_exit_code_2() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "scripts.deploy.runner", "tofu"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert result.stderr == "error: tool tofu is not one of cdktf, terraform: name one of them first.\n"

@@ -71,7 +71,7 @@ def test_ensure_then_status(run: Any) -> None:
     code, out, err = run("status")
     assert (code, out) == (1, "")
     assert f"bucket {NAME} in eu-west-1: missing" in err
-    assert err.endswith("run `TF_WORKSPACE=demo pipenv run state ensure`.\n")
+    assert err.endswith("run `omero-aws state ensure -w demo`.\n")
     assert run("ensure")[0] == 0
     code, out, err = run("status")
     assert (code, out) == (0, "")
@@ -100,7 +100,7 @@ def test_status_tells_how_to_take_a_lock_away(run: Any) -> None:
     code, _, err = run("status")
     assert code == 0
     assert "stack data is locked by me@host since today (OperationTypeApply)" in err
-    assert "cd cdktf.out/stacks/data && TF_WORKSPACE=demo terraform force-unlock 17" in err
+    assert "omero-aws terraform -w demo -chdir=cdktf.out/stacks/data force-unlock 17" in err
     assert re.search(r"omero/demo/data.tfstate +2.0 KiB +\d+ s ago", err)
 
 
@@ -113,7 +113,7 @@ def test_age(seconds: int, shown: str) -> None:
 def test_without_credentials_one_sentence(tmp_path: Path, action: str) -> None:
     bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.deploy.state", action, "--workspace", "demo"],
+        [sys.executable, "-m", "scripts.main", "state", action, "--workspace", "demo"],
         cwd=ROOT,
         env=bare,
         capture_output=True,
@@ -130,7 +130,7 @@ def test_without_credentials_one_sentence(tmp_path: Path, action: str) -> None:
 )
 def test_unknown_workspace_one_sentence(tmp_path: Path, name: str, said: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.deploy.state", "status"],
+        [sys.executable, "-m", "scripts.main", "state", "status"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TF_WORKSPACE": name},
         capture_output=True,

@@ -83,6 +83,13 @@ def _use(running: LocalAws, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(host_keys, "RSA_BITS", 2048)
 
 
+class Typed(io.StringIO):
+    """Standard input: a terminal if somebody types on it."""
+
+    def isatty(self) -> bool:
+        return bool(self.getvalue())
+
+
 @pytest.fixture
 def run_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -101,7 +108,7 @@ def run_on(
         def running(*arguments: object, typed: str = "") -> Ran:
             capsys.readouterr()
             monkeypatch.setattr(sys, "argv", ["sftp", *(str(each) for each in arguments)])
-            monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+            monkeypatch.setattr(sys, "stdin", Typed(typed))
             with pytest.raises(SystemExit) as left:
                 console.run(sftp.app)
             return Ran(left.value.code or 0, *capsys.readouterr())

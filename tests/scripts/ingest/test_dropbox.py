@@ -109,9 +109,33 @@ def test_what_is_set_is_kept_by_the_next_server_too(
         # A session can be had before the server has taken its settings.
         until(lambda: told() == first, seconds=20)
         assert told() == first
-        assert CliRunner().invoke(dropbox.app, ["disable"]).exit_code == 0
+        assert CliRunner().invoke(dropbox.app, ["disable", "--yes"]).exit_code == 0
         assert told()["state"] == "inactive (disabled)"
         assert told()["folders"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("state", "trouble"),
+    [
+        ("active (pid = 4242, enabled)", False),
+        ("inactive (disabled)", False),
+        ("inactive (enabled)", True),
+        ("", True),
+    ],
+)
+def test_status_is_trouble_where_nobody_has_switched_it_off(state: str, trouble: bool) -> None:
+    assert dropbox.trouble({"state": state}) is trouble
+
+
+def test_disabling_is_refused_without_a_terminal(monkeypatch: pytest.MonkeyPatch, importing: Importing) -> None:
+    def never(*_: object) -> str:
+        raise AssertionError("it reached the server")
+
+    monkeypatch.setattr(dropbox, "deployed_workspace", lambda _name: importing.deployment)
+    monkeypatch.setattr(dropbox, "_run", never)
+    done = CliRunner().invoke(dropbox.app, ["disable"])
+    assert isinstance(done.exception, Refused)
+    assert "there is no terminal to confirm this on" in str(done.exception)
 
 
 def told() -> dict[str, str]:

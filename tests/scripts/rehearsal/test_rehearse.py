@@ -46,7 +46,7 @@ def test_inventory_sees_what_is_made_and_what_is_gone() -> None:
 
 def test_refuses_an_unknown_workspace_before_anything_starts() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.rehearsal.rehearse", "nosuch"],
+        [sys.executable, "-m", "scripts.main", "rehearse", "nosuch"],
         cwd=ROOT,
         capture_output=True,
         text=True,

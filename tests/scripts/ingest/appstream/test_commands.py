@@ -21,6 +21,7 @@ from scripts.ingest.appstream import lifecycle, users
 from scripts.ingest.appstream.users import Person
 from settings import Workspace
 from tests.conftest import workspace
+from tests.scripts.commands_help import DESTRUCTIVE
 from tests.scripts.ingest.appstream.appstream_help import ACCOUNT, Make, backend, deployed, section, with_kills
 
 Run = Callable[..., tuple[object, str, str]]
@@ -44,7 +45,9 @@ def test_from_nothing_to_a_session_and_back(run: Run) -> None:
     code, out, err = run("ensure", "--dry-run")
     assert (code, out) == (0, "")
     assert "would be done: fleet omero-lab-insight: created (ELASTIC, stream.standard.large)" in err
-    assert run("status", "--json")[0] == 0
+    code, out, err = run("status", "--json")
+    assert (code, json.loads(out)["fleet"]) == (1, None)
+    assert "is not usable (there is no fleet; there is no stack); run `omero-aws appstream ensure -w lab`" in err
     code, _, err = run("url", "ada")
     assert (code, "the fleet omero-lab-insight is not there" in err) == (2, True)
 
@@ -67,17 +70,17 @@ def test_from_nothing_to_a_session_and_back(run: Run) -> None:
     for part in ("RUNNING", "1 of 2 sessions", "ada", "server.lab.omero.internal:4064", "hourly_usd"):
         assert part in " ".join(err.split())
 
-    code, _, err = run("teardown")
+    code, _, err = run("teardown", "--yes")
     assert (code, "1 sessions are open (ada)" in err) == (2, True)
     code, _, err = run("teardown", "--end-sessions", "--dry-run")
     assert "would be done: fleet omero-lab-insight: deleted" in err
-    assert run("fleet", "stop", "--end-sessions")[0] == 0
+    assert run("fleet", "stop", "--end-sessions", "--yes")[0] == 0
     assert run("fleet", "start")[0] == 0
     assert run("fleet", "scale", "3")[0] == 0
     assert "MaxConcurrentSessions set" in run("fleet", "ensure")[2]
     assert "nothing to change" in run("stack", "ensure")[2]
     assert "nothing to change" in run("app-block")[2]
-    code, _, err = run("teardown")
+    code, _, err = run("teardown", "--yes")
     assert code == 0
     assert "kept: home folders in appstream2-36fb080bb8-" in err
 
@@ -96,6 +99,33 @@ def test_costs_with_a_price(run: Run, lab: Make) -> None:
     }
 
 
+@pytest.mark.parametrize("words", [path for path in DESTRUCTIVE if path.startswith("appstream ")])
+def test_destroys_nothing_without_a_terminal_and_without_yes(run: Run, lab: Make, words: str) -> None:
+    assert run("ensure")[0] == 0
+    assert run("user", "add", "ada@example.org")[0] == 0
+    stacks.open_session(backend(), run("url", "ada")[1].strip())
+    home = f"appstream2-36fb080bb8-{lab().region}-{ACCOUNT}"
+    s3 = lab().deployment.client("s3")
+    (folder, _) = lifecycle.home_folders(lab(), "ada@example.org")
+    s3.put_object(Bucket=home, Key=f"{folder}thesis.docx", Body=b"x")
+
+    def there() -> Any:
+        (fleet,) = lab().client.describe_fleets()["Fleets"]
+        return fleet["State"], users.members(lab()), s3.list_objects_v2(Bucket=home)["KeyCount"]
+
+    before = there()
+    arguments = (*words.split()[1:], *DESTRUCTIVE[words])
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "Nothing was changed: there is no terminal" in err
+    assert there() == before
+    assert run(*arguments, "--dry-run")[0] == 0
+    assert there() == before
+    code, out, err = run(*arguments, "--yes", "--json")
+    assert code == 0, err
+    assert json.loads(out)["dry_run"] is False
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -106,7 +136,7 @@ def test_costs_with_a_price(run: Run, lab: Make) -> None:
         (("url", "a"), "'a' is no user id"),
         (("url", "x" * 33), "AppStream takes 2 to 32"),
         (("user", "add", "ada@example.org"), "has no stack omero-lab-insight; make it with `appstream ensure`"),
-        (("user", "remove", "ada@example.org"), "ada@example.org is not in the user pool of eu-central-1"),
+        (("user", "remove", "ada@example.org", "--yes"), "ada@example.org is not in the user pool of eu-central-1"),
         (("fleet", "stop"), "has no fleet omero-lab-insight"),
     ],
 )
@@ -186,7 +216,7 @@ def test_refuses_somebody_who_is_there_in_other_case(run: Run, lab: Make) -> Non
     assert run("user", "add", "Ada@example.org")[0] == 0
     code, _, err = run("user", "add", "ada@example.org")
     assert (code, "ada@example.org is in the user pool as Ada@example.org" in err) == (2, True)
-    code, _, err = run("user", "remove", "ada@example.org")
+    code, _, err = run("user", "remove", "ada@example.org", "--yes")
     assert (code, "there is Ada@example.org, and AppStream tells upper from lower case" in err) == (2, True)
     assert [each["UserName"] for each in users.pool(lab())] == ["Ada@example.org"]
     assert run("user", "resend", "ada@example.org")[0] == 2
@@ -200,9 +230,9 @@ def test_somebody_of_another_stack_stays_in_the_pool(run: Run, lab: Make) -> Non
     lab().client.create_stack(Name="theirs")
     pair = {"StackName": "theirs", "UserName": "ada@example.org", "AuthenticationType": "USERPOOL"}
     lab().client.batch_associate_user_stack(UserStackAssociations=[pair])
-    code, _, err = run("user", "remove", "ada@example.org")
+    code, _, err = run("user", "remove", "ada@example.org", "--yes")
     assert (code, "stays in the pool, for the stack theirs" in err) == (0, True)
-    assert run("user", "remove", "bob@example.org")[0] == 0
+    assert run("user", "remove", "bob@example.org", "--yes")[0] == 0
     assert [each["UserName"] for each in users.pool(lab())] == ["ada@example.org"]
     assert users.members(lab()) == []
 

@@ -10,7 +10,7 @@ import time
 import boto3
 import pytest
 
-from scripts.ingest.imports import command as imports
+from scripts.ingest.imports import exec_command
 from tests.scripts.ingest.imports.imports_help import Importing, LocalDeployedWorkspace
 
 
@@ -32,11 +32,11 @@ def test_a_shell_is_omero_servers_on_a_terminal_with_omeros_environment(
             workspace=server.deployment.workspace, session=session, parameters=server.deployment.parameters
         )
 
-    monkeypatch.setattr(imports, "deployed_workspace", deployment)
+    monkeypatch.setattr(exec_command, "deployed_workspace", deployment)
     child, terminal = pty.fork()
     if child == 0:
         try:
-            imports.exec_command(None, shell=True, deadline=60, workspace=None)  # noqa: S604 - a name of ours
+            exec_command.exec_command(None, shell=True, deadline=60, workspace=None)  # noqa: S604 - a name of ours
         finally:
             os._exit(0)
     _until(terminal, b"$ ")

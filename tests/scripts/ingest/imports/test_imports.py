@@ -124,7 +124,17 @@ def test_status_counts_and_tells_reasons(run: Callable[..., Result]) -> None:
         "imported": 1,
         "failed": 2,
     }
-    assert "failed 1 times: the name is not UTF-8" in run("status").stderr
+    shown = run("status")
+    assert "failed 1 times: the name is not UTF-8" in shown.stderr
+    assert (shown.exit_code, "error: 2 filesets are failed; `omero-aws imports retry`" in shown.stderr) == (1, True)
+    assert run("status", found=()).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("run",), ("scan", "/OMERO/in"), ("retry",)])
+def test_a_dry_run_is_data_too(run: Callable[..., Result], words: tuple[str, ...]) -> None:
+    told = json.loads(run(*words, "--dry-run", "--json").stdout)
+    assert told["dry_run"] is True
+    assert told.get("filesets", 1) in (1, 2)
 
 
 def test_a_dry_run_names_the_containers_of_an_expression(run: Callable[..., Result]) -> None:

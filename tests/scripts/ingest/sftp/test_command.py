@@ -23,6 +23,7 @@ from scripts import aws
 from scripts.ingest import deployment
 from scripts.ingest.sftp import host_keys, logs, network, report
 from settings.load import ROOT
+from tests.scripts.commands_help import DESTRUCTIVE
 from tests.scripts.ingest.sftp.sftp_help import Killed, Ran, Stage, calls
 
 Run = Callable[..., Ran]
@@ -137,14 +138,14 @@ def test_status_without_a_server(stage: Stage, run: Run) -> None:
     shown = run("status", "--json")
     assert (shown.code, shown.data["server"], shown.data["host_keys"]) == (1, None, [])
     assert (
-        f"has no SFTP server; run `TF_WORKSPACE={stage.context.deployment.workspace.name} pipenv run sftp" in shown.err
+        f"has no SFTP server; run `TF_WORKSPACE={stage.context.deployment.workspace.name} omero-aws sftp" in shown.err
     )
 
 
 def test_stop_and_start(there: Stage, run: Run, key: Path) -> None:
     assert run("stop", "--dry-run").code == 0
     assert there.server["State"] == "ONLINE"
-    assert run("stop").code == 0
+    assert run("stop", "--yes").code == 0
     assert "nothing to change" in run("stop").err
     shown = run("status")
     assert shown.code == 0
@@ -153,11 +154,11 @@ def test_stop_and_start(there: Stage, run: Run, key: Path) -> None:
     assert run("start").code == 0
     assert _test(there, run, key, "--size-mib", 1).code == 0
     there.fault(StopServer=["STOP_FAILED"])
-    failed = run("stop")
+    failed = run("stop", "--yes")
     assert failed.code == 1
     assert "is STOP_FAILED; see the AWS console for the reason" in failed.err
     assert run("status").code == 0  # it was meant to stop
-    assert run("stop").code == 0
+    assert run("stop", "--yes").code == 0
 
 
 def test_status_of_a_server_that_did_not_start(there: Stage, run: Run) -> None:
@@ -177,9 +178,8 @@ def test_teardown_asks_and_keeps_what_senders_know(there: Stage, run: Run) -> No
     (there.drop / "alice" / "slide").write_text("an image")
     before = sorted(there.address["host_keys"])
     name = there.context.deployment.workspace.name
-    for typed in ("", "no\n"):
-        refused = run("teardown", typed=typed)
-        assert (refused.code, "nothing was deleted" in refused.err) == (2, True)
+    refused = run("teardown", typed="no\n")
+    assert (refused.code, "'no' is not" in refused.err) == (2, True)
     planned = run("teardown", "--dry-run", "--json")
     assert len(planned.data["changes"]) == 5
     assert there.server["State"] == "ONLINE"
@@ -190,6 +190,21 @@ def test_teardown_asks_and_keeps_what_senders_know(there: Stage, run: Run) -> No
     assert "nothing to change: there is no SFTP endpoint" in run("teardown", "--yes").err
     assert run("ensure").code == 0
     assert sorted(there.address["host_keys"]) == before
+
+
+@pytest.mark.parametrize("words", [path for path in DESTRUCTIVE if path.startswith("sftp ")])
+def test_destroys_nothing_without_a_terminal_and_without_yes(there: Stage, run: Run, words: str) -> None:
+    user = run("user", "show", "alice", "--json").data
+    given = {"alice": "alice", "KEY": user["keys"][0]["id"]}
+    arguments = [given.get(word, word) for word in (*words.split()[1:], *DESTRUCTIVE[words])]
+    refused = run(*arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert "Nothing was changed: there is no terminal" in refused.err
+    assert there.server["State"] == "ONLINE"
+    assert run("user", "show", "alice", "--json").data == user
+    assert run(*arguments, "--dry-run").code == 0
+    assert run("user", "show", "alice", "--json").data == user
+    assert run(*arguments, "--yes").code == 0
 
 
 def test_teardown_of_everything_leaves_nothing(stage: Stage, run: Run) -> None:
@@ -260,7 +275,7 @@ def test_without_network_one_sentence(tmp_path: Path, run: Run) -> None:
         "AWS_MAX_ATTEMPTS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.ingest.sftp.command", "status"],
+        [sys.executable, "-m", "scripts.main", "sftp", "status"],
         cwd=ROOT,
         env=environ,
         capture_output=True,
@@ -272,7 +287,7 @@ def test_without_network_one_sentence(tmp_path: Path, run: Run) -> None:
 
 
 def test_json_is_json_everywhere(there: Stage, run: Run) -> None:
-    for words in (("ensure",), ("status",), ("stop",), ("start",), ("user", "list"), ("user", "show", "alice")):
+    for words in (("ensure",), ("status",), ("stop", "--yes"), ("start",), ("user", "list"), ("user", "show", "alice")):
         done = run(*words, "--json")
         assert done.code == 0
         json.loads(done.out)

@@ -72,10 +72,10 @@ def test_gets_in_by_its_own_key_as_long_as_it_has_it(
     run("user", "key", "add", "alice", "--key", second.with_suffix(".pub"))
     assert gets_in(second)
     fingerprint = run("user", "show", "alice", "--json").data["keys"][0]["fingerprint"]
-    assert run("user", "key", "remove", "alice", fingerprint).code == 0
+    assert run("user", "key", "remove", "alice", fingerprint, "--yes").code == 0
     assert not gets_in(key)
     assert gets_in(second)
-    assert run("user", "remove", "alice").code == 0
+    assert run("user", "remove", "alice", "--yes").code == 0
     assert not gets_in(second)
     assert sftp.run("pwd\n", user="nobody", key=second).returncode == 255
 

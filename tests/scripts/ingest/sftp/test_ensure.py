@@ -318,7 +318,7 @@ def test_refuses_a_file_system_policy_that_shuts_it_out(stage: Stage) -> None:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     stage.client("efs").put_file_system_policy(FileSystemId=stage.files.name, Policy=policy)
-    with calls(stage) as names, pytest.raises(Refused, match=r"shuts Transfer Family out; .*cdktf deploy data"):
+    with calls(stage) as names, pytest.raises(Refused, match=r"shuts Transfer Family out; .*omero-aws deploy data"):
         stage.ensure()
     assert [name for name in names if not name.startswith(READ)] == []
     assert stage.client("efs").describe_file_system_policy(FileSystemId=stage.files.name)["Policy"] == policy

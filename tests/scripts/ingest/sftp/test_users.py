@@ -59,7 +59,7 @@ def test_add_show_list_remove(there: Stage, run: Run, key: Path) -> None:
     assert described["Role"].endswith("-sftp-reader")
 
     (there.drop / "alice" / "slide.svs").write_text("an image")
-    assert run("user", "remove", "alice").err == "user alice: removed; the files in /OMERO/SFTP/alice stay\n"
+    assert run("user", "remove", "alice", "--yes").err == "user alice: removed; the files in /OMERO/SFTP/alice stay\n"
     assert (there.drop / "alice" / "slide.svs").read_text() == "an image"
     assert run("user", "show", "alice").code == 2
 
@@ -71,11 +71,11 @@ def test_keys_come_and_go(there: Stage, run: Run, key: Path, tmp_path: Path) -> 
     assert run("user", "key", "add", "alice", "--key", second.with_suffix(".pub"), "--json").data["changes"] == []
     shown = run("user", "show", "alice", "--json").data["keys"]
     assert [each["type"] for each in shown] == ["ssh-ed25519", "ssh-rsa"]
-    refused = run("user", "key", "remove", "alice", "SHA256:none")
+    refused = run("user", "key", "remove", "alice", "SHA256:none", "--yes")
     assert refused.code == 2
     assert "user alice has no key SHA256:none; it has key-" in refused.err
-    assert run("user", "key", "remove", "alice", shown[0]["fingerprint"]).code == 0
-    last = run("user", "key", "remove", "alice", shown[1]["id"])
+    assert run("user", "key", "remove", "alice", shown[0]["fingerprint"], "--yes").code == 0
+    last = run("user", "key", "remove", "alice", shown[1]["id"], "--yes")
     assert "it was the last one, and nobody gets in as this user now" in last.err
     assert run("user", "show", "alice", "--json").data["keys"] == []
 
@@ -268,7 +268,7 @@ def test_the_list_that_is_written_can_be_imported(there: Stage, run: Run, tmp_pa
     path.write_text(written)
     assert run("user", "import", path, "--json").data["changes"] == []
     for name in ("alice", "bobby"):
-        assert run("user", "remove", name).code == 0
+        assert run("user", "remove", name, "--yes").code == 0
     assert run("user", "import", path, "--json").data["added"] == 2
     assert run("user", "list", "--csv").out == written
 

@@ -1,0 +1,116 @@
+"""`omero-aws appstream user`: people in the user pool, and who of them sees the stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from scripts import console
+from scripts.confirming import confirm
+from scripts.errors import Refused
+from scripts.ingest.appstream import stack, users
+from scripts.ingest.appstream.context import AppStreamContext
+from scripts.ingest.appstream.opening import open_context
+from scripts.ingest.appstream.users import Person
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
+from scripts.output import write_json
+
+app = typer.Typer(help="People in AppStream's user pool.", no_args_is_help=True, add_completion=False)
+
+NoEmailOption = Annotated[bool, typer.Option("--no-email", help="AWS does not write to people who are added.")]
+
+
+@app.command("add")
+def add(
+    email: Annotated[str, typer.Argument(help="E-mail address, in the upper and lower case that they will type.")],
+    first_name: Annotated[str, typer.Option(help="Letters A to Z, digits, spaces, hyphens.")] = "",
+    last_name: Annotated[str, typer.Option(help="As the first name.")] = "",
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    no_email: NoEmailOption = False,
+) -> None:
+    """Add somebody to the user pool, and let them see the stack. AWS writes to them how to log in."""
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        _check_stack(context)
+        users.add(context, [Person(email=email, first_name=first_name, last_name=last_name)], send_email=not no_email)
+        context.changes.say_if_none(f"{email} is in the pool and sees the stack {context.name}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with the columns email, first_name, last_name (the last two if you like).")
+    ],
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+    no_email: NoEmailOption = False,
+) -> None:
+    """Add everybody of a CSV file. Nobody is removed."""
+    everybody = users.read(file)
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        _check_stack(context)
+        users.add(context, everybody, send_email=not no_email)
+        context.changes.say_if_none(f"all {len(everybody)} people of {file} see the stack {context.name}")
+
+
+def _check_stack(context: AppStreamContext) -> None:
+    if stack.find(context) is None:
+        raise Refused(f"workspace {context.workspace} has no stack {context.name}; make it with `appstream ensure`.")
+
+
+@app.command("remove")
+def remove(
+    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
+    workspace: WorkspaceOption = None,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let somebody see the stack no longer; they leave the pool if no other stack is theirs. Home folders stay."""
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        warning = (
+            f"{email} loses access to the stack {context.name}, and leaves the user pool if it was their only one."
+        )
+        confirm(warning, name=email, skip=yes or dry_run)
+        users.remove(context, email)
+
+
+@app.command("resend")
+def resend(
+    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
+    workspace: WorkspaceOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Have AWS write to somebody again: the password in its first e-mail is valid for seven days."""
+    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+        users.resend(context, email)
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Show who sees the stack, and who else is in the region's pool."""
+    with open_context(workspace) as context:
+        seeing = set(users.members(context))
+        rows = [
+            {
+                "email": each["UserName"],
+                "name": f"{each.get('FirstName', '')} {each.get('LastName', '')}".strip(),
+                "sees_the_stack": each["UserName"] in seeing,
+                "enabled": each.get("Enabled", False),
+                "status": each.get("Status", ""),
+            }
+            for each in users.pool(context)
+        ]
+    if as_json:
+        write_json(rows)
+        return
+    table = Table("e-mail", "name", "sees the stack", "enabled", "status")
+    for row in rows:
+        table.add_row(*("yes" if value is True else "no" if value is False else value for value in row.values()))
+    console.err.print(table)

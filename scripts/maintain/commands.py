@@ -1,0 +1,66 @@
+"""Write `docs/commands.md`: the help of every command, in one file that can be read and searched."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from scripts import console, main
+from scripts.errors import Failed
+
+FILE = main.ROOT / "docs" / "commands.md"
+WIDTH = 100
+HEAD = """# Every command
+
+`omero-aws COMMAND --help` says the same. `make docs` writes this file.
+"""
+
+app = typer.Typer(add_completion=False)
+
+
+def walk(command: Any, parent: Any = None) -> Iterator[tuple[Any, Any]]:
+    """Each command of the tree with its context, the root first; those that are not listed are left out."""
+    ctx = command.context_class(
+        command, info_name=main.NAME if parent is None else command.name, parent=parent, terminal_width=WIDTH
+    )
+    yield command, ctx
+    for name in getattr(command, "commands", {}):
+        _, child, _ = command.resolve_command(ctx, [name])
+        if not child.hidden:
+            yield from walk(child, ctx)
+
+
+def tree() -> Any:
+    """The root of the commands."""
+    return typer.main.get_command(main.app)
+
+
+def text() -> str:
+    """The file's content."""
+    parts = [HEAD]
+    for command, ctx in walk(tree()):
+        parts.append(f"## {ctx.command_path}\n\n```\n{_help(command, ctx)}\n```\n")
+    return "\n".join(parts)
+
+
+def _help(command: Any, ctx: Any) -> str:
+    return "\n".join(line.rstrip() for line in inspect.cleandoc(command.get_help(ctx)).splitlines()).strip()
+
+
+@app.command()
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is old.")] = False,
+) -> None:
+    """Write docs/commands.md from the help of every command."""
+    current = FILE.read_text(encoding="utf-8") if FILE.is_file() else ""
+    shown = FILE.relative_to(main.ROOT)
+    if current == text():
+        console.say(f"{shown} is current.")
+    elif check:
+        raise Failed(f"{shown} is not what the commands say; run `make docs` and commit it.")
+    else:
+        FILE.write_text(text(), encoding="utf-8")
+        console.say(f"{shown} written.")
