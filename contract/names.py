@@ -1,4 +1,4 @@
-"""Physical names, all from here, within each service's limit; and the ARNs made of them."""
+"""Physical names, all from here, within each service's limit. Modules add what they need to a name by `suffixed`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def physical(service: str, workspace: str, role: str) -> str:
         return _within(service, f"{log_prefix(workspace)}/{role}")
     separator = "/" if service == "secret" else "-"
     return _within(service, separator.join(("omero", workspace, role)))
+
+
+def base(workspace: str) -> str:
+    """What physical names of a workspace begin with, and the name of what there is one of: VPC, cluster, file system."""
+    return f"omero-{workspace}"
 
 
 def log_prefix(workspace: str) -> str:

@@ -99,7 +99,7 @@ class DataStack(WorkspaceStack):
             self,
             "file_system",
             FileSystemProps(
-                name=f"omero-{self.workspace.name}",
+                name=names.base(self.workspace.name),
                 account=self.account,
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,

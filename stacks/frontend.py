@@ -111,7 +111,7 @@ class FrontendStack(WorkspaceStack):
             "server_balancer",
             NetworkLoadBalancerProps(
                 name=names.physical("nlb", self.workspace.name, "server"),
-                target_group_prefix=f"omero-{self.workspace.name}",
+                target_group_prefix=names.base(self.workspace.name),
                 vpc_id=self._network.vpc.id,
                 subnet_ids=self._balancer_subnet_ids,
                 internal=self.workspace.access.internal,

@@ -30,7 +30,7 @@ class NetworkStack(WorkspaceStack):
             self,
             "vpc",
             VpcProps(
-                name=f"omero-{self.workspace.name}",
+                name=names.base(self.workspace.name),
                 account=self.account,
                 cidr=settings.cidr,
                 public_subnets=settings.public_subnets,

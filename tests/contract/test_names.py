@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +123,11 @@ def test_every_name_of_the_longest_workspace_fits(synthesise: Callable[..., Stac
 def test_refuses_a_suffix_that_does_not_fit() -> None:
     with pytest.raises(ValueError, match="has 65 characters; a role takes 64"):
         names.suffixed("role", "r" * 60, "-task")
+
+
+@pytest.mark.parametrize("package", ["main.py", "modules", "scripts", "settings", "stacks"])
+def test_nobody_else_makes_up_a_name(package: str) -> None:
+    root = Path(__file__).resolve().parents[2] / package
+    for path in [root] if root.is_file() else root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"f\"/?omero[-/]\{", text), path

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from contract import names
 from contract.outputs import Data
 from contract.sections.sftp import SftpOutputs
 from scripts import aws
@@ -28,7 +29,7 @@ class SftpContext:
     @property
     def name(self) -> str:
         """Of the server, and what the names of all that goes with it begin with."""
-        return f"omero-{self.deployment.workspace.name}-sftp"
+        return names.suffixed("security_group", names.base(self.deployment.workspace.name), "-sftp")
 
     @property
     def tags(self) -> dict[str, str]:
