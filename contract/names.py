@@ -55,7 +55,7 @@ def physical(service: str, workspace: str, role: str) -> str:
 
 
 def base(workspace: str) -> str:
-    """What physical names of a workspace begin with, and the name of what there is one of: VPC, cluster, file system."""
+    """What names of a workspace begin with, and the name of what there is one of: VPC, cluster, file system."""
     return f"omero-{workspace}"
 
 
