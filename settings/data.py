@@ -42,7 +42,9 @@ class FileSystem(Settings):
 class Database(Settings):
     """The RDS PostgreSQL 16 instance that holds OMERO's metadata."""
 
-    instance_class: Annotated[str, Like("RDS instance class", "instance class of RDS", "db.t3.medium")] = "db.t3.medium"
+    instance_class: Annotated[str, Like(r"db\.[a-z0-9]+\.[a-z0-9]+", "RDS instance class", "db.t3.medium")] = (
+        "db.t3.medium"
+    )
     """RDS instance class; db.t3.medium has 2 vCPUs and 4 GiB."""
     storage_gib: Annotated[int, Field(ge=20, le=MOST_STORAGE_GIB * 10 // 11)] = 20
     """Initial gp3 storage in GiB; RDS cannot shrink it."""

@@ -33,13 +33,13 @@ class FlowLogs(Settings):
     """Days for which the records are kept; 14, as in the original solution."""
 
 
-SubnetId = Annotated[str, Like(r"subnet-[0-9a-f]{8,17}", "id of a subnet", "id of a subnet")]
+SubnetId = Annotated[str, Like(r"subnet-[0-9a-f]{8,17}", "id of a subnet", "subnet-0a1b2c3d4e5f60718")]
 
 
 class ExistingVpc(Settings):
     """An existing VPC whose private subnets have a route out (NAT, or VPC endpoints and a registry of your own)."""
 
-    vpc_id: Annotated[str, Like(r"vpc-[0-9a-f]{8,17}", "id of a VPC", "id of a VPC")]
+    vpc_id: Annotated[str, Like(r"vpc-[0-9a-f]{8,17}", "id of a VPC", "vpc-0a1b2c3d4e5f60718")]
     """The VPC; its DNS hostnames and DNS support must be on."""
     public_subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()]
     """For internet-facing load balancers, one subnet in each zone. With `access.internal`, you may give the private

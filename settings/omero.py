@@ -89,7 +89,7 @@ class ReadOnly(Settings):
 class Sessions(Settings):
     """A Valkey cache (ElastiCache) that all web containers keep their sessions in."""
 
-    node_type: Annotated[str, Like("ElastiCache node type", "node type of ElastiCache", "cache.t4g.micro")] = (
+    node_type: Annotated[str, Like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "ElastiCache node type", "cache.t4g.micro")] = (
         "cache.t4g.micro"
     )
     """ElastiCache node type; the smallest holds the sessions of thousands of users."""

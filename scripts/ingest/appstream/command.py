@@ -312,11 +312,8 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "shows", ", ".join(found["applications"]) or (its or {}).get("image") or "nothing"
     yield "stack", f"with the fleet {', '.join(found['stack']['fleets']) or 'none'}" if found["stack"] else "none"
     yield "OMERO.server", f"{found['preset']['host']}:{found['preset']['port']}"
-    yield (
-        "reached",
-        "yes" if found["reaches_omero"] else ("no: the security group of OMERO.server does not admit sessions; "),
-    )
-    "run `appstream ensure`"
+    closed = "no: the security group of OMERO.server does not admit sessions; run `appstream ensure`"
+    yield "reached", "yes" if found["reaches_omero"] else closed
     yield "people", str(len(found["users"]))
     yield from (("session", f"{each['user']}, {each['state']}, since {each['since']}") for each in found["sessions"])
     yield from (("image", f"{each['name']}, {each['state']} {each['reasons'] or ''}") for each in found["images"])
