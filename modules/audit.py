@@ -20,7 +20,7 @@ def skip(resource: TerraformResource | TerraformDataSource, **reasons: str) -> N
     """
     for check, reason in reasons.items():
         if not reason.strip():
-            raise ValueError(f"{check} is skipped without a reason; say why it does not apply")
+            raise ValueError(f"{check} is skipped without a reason; give one")
         comment = f"//.{COMMENT_KEY}.{check}"
         if isinstance(resource, TerraformDataSource):
             # A data source's own override of its comment is lost: CDKTF writes the comment afterwards.

@@ -36,7 +36,7 @@ class AutoscalingProps:
 
     def __post_init__(self) -> None:
         if self.maximum < self.minimum:
-            raise ValueError(f"at the most {self.maximum} tasks are fewer than at the least {self.minimum}")
+            raise ValueError(f"the maximum of {self.maximum} tasks is below the minimum of {self.minimum}")
 
 
 class Autoscaling(Construct):

@@ -60,7 +60,7 @@ class BucketProps:
 
     def __post_init__(self) -> None:
         if self.versions_kept is not None and not 1 <= self.versions_kept <= 100:
-            raise ValueError(f"{self.versions_kept} older versions cannot be kept; S3 takes 1 to 100")
+            raise ValueError(f"{self.versions_kept} older versions cannot be kept; S3 allows 1 to 100")
 
 
 class Bucket(Construct):

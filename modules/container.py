@@ -158,6 +158,6 @@ class Deployment:
     def __post_init__(self) -> None:
         if self.maximum_percent <= self.minimum_percent:
             raise ValueError(
-                f"a deployment between {self.minimum_percent} % and {self.maximum_percent} % can never begin; "
-                "the maximum has to be above the minimum"
+                f"a deployment between {self.minimum_percent} % and {self.maximum_percent} % can never start; the "
+                "maximum must be above the minimum"
             )

@@ -58,7 +58,7 @@ class FileGatewayProps:
     def __post_init__(self) -> None:
         if self.cache_gib < LEAST_CACHE_GIB:
             raise ValueError(
-                f"{self.cache_gib} GiB of cache is too little for a gateway; give {LEAST_CACHE_GIB} or more"
+                f"{self.cache_gib} GiB of cache is not enough for a gateway; give {LEAST_CACHE_GIB} or more"
             )
 
 

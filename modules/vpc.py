@@ -66,7 +66,9 @@ class VpcProps:
     def __post_init__(self) -> None:
         for what, values in (("public", self.public_subnets), ("private", self.private_subnets)):
             if len(values) != len(ZONES):
-                raise ValueError(f"{len(values)} {what} subnets were given; a VPC here has {len(ZONES)}, one a zone")
+                raise ValueError(
+                    f"{len(values)} {what} subnets were given; a VPC here has {len(ZONES)}, one in each zone"
+                )
 
 
 class Vpc(Construct):

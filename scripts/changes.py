@@ -47,7 +47,8 @@ def changing(*, dry_run: bool = False) -> Iterator[Changes]:
     """The changes of one run.
 
     Raises:
-        Failed: AWS said no after the first change; the sentence says that the same command goes on from there.
+        Failed: AWS said no after the first change; the sentence says that run the same command again, and it
+        continues from there.
     """
     changes = Changes(dry_run=dry_run)
     try:
@@ -56,6 +57,6 @@ def changing(*, dry_run: bool = False) -> Iterator[Changes]:
         if dry_run or not changes.sentences:
             raise
         raise Failed(
-            f"{aws.sentence(error)} Changes made before that: {len(changes.sentences)}; the same command goes on from "
-            "there."
+            f"{aws.sentence(error)} Changes made before that: {len(changes.sentences)}; run the same command again, "
+            "and it continues from there."
         ) from error

@@ -23,12 +23,12 @@ def confirm(warning: str, *, name: str, skip: bool) -> None:
         return
     if not on_terminal():
         raise Refused(
-            f"{warning} Nothing was changed: there is no terminal to confirm this on; give --yes if you mean it."
+            f"{warning} There is no terminal to confirm this on, so nothing was changed; give --yes if you mean it."
         )
     console.say(warning)
-    console.ask(f"Type {name} to go on: ")
+    console.ask(f"Type {name} to continue: ")
     typed = sys.stdin.readline().strip()
     if not typed:
-        raise Refused("nothing was typed, so nothing was changed.")
+        raise Refused("nothing was typed, so nothing was changed; run this again, or give --yes.")
     if typed != name:
-        raise Refused(f"{typed!r} is not {name}: nothing was changed.")
+        raise Refused(f"{typed!r} is not {name}, so nothing was changed; type the name exactly.")

@@ -117,10 +117,10 @@ def run(app: Callable[[], object]) -> None:
     except SystemExit as leaving:
         # Typer itself turns Ctrl-C into this code, without a word.
         if leaving.code == EXIT_INTERRUPTED:
-            fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
+            fail("interrupted; run the same command again to continue.", EXIT_INTERRUPTED)
         raise
     except KeyboardInterrupt:
-        fail("interrupted; running the same command again is safe.", EXIT_INTERRUPTED)
+        fail("interrupted; run the same command again to continue.", EXIT_INTERRUPTED)
 
 
 def _run_typer(app: typer.Typer) -> NoReturn:

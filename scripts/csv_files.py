@@ -39,14 +39,14 @@ def read(path: Path, *, columns: Sequence[str], needed: Sequence[str]) -> list[R
     except OSError as error:
         raise Refused(f"the file {path} cannot be read: {error.strerror}; give a CSV file.") from None
     except UnicodeDecodeError:
-        raise Refused(f"{path} is no text in UTF-8; save it as CSV (UTF-8).") from None
+        raise Refused(f"{path} is not UTF-8 text; save it as CSV (UTF-8).") from None
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     try:
         reader.fieldnames = names = [name.strip() for name in reader.fieldnames or ()]
         if unknown := [name for name in names if name not in columns]:
             raise Refused(f"{path} has the column {unknown[0]!r}; allowed: {', '.join(columns)}.")
         if missing := [name for name in needed if name not in names]:
-            raise Refused(f"{path} needs the column {missing[0]}; its first line has to name the columns.")
+            raise Refused(f"{path} needs the column {missing[0]}; name the columns in its first line.")
         found = [
             Row(
                 where=f"{path}, line {reader.line_num}",
@@ -56,9 +56,9 @@ def read(path: Path, *, columns: Sequence[str], needed: Sequence[str]) -> list[R
             for row in reader
         ]
     except csv.Error as error:
-        raise Refused(f"{path}, line {reader.line_num + 1}: not valid CSV: {error}; mend it there.") from None
+        raise Refused(f"{path}, line {reader.line_num + 1}: not valid CSV: {error}; fix it there.") from None
     if not found:
-        raise Refused(f"{path} has no line below its columns; give one for each.")
+        raise Refused(f"{path} has only column names; add a line for each.")
     return found
 
 

@@ -78,7 +78,7 @@ TREE: dict[str, Entry] = {
     "imports": Entry(
         module="scripts.ingest.imports.command",
         panel=INGEST,
-        help="Import images that lie on OMERO's file system, each exactly once.",
+        help="Import images from OMERO's file system, each exactly once.",
     ),
     "sftp": Entry(
         module="scripts.ingest.sftp.command",
@@ -93,7 +93,7 @@ TREE: dict[str, Entry] = {
     "dropbox": Entry(
         module="scripts.ingest.dropbox",
         panel=INGEST,
-        help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
+        help="OMERO.dropbox: imports files as they are written into a folder on the server's own mount.",
     ),
     "exec": Entry(
         module="scripts.ingest.imports.exec_command",
@@ -113,12 +113,12 @@ TREE: dict[str, Entry] = {
     "bench": Entry(
         module="scripts.measure.bench",
         panel=DEVELOP,
-        help="Print seconds and memory of synthesis and plan of the workspace demo.",
+        help="Print seconds and memory of synthesis and plan of the `demo` workspace.",
     ),
     "bench-imports": Entry(
         module="scripts.measure.bench_imports",
         panel=DEVELOP,
-        help="Print what the ledger and the planning of imports take.",
+        help="Print seconds and memory that the ledger and the planning of imports take.",
     ),
     "schema": Entry(
         module="scripts.maintain.schema",

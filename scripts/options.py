@@ -21,11 +21,11 @@ WorkspaceOption = Annotated[
     typer.Option(
         "--workspace",
         "-w",
-        help="Name of the workspace; by default TF_WORKSPACE, or demo.",
+        help="Name of the workspace [default: TF_WORKSPACE, or demo].",
         autocompletion=workspaces,
         show_default=False,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Data to stdout, for programs.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can type an answer.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Report what would change, without changing anything.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation; needed without a terminal.")]

@@ -102,7 +102,7 @@ def stream(command: Sequence[str], *, environ: Mapping[str, str], log: Path, pro
         fault = trust.fault(log.read_text(encoding="utf-8"))
         why = f": {fault.rstrip('.')}" if fault else ""
         raise Failed(
-            f"`{words}` ended with exit code {code}{why}; the end of what it said is above, all of it in {log}."
+            f"`{words}` ended with exit code {code}{why}; the end of its output is above, and all of it in {log}."
         )
 
 

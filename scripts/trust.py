@@ -119,8 +119,9 @@ def fault(said: str) -> str | None:
     of = f"the certificate of {host[1] or host[2]}" if host else "a certificate"
     if _OUT_OF_DATE.search(said):
         return (
-            f"{of} is out of date by this machine's clock: set the clock if it is wrong, or tell whoever runs the host."
+            f"{of} is out of date by this machine's clock: set the clock if it is wrong, or report this to the "
+            "operator of the host."
         )
     if _WRONG_NAME.search(said):
-        return f"{of} is another host's: find out who answers there, a proxy perhaps; it was not trusted."
+        return f"{of} is for another host and was not trusted: find out who answers there, perhaps a proxy."
     return f"{of} is not trusted; {ADVICE}."

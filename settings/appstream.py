@@ -21,21 +21,21 @@ NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}"
 def _instance_type(value: str) -> str:
     if not re.fullmatch(f"{_NATIVE}|{_IMPORTED}", value):
         raise ValueError(
-            f"{value} is no instance type of AppStream; one looks like stream.standard.large, or with an image that "
-            "was imported from an AMI like GeneralPurpose.large"
+            f"{value} is not an AppStream instance type; give one such as stream.standard.large, or "
+            "GeneralPurpose.large for an image imported from an AMI"
         )
     return value
 
 
 def _location(value: str) -> str:
     if "://" in value and not value.startswith("https://"):
-        raise ValueError(f"{value} is not fetched; give a path, or a URL that begins with https://")
+        raise ValueError(f"{value} cannot be downloaded; give a path, or a URL that begins with https://")
     return value
 
 
 def _https(value: str) -> str:
     if not re.fullmatch(r"https://[^\s/]+(/\S*)?", value):
-        raise ValueError(f"{value} is no web address for people to go to; one looks like https://omero.example.org/")
+        raise ValueError(f"{value} is not an https:// URL; one looks like https://omero.example.org/")
     return value
 
 
@@ -51,97 +51,98 @@ WebAddress = Annotated[str, AfterValidator(_https), Field(max_length=1000)]
 
 
 class Insight(Settings):
-    """What OMERO.insight is made of. Relative paths are of the folder that the command is run in."""
+    """The files that OMERO.insight is packed from. Relative paths start in the folder that the command runs in."""
 
     archive: Location
-    """Path or https:// URL of OMERO.insight's zip (`OMERO.insight-5.8.4.zip`), which has `bin/omero-insight.bat`."""
+    """Path or https:// URL of OMERO.insight's zip (`OMERO.insight-5.8.4.zip`), which contains
+    `bin/omero-insight.bat`."""
     archive_sha256: Sha256
     """Its SHA-256."""
     runtime: Location
-    """Path or https:// URL of the zip of a Java runtime of release 11 or later for Windows on x64."""
+    """Path or https:// URL of a zip with a Java runtime, version 11 or later, for Windows on x64."""
     runtime_sha256: Sha256
     """Its SHA-256."""
 
 
 class Fleet(Settings):
-    """The instances that people's sessions run on."""
+    """The instances that sessions run on."""
 
     type: Literal["ELASTIC", "ON_DEMAND", "ALWAYS_ON"] = "ELASTIC"
-    """`ELASTIC` needs no image, and costs while people use it. `ON_DEMAND` has instances of an image that start within
-    two minutes; `ALWAYS_ON` has them running, and costs all the time."""
+    """`ELASTIC` needs no image and costs only while people use it. `ON_DEMAND` starts instances from an image within
+    two minutes; `ALWAYS_ON` keeps them running, and costs all the time."""
     instance_type: InstanceType = "stream.standard.large"
     """stream.standard.large has 2 vCPUs and 8 GiB."""
-    image: Annotated[str, Like(NAME, "name of an image of AppStream", "insight-1")] | None = None
-    """For `ON_DEMAND` and `ALWAYS_ON`: the image, which `pipenv run appstream image` makes."""
+    image: Annotated[str, Like(NAME, "name of an AppStream image", "insight-1")] | None = None
+    """For `ON_DEMAND` and `ALWAYS_ON`: the image, which `omero-aws appstream image` creates."""
     sessions: Annotated[int, Field(ge=1, le=100)] = 5
-    """The most sessions at a time; each has an instance of its own, and an address in a private subnet."""
+    """Maximum number of sessions at a time; each has its own instance, and an address in a private subnet."""
     session_minutes: Annotated[int, Field(ge=10, le=7200)] = 960
-    """A session ends after so many minutes, whatever is being done."""
+    """Minutes after which a session ends, whatever is running in it."""
     disconnect_minutes: Annotated[int, Field(ge=1, le=600)] = 15
-    """A session that lost its browser waits so many minutes for it: imports go on meanwhile, and then stop."""
+    """Minutes that a session continues without its browser: imports run on until then, and stop when it ends."""
     idle_minutes: Annotated[int, AfterValidator(_idle)] = 0
-    """Minutes without keyboard and mouse after which a session is disconnected; 0, the default, is never, for a long
-    import needs neither."""
+    """Minutes without keyboard or mouse after which a session is disconnected; 0, the default, means never, because a
+    long import needs neither."""
     subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()] | None = None
-    """Two subnets of OMERO's VPC, in two zones; left out, the private ones."""
+    """Two subnets of OMERO's VPC, in two Availability Zones; left out, the private subnets."""
     hourly_usd: Annotated[float, Field(gt=0)] | None = None
-    """What AWS asks for an hour of an instance of this type in this region, from its page of prices; left out, `status`
-    tells instances and not what they cost."""
+    """Price in USD of an hour of this instance type in this region, from AWS's pricing page; left out, `status` shows
+    the instances but not what they cost."""
 
     @rule
     def _image_or_elastic(self) -> Iterator[Fault]:
         if self.type == "ELASTIC" and self.image:
-            yield "image", f"{self.image} has no use with type ELASTIC; leave it out, or say type: ON_DEMAND"
+            yield "image", f"{self.image} has no effect with type ELASTIC; remove it, or set type: ON_DEMAND"
         if self.type != "ELASTIC" and not self.image:
-            yield "type", f"{self.type} needs an image; name one, or leave type out for an Elastic fleet"
+            yield "type", f"{self.type} needs an image; set image, or remove type for an Elastic fleet"
 
     @rule
     def _instance_type_of_elastic(self) -> Iterator[Fault]:
         if self.type == "ELASTIC" and not self.instance_type.startswith("stream."):
             yield (
                 "instance_type",
-                f"{self.instance_type} is for images that were imported from an AMI; an Elastic fleet takes "
-                "one such as stream.standard.large",
+                f"{self.instance_type} is for images imported from an AMI; give an Elastic fleet one such as "
+                "stream.standard.large",
             )
 
 
 class Stack(Settings):
-    """What people may do in a session, and what they see around it."""
+    """What users may do in a session, and what surrounds it."""
 
     home_folders: bool = True
-    """A folder of one's own that is kept in S3, into which images are uploaded to be imported."""
+    """Gives each user a folder in S3, where they upload images to import them."""
     clipboard_in: bool = True
-    """Text may be copied from one's own computer into the session."""
+    """Users may copy text from their computer into the session."""
     clipboard_out: bool = False
-    """Text may be copied out of the session."""
+    """Users may copy text out of the session."""
     file_upload: bool = True
-    """Files may be uploaded into the home folder."""
+    """Users may upload files into the home folder."""
     file_download: bool = False
-    """Files may be downloaded: images would leave AWS this way."""
+    """Users may download files: images would leave AWS this way."""
     printing: bool = False
-    """Documents may be printed on one's own printer, or into a file."""
+    """Users may print to their own printer, or to a file."""
     redirect_url: WebAddress | None = None
-    """Where people are led when their session ends; left out, to AWS's own page."""
+    """The page that opens when a session ends; left out, AWS's own."""
     embed_domains: Annotated[tuple[DomainName, ...], Field(max_length=20), Distinct()] = ()
-    """Domains whose pages may show a session inside of them; left out, none."""
+    """Domains whose pages may embed a session; left out, none."""
 
 
 class AppStream(Section):
-    """OMERO.insight in a browser: application or image, fleet, stack and users, made by `pipenv run appstream`."""
+    """OMERO.insight in a browser: application or image, fleet, stack and users, created by `omero-aws appstream`."""
 
     insight: Insight | None = None
-    """OMERO.insight and Java; needed for an Elastic fleet and by an image builder."""
+    """OMERO.insight and Java; an Elastic fleet and an image builder need them."""
     fleet: Fleet = Fleet()
-    """The instances that sessions run on."""
+    """The fleet: the instances that sessions run on, and how long a session lasts."""
     stack: Stack = Stack()
-    """What people may do."""
+    """The stack: what users may do in a session, and what surrounds it."""
     users: Annotated[tuple[Email, ...], Field(max_length=500), Distinct(str.casefold)] = ()
-    """People whom `ensure` adds to the user pool; it removes nobody. Others are added by `appstream user`."""
+    """E-mail addresses that `ensure` adds to the user pool; it removes nobody. Add others with `appstream user`."""
 
     @rule
     def _elastic_has_an_application(self) -> Iterator[Fault]:
         if self.fleet.type == "ELASTIC" and self.insight is None:
-            yield "insight", "an Elastic fleet needs it; give archive and runtime with their SHA-256"
+            yield "insight", "an Elastic fleet needs OMERO.insight; give archive and runtime with their SHA-256"
 
     def addresses(self) -> int:
         return 0 if self.fleet.subnet_ids else self.fleet.sessions

@@ -15,7 +15,7 @@ MOST_STORAGE_GIB = 65_536
 
 def _backup_schedule(value: str) -> str:
     if not re.fullmatch(r"cron\((\S+ ){5}\S+\)", value):
-        raise ValueError(f"{value} is no AWS cron expression; one looks like cron(0 3 * * ? *), six fields in UTC")
+        raise ValueError(f"{value} is not an AWS cron expression; one looks like cron(0 3 * * ? *), six fields in UTC")
     return value
 
 
@@ -33,32 +33,32 @@ class FileSystem(Settings):
 
     # The periods that EFS knows (API reference of PutLifecycleConfiguration).
     infrequent_access_after_days: Literal[1, 7, 14, 30, 60, 90, 180, 270, 365] | None = 90
-    """Days after which a file nobody read moves to the cheaper class; `null` keeps all in Standard.
+    """Days without a read after which a file moves to the cheaper storage class; `null` keeps all files in Standard.
     The first read moves it back."""
     throughput_mode: Literal["elastic", "bursting"] = "elastic"
-    """`elastic` is billed by the bytes moved; `bursting` grows with the size stored and costs nothing extra."""
+    """`elastic` is billed by the bytes transferred; `bursting` grows with the size stored and costs nothing extra."""
 
 
 class Database(Settings):
     """The RDS PostgreSQL 16 instance that holds OMERO's metadata."""
 
-    instance_class: Annotated[str, Like(r"db\.[a-z0-9]+\.[a-z0-9]+", "instance class of RDS", "db.t3.medium")] = (
+    instance_class: Annotated[str, Like(r"db\.[a-z0-9]+\.[a-z0-9]+", "RDS instance class", "db.t3.medium")] = (
         "db.t3.medium"
     )
     """RDS instance class; db.t3.medium has 2 vCPUs and 4 GiB."""
     storage_gib: Annotated[int, Field(ge=20, le=MOST_STORAGE_GIB * 10 // 11)] = 20
-    """GiB of gp3 storage at the start; RDS cannot shrink it."""
+    """Initial gp3 storage in GiB; RDS cannot shrink it."""
     max_storage_gib: Annotated[int, Field(ge=22, le=MOST_STORAGE_GIB)] = Field(default_factory=_max_storage)
-    """GiB that RDS may grow the storage to by itself, 10 % above `storage_gib` at least; left out, 200, or those 10 %
-    where they are more."""
+    """Maximum storage in GiB, at least 10 % above `storage_gib`; RDS grows the storage automatically up to this size.
+    Left out, 200 GiB, or 10 % above `storage_gib` if that is more."""
     multi_az: bool = False
-    """A standby in the second zone: twice the price, and it survives the loss of a zone."""
+    """True adds a standby in the second Availability Zone: twice the price, but it survives an outage of one zone."""
     backup_days: Annotated[int, Field(ge=1, le=35)] = 30
-    """Days of point-in-time recovery (1 to 35; none at all is not offered here)."""
+    """Days of point-in-time recovery, 1 to 35; it cannot be turned off."""
     log_retention_days: RetentionDays = 365
-    """Days that PostgreSQL's logs (schema changes, statements over 5 s) are kept."""
+    """Days for which PostgreSQL's logs (schema changes, statements over 5 s) are kept."""
     password_version: Annotated[int, Field(ge=1)] = 1
-    """Raise it by one to have a new database password made and set; restart the server afterwards."""
+    """Raise it by one to generate and set a new database password; restart the server afterwards."""
 
     @rule
     def _room_to_grow(self) -> Iterator[Fault]:
@@ -66,29 +66,30 @@ class Database(Settings):
         if self.max_storage_gib < least:
             yield (
                 "max_storage_gib",
-                f"{self.max_storage_gib} leaves no room above storage_gib {self.storage_gib}; give {least} or more, or "
-                "leave it out",
+                f"{self.max_storage_gib} leaves no room above storage_gib {self.storage_gib}; give {least} or "
+                "more, or remove it",
             )
 
 
 class Backup(Settings):
-    """Daily backups of file system and database by AWS Backup, at the same hour so that they fit together."""
+    """Daily backups of the file system and the database by AWS Backup, at the same hour so that they match."""
 
     schedule: Annotated[str, AfterValidator(_backup_schedule)] = "cron(0 3 * * ? *)"
     """When a backup starts, in UTC."""
     retention_days: Annotated[int, Field(ge=1, le=36500)] = 35
-    """Days a backup is kept."""
+    """Days for which a backup is kept."""
 
 
 class Data(Settings):
     """File system, database, secrets, key and backups."""
 
     key_arn: KeyArn | None = None
-    """A KMS key that is there already, for images, metadata, secrets and backups; left out, one is made. Its own policy
-    has to let this account's policies decide. A deployed data stack cannot change its key."""
+    """An existing KMS key for images, metadata, secrets and backups; left out, one is created. Its key policy must
+    allow IAM policies to grant access. A deployed data stack cannot change its key."""
     file_system: FileSystem = FileSystem()
-    """Where the images are."""
+    """The file system of the images."""
     database: Database = Database()
-    """Where OMERO's metadata is."""
+    """The database of OMERO's metadata."""
     backup: Backup | None = Backup()
-    """Left out, a daily backup kept 35 days; `null` makes none (RDS keeps its own `backup_days` still)."""
+    """Left out, a daily backup, kept for 35 days; with `null`, none is made (RDS still keeps its own for
+    `backup_days`)."""

@@ -24,12 +24,12 @@ def _schedule(value: str) -> str:
         minutes = 60 if re.fullmatch(r"[0-5]?[0-9]", cron[1]) else 1
     else:
         raise ValueError(
-            f"{value} is no AWS schedule; one looks like cron(0 * * * ? *), six fields in UTC, or rate(1 hour)"
+            f"{value} is not an AWS schedule; one looks like cron(0 * * * ? *), six fields in UTC, or rate(1 hour)"
         )
     if minutes < 60:
         raise ValueError(
             f"{value} runs more often than once an hour, which DataSync does not offer; give one minute, for instance "
-            "cron(0 * * * ? *), or rate(1 hour), and leave start_on_arrival on to have objects fetched at once"
+            "cron(0 * * * ? *), or rate(1 hour), and leave start_on_arrival on to copy objects as they arrive"
         )
     return value
 
@@ -38,53 +38,54 @@ def _prefix(value: str) -> str:
     parts = value.split("/")
     if len(value) > 512 or any(not re.fullmatch(PREFIX_PART, part) or part in (".", "..") for part in parts):
         raise ValueError(
-            f"{value!r} is no prefix that DataSync takes: folders of letters, digits and _ + . ( ) -, with a slash "
-            "between them and none at either end; one looks like scanner-1/incoming"
+            f"{value!r} is not a prefix that DataSync accepts; give folders of letters, digits and _ + . ( ) -, "
+            "separated by slashes, without a slash at either end, for instance scanner-1/incoming"
         )
     return value
 
 
 class DataSync(Section):
-    """A bucket that images are put into, and the DataSync task that copies them onto OMERO's file system.
+    """A bucket for images, and the DataSync task that copies them to OMERO's file system.
 
-    The task never deletes anything at the destination, and runs in Basic mode: DataSync offers Enhanced mode for
-    transfers between S3 and S3, other clouds or file servers only, not for S3 to EFS.
+    The task never deletes anything at the destination, and runs in Basic mode: DataSync offers Enhanced mode only
+    between S3 and S3, other clouds or file servers, not from S3 to EFS.
     """
 
     bucket: BucketName | None = None
-    """A bucket of this account and region that is there already; left out, one is made: versioned, encrypted with the
-    key of the data, TLS only, and kept when `retain` is true. For `start_on_arrival`, a bucket that is there already
-    must send its events to EventBridge; that is not switched on here, for it would replace its other notifications."""
+    """An existing bucket of this account and region; left out, one is created: versioned, encrypted with the data
+    key, TLS only, and kept when `retain` is true. For `start_on_arrival`, an existing bucket must send its events to
+    EventBridge; turn that on yourself, because doing it here would replace its other notifications."""
     key_arn: KeyArn | None = None
-    """The KMS key of a bucket that is there already, so that DataSync may read it; left out, it is read without one."""
+    """The KMS key of an existing bucket, so that DataSync may read it; left out, DataSync gets access to no key."""
     prefix: Annotated[str, AfterValidator(_prefix)] | None = None
-    """The folder in the bucket that is copied, without slashes at its ends; left out, the whole bucket."""
+    """The folder in the bucket to copy, without a slash at either end; left out, the whole bucket."""
     folder: OmeroFolder = "/OMERO/DropZone"
-    """Where the files go, as OMERO.server sees it: below /OMERO, which is all of the file system that it mounts. They
-    belong to the server's user (1000:1000)."""
+    """Where the files go, as OMERO.server sees it: under /OMERO, the only folder it mounts. They belong to the
+    server's user (1000:1000)."""
     schedule: Annotated[str, AfterValidator(_schedule)] = "cron(0 * * * ? *)"
-    """When all that is below the prefix is compared and what is missing is copied, in UTC; hourly as in the original
-    solution, which is the most often that DataSync offers. It is the net below `start_on_arrival`: it cannot be off."""
+    """When DataSync compares everything under the prefix and copies what is missing, in UTC; hourly, as in the
+    original solution and the most often that DataSync allows. It catches what `start_on_arrival` missed, so it cannot
+    be off."""
     start_on_arrival: bool = True
     """True copies an object within minutes of its arrival; false leaves it to `schedule`."""
     replace_changed_files: bool = False
-    """False never touches a file that is there: the first version of an object stays, and a later one under the same
-    name is not copied. True replaces the file by the object if they differ, even if an image was imported from it in
-    place; what was there before is then in the backups only."""
+    """False never changes an existing file: the first version of an object stays, and a later one with the same name
+    is not copied. True replaces the file with the object if they differ, even if an image was imported from it in
+    place; the earlier content is then only in the backups."""
     log_level: Literal["BASIC", "TRANSFER"] = "TRANSFER"
-    """What DataSync logs: TRANSFER every file, as in the original solution; BASIC errors only."""
+    """What DataSync logs: TRANSFER logs every file, as in the original solution; BASIC only errors."""
     log_retention_days: RetentionDays = 365
-    """Days that its logs and its reports, both of which name files, are kept."""
+    """Days for which its logs and reports are kept; both contain file names."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
-    """Who hears of failed transfers; each has to confirm an e-mail from AWS first. Left out, nobody: the topic's ARN is
-    an output."""
+    """E-mail addresses that are notified of failed transfers; each has to confirm an e-mail from AWS first. Left out,
+    nobody is: the topic's ARN is an output."""
 
     @rule
     def _key_of_a_bucket(self) -> Iterator[Fault]:
         if self.key_arn and not self.bucket:
             yield (
                 "key_arn",
-                "it is the key of a bucket that exists, and none is given; give bucket too, or neither",
+                "the key of an existing bucket needs the bucket; set bucket, or remove key_arn",
             )
 
     @property

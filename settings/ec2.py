@@ -53,8 +53,8 @@ def unknown(instance_type: str) -> str | None:
     if instance_type in INSTANCE_TYPES:
         return None
     return (
-        f"{instance_type} is no instance type that OMERO.server runs on here; "
-        f"allowed: {listed(_GIB_PER_VCPU)} with the size {listed(_SIZES)}"
+        f"{instance_type} is not an instance type for OMERO.server; allowed: {listed(_GIB_PER_VCPU)} with the size "
+        f"{listed(_SIZES)}"
     )
 
 
@@ -69,7 +69,7 @@ def refusal(cpu: int, memory_mib: int, instance_type: str) -> str | None:
     if memory_mib > offered.memory_mib:
         return (
             f"memory_mib {memory_mib} does not fit on an instance of {instance_type}, which leaves "
-            f"{offered.memory_mib} to tasks; give no more, or choose another omero.ec2.instance_type"
+            f"{offered.memory_mib} MiB for tasks; give that or less, or choose another omero.ec2.instance_type"
         )
     return None
 

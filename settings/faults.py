@@ -47,9 +47,7 @@ def _section(model: type[Settings], values: Any, at: Location) -> tuple[Any, lis
     for name in _validators(model, "before"):
         values = getattr(model, name)(values)
     if not isinstance(values, dict):
-        return _ABSENT, [
-            Found(at, f"{yaml_value(values)} is not allowed; give keys and values below it, or leave it out")
-        ]
+        return _ABSENT, [Found(at, f"{yaml_value(values)} is not allowed; give keys and values under it, or remove it")]
     found = [Found((*at, key), _unknown(key, model), True) for key in values if key not in model.model_fields]
     accepted: dict[str, Any] = {}
     for key, field in model.model_fields.items():
@@ -192,7 +190,7 @@ def _allowed(schema: dict[str, Any], *, is_text: bool) -> str:
             many = _range(schema, "minItems", "maxItems")
             return f"a list{many}{' entries' if many else ''}"
         case "object":
-            return "keys and values below it"
+            return "keys and values under it"
         case _:
             many = _range(schema, "minLength", "maxLength")
             form = f" that matches {schema['pattern']}" if is_text and "pattern" in schema else ""

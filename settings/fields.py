@@ -122,7 +122,7 @@ class Distinct:
                 seen.append((one, index))
             else:
                 shown = yaml_value(one if isinstance(value, BaseModel | dict) else value)
-                yield str(index), f"{shown} is in the list already, as entry {first}; {ONCE}"
+                yield str(index), f"{shown} is already in the list, as entry {first}; {ONCE}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
@@ -155,7 +155,7 @@ class Like:
 
     def _checked(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
-            raise ValueError(f"{yaml_value(value)} is no {self.what}; one looks like {self.example}")
+            raise ValueError(f"{yaml_value(value)} is not a valid {self.what}; one looks like {self.example}")
         return value
 
 
@@ -173,13 +173,13 @@ def _text(value: Any) -> Any:
 
 def _account_id(value: str) -> str:
     if not re.fullmatch(r"[0-9]{12}", value):
-        raise ValueError(f"{value} is no AWS account id; it has 12 digits, in quotes")
+        raise ValueError(f"{value} is not an AWS account id; give 12 digits, in quotes")
     return value
 
 
 def _region(value: str) -> str:
     if not re.fullmatch(REGION_PATTERN, value):
-        raise ValueError(f"{value} is no AWS region; one looks like eu-west-1")
+        raise ValueError(f"{value} is not an AWS region; one looks like eu-west-1")
     return value
 
 
@@ -192,7 +192,7 @@ def network_of(value: str) -> str:
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValueError(f"{value} is no IPv4 CIDR block ({error}); one looks like 192.0.2.0/24") from None
+        raise ValueError(f"{value} is not an IPv4 CIDR block ({error}); one looks like 192.0.2.0/24") from None
     return str(network)
 
 
@@ -200,21 +200,23 @@ def _domain_name(value: str) -> str:
     label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
     if len(value) > 64 or not re.fullmatch(rf"{label}(\.{label})+", value):
         raise ValueError(
-            f"{value} is no full domain name of up to 64 lower-case characters (a certificate takes no more); "
-            "one looks like omero.example.org"
+            f"{value} is not a full domain name of up to 64 lower-case characters (the limit of a certificate); one "
+            "looks like omero.example.org"
         )
     return value
 
 
 def _retention(value: int) -> int:
     if value not in LOG_RETENTION_DAYS:
-        raise ValueError(f"{value} days is not offered by CloudWatch; allowed: {listed(LOG_RETENTION_DAYS)}")
+        raise ValueError(
+            f"{value} days is not a retention period of CloudWatch Logs; allowed: {listed(LOG_RETENTION_DAYS)}"
+        )
     return value
 
 
 def _sha256(value: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError(f"{value} is no SHA-256; it has 64 lower-case hex digits, as `sha256sum` prints it")
+        raise ValueError(f"{value} is not a SHA-256; give 64 lower-case hex digits, as `sha256sum` prints them")
     return value
 
 
@@ -231,12 +233,13 @@ def _pinned_image(value: str) -> str:
 def _omero_folder(value: str) -> str:
     if not re.fullmatch(FOLDER_PATTERN, value) or len(value) > FOLDER_CHARACTERS:
         raise ValueError(
-            f"{value} is no folder that can be used: one to three folders of letters, digits and _ . - below /OMERO, "
-            f"{FOLDER_CHARACTERS} characters in all; one looks like /OMERO/DropZone"
+            f"{value} is not allowed; give one to three folders of letters, digits and _ . - under /OMERO, "
+            f"{FOLDER_CHARACTERS} characters in all, for instance /OMERO/DropZone"
         )
     if (first := value.split("/")[2]) in OWN_FOLDERS:
         raise ValueError(
-            f"{value} is in /OMERO/{first}, where OMERO keeps files of its own; one that is free is /OMERO/DropZone"
+            f"{value} is in /OMERO/{first}, where OMERO keeps its own files; choose another folder, for instance "
+            "/OMERO/DropZone"
         )
     return value
 
@@ -253,7 +256,7 @@ def world(cidrs: Iterable[str]) -> Iterator[tuple[int, str]]:
 
 def _email(value: str) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
-        raise ValueError(f"{value} is no e-mail address; one looks like imaging@example.org")
+        raise ValueError(f"{value} is not an e-mail address; one looks like imaging@example.org")
     return value
 
 
@@ -283,7 +286,7 @@ BucketName = Annotated[
     str,
     Like(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
-        "name of a bucket that is taken here: 3 to 63 lower-case letters, digits and hyphens",
+        "bucket name: 3 to 63 lower-case letters, digits and hyphens",
         "lab-slides",
     ),
 ]
@@ -299,7 +302,7 @@ KeyArn = Annotated[
     str,
     Like(
         r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
-        "ARN of a KMS key (an alias does not do)",
+        "ARN of a KMS key (not of an alias)",
         "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555",
     ),
 ]

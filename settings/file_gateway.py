@@ -39,13 +39,13 @@ def _instance_type(value: str) -> str:
     family, _, size = value.partition(".")
     if family not in _GIB_PER_VCPU or size not in _VCPUS:
         raise ValueError(
-            f"{value} is no instance type that a File Gateway runs on here; allowed: {listed(_GIB_PER_VCPU)} with "
-            f"the size {listed(list(_VCPUS)[1:])}"
+            f"{value} is not an instance type for a File Gateway; allowed: {listed(_GIB_PER_VCPU)} with the size "
+            f"{listed(list(_VCPUS)[1:])}"
         )
     vcpus, memory_gib = _VCPUS[size], _VCPUS[size] * _GIB_PER_VCPU[family]
     if vcpus < LEAST_VCPUS or memory_gib < LEAST_MEMORY_GIB:
         raise ValueError(
-            f"{value} is too small for a File Gateway, with {vcpus} vCPUs and {memory_gib} GiB of memory; AWS asks for "
+            f"{value} is too small for a File Gateway, with {vcpus} vCPUs and {memory_gib} GiB of memory; AWS requires "
             f"{LEAST_VCPUS} and {LEAST_MEMORY_GIB}: give m5.xlarge or larger"
         )
     return value
@@ -54,8 +54,8 @@ def _instance_type(value: str) -> str:
 def _cache(value: int) -> int:
     if not LEAST_CACHE_GIB <= value <= MOST_CACHE_GIB:
         raise ValueError(
-            f"{value} GiB of cache is not possible; a File Gateway takes {LEAST_CACHE_GIB} GiB or more, and one volume "
-            f"has {MOST_CACHE_GIB} at most"
+            f"{value} GiB of cache is not possible; give {LEAST_CACHE_GIB} (the gateway's minimum) to "
+            f"{MOST_CACHE_GIB} (a volume's maximum)"
         )
     return value
 
@@ -63,46 +63,46 @@ def _cache(value: int) -> int:
 def _stale_timeout(value: int) -> int:
     if value and not 300 <= value <= 2_592_000:
         raise ValueError(
-            f"{value} s is not offered by Storage Gateway; allowed: 300 to 2592000 (30 days), or 0 for never"
+            f"{value} s is not allowed by Storage Gateway; allowed: 300 to 2592000 (30 days), or 0 for never"
         )
     return value
 
 
 class FileGateway(Section):
-    """A gateway is made. Servers of topologies with a share mount its share read-only, and so do upload hosts."""
+    """An S3 File Gateway and its bucket. Servers and upload hosts mount its share, read-only."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.xlarge"
-    """EC2 instance type of the gateway, 4 vCPUs and 16 GiB of memory or more; m5.xlarge has just that."""
+    """EC2 instance type of the gateway, with 4 vCPUs and 16 GiB of memory or more; m5.xlarge has exactly that."""
     cache_gib: Annotated[
         int, AfterValidator(_cache), Field(json_schema_extra={"minimum": LEAST_CACHE_GIB, "maximum": MOST_CACHE_GIB})
     ] = LEAST_CACHE_GIB
-    """GiB of the gateway's cache (gp3), which holds what was read lately. It can only be chosen at first."""
+    """Size of the gateway's cache in GiB (gp3), which holds what was read recently. It cannot be changed later."""
     bucket: BucketName | None = None
-    """A bucket of this account and region that is there already; left out, one is made. Its settings are left alone:
-    turn its notifications to EventBridge on, or new objects are seen only after `stale_timeout_seconds`."""
+    """An existing bucket of this account and region; left out, one is created. An existing bucket's settings are not
+    changed: turn on its notifications to EventBridge, or new objects appear only after `stale_timeout_seconds`."""
     bucket_key_arn: KeyArn | None = None
-    """The customer-managed KMS key of a bucket that is there already; left out, it has none."""
+    """The customer managed KMS key of an existing bucket; left out, it has none."""
     versions_kept: Annotated[int, Field(ge=1, le=100)] = 3
-    """Older versions of each object that are kept for good in the bucket that is made; more go after 90 days."""
+    """Older versions of each object that the created bucket always keeps; further ones expire after 90 days."""
     stale_timeout_seconds: Annotated[
         int, AfterValidator(_stale_timeout), Field(json_schema_extra={"minimum": 0, "maximum": 2_592_000})
     ] = 3600
-    """Seconds after which a folder is listed anew when somebody looks at it, 300 to 2,592,000; 0 never. New objects
-    are seen within some 6 minutes in any case, for S3 tells of them."""
+    """Seconds after which a folder is listed again when somebody opens it, 300 to 2,592,000; 0 means never. New
+    objects appear within about 6 minutes in any case, because S3 reports them."""
     activation_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1), Distinct(network_of)] | None = None
-    """Networks from which Terraform itself reaches the gateway's port 80 to activate it, for instance over a VPN; left
-    out, a function in the VPC fetches the key, which works from anywhere."""
+    """Networks from which Terraform itself connects to the gateway's port 80 to activate it, for instance over a VPN;
+    left out, a function in the VPC gets the activation key, which works from anywhere."""
     mount_point: MountPoint = "/s3uploads"
     """Where servers and upload hosts see the share."""
     log_retention_days: RetentionDays = 365
-    """Days the gateway's log and the share's audit log are kept."""
+    """Days for which the gateway's log and the share's audit log are kept."""
 
     @rule
     def _no_world(self) -> Iterator[Fault]:
         for index, cidr in world(self.activation_cidrs or ()):
             yield (
                 f"activation_cidrs.{index}",
-                f"{cidr} is the whole internet; name the network that Terraform runs in",
+                f"{cidr} is the whole internet; give the network that Terraform runs in",
             )
 
     @rule
@@ -110,7 +110,7 @@ class FileGateway(Section):
         if self.bucket_key_arn and not self.bucket:
             yield (
                 "bucket_key_arn",
-                "it is the key of a bucket that exists, and none is given; give bucket too, or neither",
+                "the key of an existing bucket needs the bucket; set bucket, or remove bucket_key_arn",
             )
 
     @rule
@@ -118,7 +118,8 @@ class FileGateway(Section):
         if self.bucket and "versions_kept" in self.model_fields_set:
             yield (
                 "versions_kept",
-                f"it is for a bucket that is made, and {self.bucket} exists; leave one of the two out",
+                f"only a new bucket keeps this number of versions, and {self.bucket} exists; remove versions_kept, "
+                "or bucket",
             )
 
     def addresses(self) -> int:

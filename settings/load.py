@@ -53,7 +53,7 @@ def find(name: str, folder: Path | None = None) -> Path:
         SettingsError: the name is not allowed, or there is no such file.
     """
     if not is_workspace_name(name):
-        raise SettingsError([f"the workspace name {name!r} is not allowed; it has {NAME_RULE}."])
+        raise SettingsError([f"the workspace name {name!r} is not allowed; give {NAME_RULE}."])
     folder = folder or folder_of()
     paths = [folder / f"{name}.yaml", folder / EXAMPLES / f"{name}.yaml"]
     found = next((path for path in paths if path.is_file()), None)
@@ -73,7 +73,7 @@ def load(name: str | None = None, folder: Path | None = None) -> Workspace:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f"{_shown(path)} cannot be read as UTF-8 text ({error}); mend the file."]) from None
+        raise SettingsError([f"{_shown(path)} cannot be read as UTF-8 text ({error}); fix the file."]) from None
     return parse(text, name, _shown(path))
 
 
@@ -88,11 +88,13 @@ def parse(text: str, name: str, source: str) -> Workspace:
     except yaml.YAMLError as error:
         raise SettingsError([_malformed(error, source)]) from None
     except (ValueError, RecursionError) as error:  # a date that does not exist, brackets without an end
-        raise SettingsError([f"{source}: not valid YAML: {error}; mend it there."]) from None
+        raise SettingsError([f"{source}: not valid YAML: {error}; fix it there."]) from None
     if not isinstance(values, dict):
-        raise SettingsError([f"{source} holds no settings; it needs at least account_id, region, topology and access."])
+        raise SettingsError([f"{source} is empty; give at least account_id, region and access."])
     if "name" in values:
-        raise SettingsError([f"{source}: name is not a setting; the file's name is the workspace's."])
+        raise SettingsError(
+            [f"{source}: name is not a setting; remove it, because the workspace is named after the file."]
+        )
     try:
         return Workspace.model_validate({**values, "name": name})
     except ValidationError as error:
@@ -110,10 +112,12 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key} is not text", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key} is not text; put it in quotes", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} is given twice", key_node.start_mark
+                    None, None, f"the key {key} is given twice; remove one", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -125,14 +129,14 @@ def _shown(path: Path) -> str:
 
 def _unknown_workspace(name: str, path: Path, folder: Path) -> str:
     names = available(folder)
-    known = f"known: {', '.join(names)}" if names else "there is none yet"
-    return f"workspace {name} is unknown: there is no file {_shown(path)} ({known}); set {VARIABLE} or write the file."
+    known = f"known: {', '.join(names)}" if names else "none exist yet"
+    return f"workspace {name} is unknown: {_shown(path)} does not exist ({known}); set {VARIABLE}, or create the file."
 
 
 def _malformed(error: yaml.YAMLError, source: str) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         mark = error.problem_mark
         return (
-            f"{source}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}; mend it there."
+            f"{source}, line {mark.line + 1}, column {mark.column + 1}: not valid YAML: {error.problem}; fix it there."
         )
-    return f"{source}: not valid YAML: {' '.join(str(error).split())}; mend it there."
+    return f"{source}: not valid YAML: {' '.join(str(error).split())}; fix it there."

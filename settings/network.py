@@ -28,24 +28,24 @@ class FlowLogs(Settings):
     """A record of the VPC's traffic in CloudWatch Logs."""
 
     traffic: Literal["ALL", "ACCEPT", "REJECT"] = "ALL"
-    """Which traffic is recorded: everything, what was let through, or what was turned away."""
+    """Which traffic is recorded: all, what was accepted, or what was rejected."""
     retention_days: RetentionDays = 14
-    """Days the records are kept; 14 as in the original solution."""
+    """Days for which the records are kept; 14, as in the original solution."""
 
 
 SubnetId = Annotated[str, Like(r"subnet-[0-9a-f]{8,17}", "id of a subnet", "subnet-0a1b2c3d4e5f60718")]
 
 
 class ExistingVpc(Settings):
-    """A VPC that is there already, with a way out from its private subnets (NAT, or endpoints and an own registry)."""
+    """An existing VPC whose private subnets have a route out (NAT, or VPC endpoints and a registry of your own)."""
 
     vpc_id: Annotated[str, Like(r"vpc-[0-9a-f]{8,17}", "id of a VPC", "vpc-0a1b2c3d4e5f60718")]
-    """The VPC; DNS names and DNS support have to be on."""
+    """The VPC; its DNS hostnames and DNS support must be on."""
     public_subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()]
-    """For balancers that are reached from the internet, one subnet a zone. With `access.internal`, the private ones
-    will do."""
+    """For internet-facing load balancers, one subnet in each zone. With `access.internal`, you may give the private
+    ones."""
     private_subnet_ids: Annotated[tuple[SubnetId, SubnetId], Distinct()]
-    """For OMERO, its database and its file system, one subnet a zone."""
+    """For OMERO, its database and its file system, one subnet in each zone."""
 
 
 def _usual_subnets(cidr: str) -> tuple[ipaddress.IPv4Network, ...]:
@@ -74,23 +74,24 @@ def _private_subnets(given: dict[str, Any]) -> tuple[str, str]:
 
 
 class Network(Settings):
-    """A VPC with two public and two private subnets in two availability zones."""
+    """A VPC with two public and two private subnets in two Availability Zones."""
 
     existing: ExistingVpc | None = None
-    """A VPC that is there already; left out, one is made, as the other keys say."""
+    """An existing VPC; left out, one is created as the other keys describe."""
 
     cidr: Cidr = USUAL_CIDR
     """Address range of the VPC, /16 to /26; it must hold the four subnets."""
     public_subnets: Annotated[tuple[Cidr, Cidr], Distinct(network_of)] = Field(default_factory=_public_subnets)
-    """For the load balancer and the NAT gateways, one subnet a zone. Left out, the 10th and 11th /24 of `cidr`, or the
+    """For the load balancer and the NAT gateways, one subnet in each
+    zone. Left out, the 10th and 11th /24 of `cidr`, or the
     first two quarters of one that is smaller than /19."""
     private_subnets: Annotated[tuple[Cidr, Cidr], Distinct(network_of)] = Field(default_factory=_private_subnets)
-    """For OMERO, its database and its file system, one subnet a zone. Left out, the 20th and 21st /24 of `cidr`, or the
-    last two quarters of one that is smaller than /19; others of those if the public subnets are there."""
+    """For OMERO, its database and its file system, one subnet in each zone. Left out, the 20th and 21st /24 of `cidr`,
+    or the last two quarters of one that is smaller than /19; or others of these if the public subnets overlap them."""
     availability_zones: Annotated[tuple[str, str], Distinct()] | None = None
-    """Names of the two zones; left out, the region's first two that are open to the account."""
+    """Names of two Availability Zones; left out, the first two of the region that are open to the account."""
     nat_gateways: Literal["one_per_zone", "single"] = "one_per_zone"
-    """`one_per_zone` survives the loss of a zone; `single` costs half and does not."""
+    """`one_per_zone` survives an outage of one zone; `single` costs half and does not."""
     flow_logs: FlowLogs | None = Field(default=None)
     """Left out, no traffic is recorded; `{}` records all of it for 14 days."""
 
@@ -107,7 +108,7 @@ class Network(Settings):
         if self.existing and others:
             yield (
                 "existing",
-                f"the VPC exists already, and {', '.join(others)} would shape a new one; leave one of the two out",
+                f"this VPC exists, and {', '.join(others)} would describe a new one; remove existing, or the others",
             )
 
     @rule
@@ -116,7 +117,7 @@ class Network(Settings):
         if not LARGEST_VPC_PREFIX <= vpc.prefixlen <= SMALLEST_VPC_PREFIX:
             yield (
                 "cidr",
-                f"{vpc} has no size that a VPC with four subnets may have; give one from /{LARGEST_VPC_PREFIX} to "
+                f"{vpc} cannot hold four subnets of a VPC; give a range from /{LARGEST_VPC_PREFIX} to "
                 f"/{SMALLEST_VPC_PREFIX}",
             )
 
@@ -152,7 +153,7 @@ class Network(Settings):
 def _outside(cidr: str, key: str, subnets: tuple[str, ...]) -> Iterator[Fault]:
     for index, subnet in accepted(subnets):
         if not ipaddress.IPv4Network(subnet).subnet_of(ipaddress.IPv4Network(cidr)):
-            yield f"{key}.{index}", f"{subnet} is not inside the VPC's {cidr}; give a subnet of it, or another cidr"
+            yield f"{key}.{index}", f"{subnet} is not inside the VPC's {cidr}; give a range inside it, or change cidr"
 
 
 def _too_small(key: str, subnets: tuple[str, ...]) -> Iterator[Fault]:
@@ -160,5 +161,5 @@ def _too_small(key: str, subnets: tuple[str, ...]) -> Iterator[Fault]:
         if ipaddress.IPv4Network(subnet).prefixlen > SMALLEST_SUBNET_PREFIX:
             yield (
                 f"{key}.{index}",
-                f"{subnet} is smaller than /{SMALLEST_SUBNET_PREFIX}, the smallest that AWS takes; give a larger one",
+                f"{subnet} is smaller than /{SMALLEST_SUBNET_PREFIX}, the smallest that AWS allows; give a larger one",
             )

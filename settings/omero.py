@@ -46,71 +46,73 @@ def _fargate_faults(cpu: int, memory_mib: int) -> Iterator[Fault]:
 
 
 class Ec2(Settings):
-    """The instances of the launch type EC2, in an autoscaling group that ECS scales by what its tasks need."""
+    """The instances of the launch type EC2, in an Auto Scaling group that ECS scales to fit its tasks."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = INSTANCE_TYPE
-    """EC2 instance type; m5.xlarge has 4 vCPUs and 16 GiB. Reached by Session Manager; there is no key pair."""
+    """EC2 instance type; m5.xlarge has 4 vCPUs and 16 GiB. Log in by Session Manager; there is no key pair."""
     max_instances: Annotated[int, Field(ge=1, le=20)] = INSTANCES
-    """The most instances there may be. There are as many as the tasks need. Left out, 2, or as many as hold all
+    """Maximum number of instances. ECS runs as many as its tasks need. Left out, 2, or as many as hold all
     servers if they are more."""
     volume_gib: Annotated[int, Field(ge=30, le=16384)] = 60
-    """GiB of an instance's encrypted gp3 volume: images of the containers, and the server's temporary files."""
+    """Size in GiB of an instance's encrypted gp3 volume, for container images and the server's temporary files."""
 
 
 class Server(Settings):
     """OMERO.server: one read-write task."""
 
     launch_type: LaunchType = "FARGATE"
-    """Where the servers run; left out, FARGATE, or EC2 in topologies with a share. OMERO.web is always on Fargate."""
+    """Where the servers run; left out, FARGATE, or EC2 if the servers mount a share. OMERO.web always runs on
+    Fargate."""
     image: PinnedImage = "openmicroscopy/omero-server:5.6.16-2"
-    """Container image of the server, the read-only ones' too."""
+    """Container image of the server and of the read-only servers."""
     cpu: int = SERVER_SIZE[0]
-    """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 in topologies with read-only servers or a share."""
+    """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 with read-only servers or a share."""
     memory_mib: int = SERVER_SIZE[1]
-    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 in those topologies; or what is
-    nearest to it that Fargate has with `cpu`, or an instance leaves to tasks."""
+    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 with read-only servers or a share;
+    or the nearest that Fargate offers with `cpu`, or that an instance leaves for tasks."""
     database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
-    """Size of the server's database pool, 10 above the number of filesets imported at once. Left out, 50, or as many as
-    the importers need if they are more."""
+    """Size of the server's database pool, at least 10 more than the filesets imported at once. Left out, 50, or as many
+    as the importers need if they are more."""
 
 
 class ReadOnly(Settings):
-    """Read-only servers: they share the read-write one's image, launch type and images, and change nothing."""
+    """Read-only servers: they share the read-write server's container image, launch type and data, and cannot write."""
 
     count: Annotated[int, Field(ge=1, le=20)] = 1
-    """Number of servers. Each has a name of its own, for a session stays with the server it began on."""
+    """Number of servers. Each has its own name, because a session stays on the server where it began."""
     cpu: int = READ_ONLY_SIZE[0]
     """CPU units of each; 1,024 are one vCPU."""
     memory_mib: int = READ_ONLY_SIZE[1]
-    """MiB of memory of each. Left out, 4096, or the nearest to it that Fargate has with `cpu`."""
+    """MiB of memory of each. Left out, 4096, or the nearest that Fargate offers with `cpu`."""
 
 
 class Sessions(Settings):
-    """A Valkey cache (ElastiCache) in which all web containers find everyone's sessions."""
+    """A Valkey cache (ElastiCache) that all web containers keep their sessions in."""
 
-    node_type: Annotated[str, Like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "node type of ElastiCache", "cache.t4g.micro")] = (
+    node_type: Annotated[str, Like(r"cache\.[a-z0-9]+\.[a-z0-9]+", "ElastiCache node type", "cache.t4g.micro")] = (
         "cache.t4g.micro"
     )
-    """ElastiCache node type; the smallest holds the sessions of thousands."""
+    """ElastiCache node type; the smallest holds the sessions of thousands of users."""
     replicas: Annotated[int, Field(ge=0, le=5)] = 1
-    """Copies in other zones: with one, people stay logged in when a zone is lost."""
+    """Replicas in other Availability Zones: with one, users stay logged in during an outage of one zone."""
 
 
 class Web(Settings):
-    """OMERO.web: several equal tasks behind the load balancer."""
+    """OMERO.web: several identical tasks behind the load balancer."""
 
     image: PinnedImage = "openmicroscopy/omero-web-standalone:5.31.1"
     """Container image of the web application."""
     cpu: int = 2048
     """CPU units; 1,024 are one vCPU."""
     memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
-    """MiB of memory. Left out, 4096, or the nearest to it that Fargate has with `cpu`."""
+    """MiB of memory. Left out, 4096, or the nearest that Fargate offers with `cpu`."""
     count: Annotated[int, Field(ge=1, le=20)] = 2
-    """Number of tasks; with `max_count`, the least there are."""
+    """Number of tasks; with `max_count`, the minimum."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
-    """The most tasks there may be: more are started above 60 % CPU. Left out, there are always `count`."""
+    """Maximum number of tasks: ECS starts more above 60 % CPU. Left out, `count` tasks run at all times."""
     sessions: Sessions | None = Sessions()
-    """Left out, a small cache in two zones; `null` leaves each session in one container, and it ends with it."""
+    """Left out, a small cache in two Availability Zones; with `null`, each session lives in one container and ends
+    with it."""
 
     @rule
     def _offered(self) -> Iterator[Fault]:
@@ -128,35 +130,37 @@ class Web(Settings):
 
 
 class Importer(Settings):
-    """The tasks that import images: they run while `imports run` has something for them, and cost nothing else."""
+    """The tasks that import images. They run, and cost, only while `imports run` has work for them."""
 
     cpu: int = 2048
     """CPU units of each; 1,024 are one vCPU."""
     memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
-    """MiB of memory of each; the importer's JVM takes 1,024 of them. Left out, 4096, or the nearest to it that Fargate
-    has with `cpu`."""
+    """MiB of memory of each; the importer's JVM uses 1,024 of them. Left out, 4096, or the nearest that Fargate offers
+    with `cpu`."""
     max_tasks: Annotated[int, Field(ge=1, le=50)] = IMPORTERS
-    """The most that run at once, whoever started them. Left out, 4, or fewer if `database_connections` asks for it."""
+    """Maximum number that run at once, whoever started them. Left out, 4, or fewer if `database_connections` requires
+    it."""
     parallel_filesets: Annotated[int, Field(ge=1, le=32)] = FILESETS
-    """Filesets that each imports at once. Left out, 4, or fewer if `database_connections` asks for it."""
+    """Number of filesets that each imports at once. Left out, 4, or fewer if `database_connections` requires it."""
     admin: Annotated[
         str,
         Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer"),
     ] = "root"
-    """OMERO's user that imports, and acts for others: an administrator, of whom the privileges Sudo, WriteFile and
-    WriteManagedRepo suffice."""
+    """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, WriteFile
+    and WriteManagedRepo."""
     password_arn: (
         Annotated[
             str,
             Like(
                 r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
-                "ARN of a secret of Secrets Manager",
+                "ARN of a Secrets Manager secret",
                 "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
             ),
         ]
         | None
     ) = None
-    """The secret with that user's password, encrypted by the key of the data; left out, that of root's first one."""
+    """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
+    root password."""
 
     @rule
     def _offered(self) -> Iterator[Fault]:
@@ -165,12 +169,12 @@ class Importer(Settings):
     @rule
     def _room_for_a_jvm(self) -> Iterator[Fault]:
         if self.memory_mib < (least := 2 * IMPORTER_MIB):
-            yield "memory_mib", f"{self.memory_mib} is too little for an importer; give {least} or more"
+            yield "memory_mib", f"{self.memory_mib} is not enough for an importer; give {least} or more"
 
     @rule
     def _has_a_password(self) -> Iterator[Fault]:
         if self.admin != "root" and self.password_arn is None:
-            yield "password_arn", f"admin {self.admin} needs it, the secret with that user's password; give it"
+            yield "password_arn", f"admin {self.admin} needs a password; give the ARN of the secret that holds it"
 
 
 class Omero(Settings):
@@ -179,19 +183,19 @@ class Omero(Settings):
     server: Server = Server()
     """The read-write server."""
     read_only: ReadOnly | None = None
-    """For topologies with read-only servers; left out, one there."""
+    """Read-only servers; left out, none, or one with a topology that has them."""
     ec2: Ec2 | None = None
-    """For the launch type EC2; left out, up to two instances of m5.xlarge there."""
+    """For the launch type EC2; left out, up to two m5.xlarge instances."""
     web: Web = Web()
     """The web application."""
     importer: Importer = Importer()
     """The tasks that import images."""
     log_retention_days: RetentionDays = 365
-    """Days the containers' and ECS Exec's logs are kept."""
+    """Days for which the logs of the containers and of ECS Exec are kept."""
     dashboard: bool = True
-    """A CloudWatch dashboard of balancer, containers, instances and database."""
+    """True creates a CloudWatch dashboard of the load balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
-    """Days the load balancers' access logs are kept in their bucket."""
+    """Days for which the load balancers' access logs are kept in their bucket."""
 
     @model_validator(mode="before")
     @classmethod
@@ -223,7 +227,7 @@ class Omero(Settings):
         if needed > self.ec2.max_instances:
             yield (
                 "ec2.max_instances",
-                f"{self.ec2.max_instances} of {self.ec2.instance_type} do not hold 1 read-write and {readers} "
+                f"{self.ec2.max_instances} of {self.ec2.instance_type} cannot hold 1 read-write and {readers} "
                 f"read-only servers; give {needed} or more, a larger instance_type, or fewer servers",
             )
 
@@ -236,10 +240,10 @@ class Omero(Settings):
         if at_once > connections - OTHERS_CONNECTIONS:
             yield (
                 "importer.max_tasks",
-                f"{settings.max_tasks} times parallel_filesets {settings.parallel_filesets} take {at_once} database "
-                f"connections, and server.database_connections {connections} leave {connections - OTHERS_CONNECTIONS} "
-                f"beside {OTHERS_CONNECTIONS} for people; give fewer of the former, or {at_once + OTHERS_CONNECTIONS} "
-                "connections",
+                f"{settings.max_tasks} times parallel_filesets {settings.parallel_filesets} need {at_once} "
+                f"database connections, and server.database_connections {connections} leaves "
+                f"{connections - OTHERS_CONNECTIONS} after {OTHERS_CONNECTIONS} for users; lower one of the "
+                f"former, or set server.database_connections to {at_once + OTHERS_CONNECTIONS}",
             )
 
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
@@ -247,14 +251,14 @@ class Omero(Settings):
         if on_fargate and max(fargate.MEMORY_MIB.get(size.cpu, (LEAST_MEMORY_MIB,))) < LEAST_MEMORY_MIB:
             yield (
                 f"{key}.cpu",
-                f"{size.cpu} is too little for OMERO.server, which needs {LEAST_MEMORY_MIB} MiB of memory; give 512 or "
-                "more",
+                f"{size.cpu} is not enough for OMERO.server, which needs {LEAST_MEMORY_MIB} MiB of memory; give "
+                "512 or more",
             )
         elif size.memory_mib < LEAST_MEMORY_MIB:
             yield (
                 f"{key}.memory_mib",
-                f"{size.memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more "
-                f"({MIN_SYSTEM_MEMORY_MIB} are OMERO's own least for its JVMs)",
+                f"{size.memory_mib} is not enough for OMERO.server; give {LEAST_MEMORY_MIB} or more "
+                f"({MIN_SYSTEM_MEMORY_MIB} is OMERO's own minimum for its JVMs)",
             )
         elif on_fargate:
             yield from ((f"{key}.{name}", said) for name, said in _fargate_faults(size.cpu, size.memory_mib))

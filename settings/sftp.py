@@ -15,27 +15,30 @@ from settings.section import ExistingBucket, Section
 class Sftp(Section):
     """An SFTP endpoint of AWS Transfer Family for scanners and collaborators.
 
-    The stack `sftp` makes the drop area and what makes folders in it; `pipenv run sftp` makes endpoint and users.
+    The `sftp` stack creates the drop area and the function that creates folders in it; `omero-aws sftp` creates the
+    endpoint and its users.
     """
 
     folder: OmeroFolder = "/OMERO/SFTP"
-    """The drop area: senders' folders are below it. The path is the same in the file system and in OMERO.server."""
+    """The drop area, which contains the senders' folders. The path is the same on the file system and in
+    OMERO.server."""
     endpoint: Literal["vpc", "public"] = "vpc"
-    """`vpc` has addresses of its own that stay, and lets in `cidrs` only; `public` is AWS's own, open to every address,
-    and needs `open_to_the_world`. Senders authenticate by key either way."""
+    """`vpc` has fixed addresses of its own and admits only `cidrs`; `public` is AWS's own endpoint, open to every
+    address, and needs `open_to_the_world`. Senders authenticate by key either way."""
     cidrs: Annotated[tuple[Cidr, ...], Field(max_length=50), Distinct(network_of)] = ()
     """Address ranges that may connect to a `vpc` endpoint. There is no default: name the senders' networks."""
     internal: bool = False
-    """True gives a `vpc` endpoint private addresses only: senders come over a VPN or Direct Connect."""
+    """True gives a `vpc` endpoint only private addresses: senders connect over a VPN or Direct Connect."""
     open_to_the_world: bool = False
-    """Must be true for `endpoint: public` and for `0.0.0.0/0`, so that nobody opens it to everyone by a slip."""
+    """Must be true for `endpoint: public` and for `0.0.0.0/0`, so that nobody opens it to everyone by accident."""
     failed_logins: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """So many refused keys within five minutes raise an alarm. A client may offer several keys at each log-in."""
+    """Number of refused keys within five minutes that raises an alarm. A client may offer several keys at each
+    login."""
     log_retention_days: RetentionDays = 365
-    """Days that the log of connections and files is kept."""
+    """Days for which the log of connections and files is kept."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
-    """Who hears of the alarm; each has to confirm an e-mail from AWS first. Left out, nobody: the topic's ARN is an
-    output."""
+    """E-mail addresses that are notified of the alarm; each has to confirm an e-mail from AWS first. Left out, nobody
+    is: the topic's ARN is an output."""
 
     @rule
     def _no_addresses_of_a_public_endpoint(self) -> Iterator[Fault]:
@@ -52,14 +55,14 @@ class Sftp(Section):
         if self.endpoint == "public" and not self.open_to_the_world:
             yield (
                 "endpoint",
-                "public is open to every address; choose endpoint: vpc with cidrs, or say sftp.open_to_the_world: true "
-                "if you mean it",
+                "public is open to every address; choose endpoint: vpc with cidrs, or set sftp.open_to_the_world: "
+                "true if you mean it",
             )
 
     @rule
     def _networks_by_name(self) -> Iterator[Fault]:
         if self.endpoint == "vpc" and not self.cidrs:
-            yield "cidrs", "endpoint: vpc needs them; name the networks that senders come from"
+            yield "cidrs", "endpoint: vpc needs address ranges; give the networks that senders connect from"
 
     @rule
     def _world_by_intent(self) -> Iterator[Fault]:
@@ -67,8 +70,8 @@ class Sftp(Section):
             for index, cidr in world(self.cidrs):
                 yield (
                     f"cidrs.{index}",
-                    f"{cidr} is the whole internet; name the senders' networks, or say sftp.open_to_the_world: true if "
-                    "you mean it",
+                    f"{cidr} is the whole internet; name the senders' networks, or set sftp.open_to_the_world: "
+                    "true if you mean it",
                 )
 
     def addresses(self) -> int:
@@ -90,6 +93,5 @@ class Sftp(Section):
 
 def _of_no_use(key: str) -> str:
     return (
-        f"it has no use with endpoint: public, which AWS opens to every address; leave {key} out, or choose endpoint: "
-        "vpc"
+        f"it has no effect with endpoint: public, which AWS opens to every address; remove {key}, or set endpoint: vpc"
     )

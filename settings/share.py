@@ -18,27 +18,27 @@ def _address(value: str) -> str:
     try:
         return str(ipaddress.IPv4Address(value))
     except ValueError:
-        raise ValueError(f"{value} is no IPv4 address; give the gateway's own, for instance 10.192.20.15") from None
+        raise ValueError(f"{value} is not an IPv4 address; give the gateway's, for instance 10.192.20.15") from None
 
 
 def _mount_point(value: str) -> str:
     parts = value.split("/")
     if not value.startswith("/") or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]):
-        raise ValueError(f"{value} is no absolute path; one looks like /s3uploads")
+        raise ValueError(f"{value} is not an absolute path; one looks like /s3uploads")
     if any(value == taken or value.startswith(f"{taken}/") for taken in TAKEN):
-        raise ValueError(f"{value} would hide what the server's image has there; one that hides nothing is /s3uploads")
+        raise ValueError(
+            f"{value} would hide files of the server's container image; choose another path, for instance /s3uploads"
+        )
     return value
 
 
 MountPoint = Annotated[str, AfterValidator(_mount_point)]
-"""An absolute path in the server's container that hides nothing of the image's."""
+"""An absolute path in the server's container that hides none of the image's files."""
 
 
 class Share(Settings):
-    """For topologies with a share and no `file_gateway`: a File Gateway that exists, in this VPC or reachable from it.
-
-    It is mounted read-only: it holds no links, so that images cannot live there, only come from there.
-    """
+    """An existing File Gateway, in this VPC or reachable from it; the servers mount its share read-only. It cannot hold
+    links, so images can be imported from it but cannot stay there."""
 
     address: Annotated[str, AfterValidator(_address)]
     """The gateway's IPv4 address."""

@@ -38,33 +38,34 @@ class Topology(Traits):
 
 TOPOLOGIES: dict[str, Topology] = {
     "rw-http": Topology(
-        description="One read-write server and several web containers behind a balancer on HTTP, by its DNS name.",
+        description="One read-write server and several web containers behind a load balancer on HTTP, under its DNS "
+        "name.",
     ),
     "rw-tls": Topology(
-        description="The same with a name and a certificate of its own: HTTPS, and HTTP redirected to it.",
+        description="As rw-http, with your own domain name and a certificate: HTTPS, with HTTP redirected to it.",
         tls=True,
     ),
     "rw-tls-nlb": Topology(
-        description="The same, and a network balancer through which OMERO.insight reaches the server.",
+        description="As rw-tls, with a Network Load Balancer through which OMERO.insight reaches the server.",
         tls=True,
         nlb=True,
     ),
     "rw-ro-tls": Topology(
-        description="As rw-tls, with read-only servers beside the read-write one; users choose one at log-in.",
+        description="As rw-tls, with read-only servers beside the read-write one; users choose one at login.",
         tls=True,
         read_only=True,
     ),
     "rw-http-s3fg": Topology(
-        description="As rw-http, and the server mounts the share of an S3 File Gateway, to import from.",
+        description="As rw-http, with the share of an S3 File Gateway, which the server mounts to import from.",
         share=True,
     ),
     "rw-tls-s3fg": Topology(
-        description="As rw-tls, and the server mounts the share of an S3 File Gateway, to import from.",
+        description="As rw-tls, with the share of an S3 File Gateway, which the server mounts to import from.",
         tls=True,
         share=True,
     ),
     "rw-tls-nlb-s3fg": Topology(
-        description="As rw-tls-nlb, and the server mounts the share of an S3 File Gateway, to import from.",
+        description="As rw-tls-nlb, with the share of an S3 File Gateway, which the server mounts to import from.",
         tls=True,
         nlb=True,
         share=True,

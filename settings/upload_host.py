@@ -35,35 +35,35 @@ def _instance_type(value: str) -> str:
         allowed = (
             f"{family} with the size {listed(_SIZES[family])}" if family in _SIZES else f"a size of {listed(_SIZES)}"
         )
-        raise ValueError(f"{value} is no instance type for an upload host; allowed: {allowed}")
+        raise ValueError(f"{value} is not an instance type for an upload host; allowed: {allowed}")
     return value
 
 
 def _prefix(value: str) -> str:
     if value.startswith("/") or not re.fullmatch(_PREFIX, value):
         raise ValueError(
-            f"{value!r} is no prefix that a policy can name; give letters, digits, and !_.'() /+=@:,- without a slash "
-            "at the beginning, for instance slides/2025/"
+            f"{value!r} is not allowed as a prefix in an IAM policy; give letters, digits and !_.'() /+=@:,- "
+            "without a leading slash, for instance slides/2025/"
         )
     return value
 
 
 def _release(value: str) -> str:
     if not re.fullmatch(r"5\.6\.\d{1,3}", value):
-        raise ValueError(f"{value} is no release of OMERO.server 5.6; give the server's own, for instance 5.6.16")
+        raise ValueError(f"{value} is not a release of OMERO.server 5.6; give the server's, for instance 5.6.16")
     return value
 
 
 class Source(Settings):
-    """An S3 bucket of the workspace's account that the hosts may read, and never write."""
+    """An S3 bucket of the workspace's account that the hosts may read, but not write."""
 
     bucket: BucketName
     """Its name."""
     prefixes: Annotated[tuple[Annotated[str, AfterValidator(_prefix)], ...], Field(max_length=20), Distinct()] = ()
-    """What the names of the objects have to begin with; left out, all may be read."""
+    """Prefixes of the object keys that the hosts may read; left out, all keys."""
     key_arn: KeyArn | None = None
-    """The KMS key that encrypts its objects; left out, they are encrypted by S3's own. The key's policy has to let this
-    account's policies decide."""
+    """The KMS key that encrypts its objects; left out, they use S3-managed keys. The key policy must allow IAM
+    policies to grant access."""
 
 
 def _bucket(source: Any) -> str:
@@ -72,24 +72,25 @@ def _bucket(source: Any) -> str:
 
 
 class UploadHost(Section):
-    """Hosts with OMERO's command line, the AWS CLI and `/OMERO`, in the private subnets, reached by Session Manager."""
+    """Hosts in the private subnets with OMERO's command line, the AWS CLI and `/OMERO`; log in by Session Manager."""
 
     instance_type: Annotated[str, AfterValidator(_instance_type)] = "m5.large"
     """EC2 instance type; m5.large has 2 vCPUs and 8 GiB, enough for three imports at a time."""
     count: Annotated[int, Field(ge=1, le=2)] = 1
-    """Number of hosts, 1 or 2; two are in two zones."""
+    """Number of hosts, 1 or 2; two run in different Availability Zones."""
     volume_gib: Annotated[int, Field(ge=30, le=16384)] = 100
-    """GiB of a host's encrypted gp3 volume, where images lie before they are imported. It goes with the host."""
+    """Size in GiB of a host's encrypted gp3 volume, which holds images before they are imported. It is deleted with
+    the host."""
     sources: Annotated[tuple[Source, ...], Field(max_length=20), Distinct(_bucket)] = ()
     """Buckets that the hosts may read, each once with all of its prefixes; left out, none."""
     importer_version: Annotated[str, AfterValidator(_release)] = "5.6.16"
-    """Release of OMERO whose importer is installed; give the server's own, of `omero.server.image`."""
+    """OMERO release of the importer to install; give that of the server, in `omero.server.image`."""
     importer_sha256: Sha256 | None = None
-    """SHA-256 of that release's OMERO.java.zip; left out, TLS alone says that it is the right one."""
+    """SHA-256 of that release's OMERO.java.zip; left out, only TLS vouches for the download."""
     ice_wheel_sha256: Sha256 | None = None
-    """SHA-256 of the wheel of the Ice bindings 3.6.5; left out, TLS alone says that it is the right one."""
+    """SHA-256 of the wheel of the Ice 3.6.5 bindings; left out, only TLS vouches for the download."""
     log_retention_days: RetentionDays = 365
-    """Days that the logs of set-ups and of sessions are kept."""
+    """Days for which the logs of set-up and of sessions are kept."""
 
     def addresses(self) -> int:
         return self.count

@@ -52,19 +52,20 @@ def is_workspace_name(name: str) -> bool:
 
 def _topology(value: str) -> str:
     if value not in TOPOLOGIES:
-        raise ValueError(f"{value} is no topology; allowed: {listed(TOPOLOGIES)}")
+        raise ValueError(f"{value} is not a topology; allowed: {listed(TOPOLOGIES)}")
     return value
 
 
 def _tags(value: dict[str, str]) -> dict[str, str]:
     for key in value:
         if key in OWN_TAGS or key.lower().startswith("aws:"):
-            raise ValueError(f"the tag {key} is set by this program or AWS; choose another name")
+            raise ValueError(f"the tag {key} is reserved for this program or for AWS; choose another name")
     return value
 
 
 class State(Settings):
-    """Where Terraform's state and its locks are. All derive from account and region unless given."""
+    """The S3 bucket and the DynamoDB table of Terraform's state and locks. Defaults are derived from account and
+    region."""
 
     bucket: BucketName | None = None
     """S3 bucket of the state; left out, `omero-state-<account>-<region>`."""
@@ -86,31 +87,33 @@ class Workspace(Settings):
     topology: Annotated[str, AfterValidator(_topology), Field(json_schema_extra={"enum": list(TOPOLOGIES)})] | None = (
         None
     )
-    """A combination of sections by its name, which refuses every other; left out, the sections decide by themselves."""
+    """The name of a combination of sections, which refuses all others; left out, the sections alone decide."""
     access: Access
-    """Who may reach OMERO. With `server`, a network balancer lets clients such as OMERO.insight reach OMERO.server."""
+    """Who may reach OMERO. With `server`, clients such as OMERO.insight reach OMERO.server through a Network Load
+    Balancer."""
     tls: Tls | None = None
-    """OMERO.web's name and its certificate; left out, OMERO.web is on HTTP, by its balancer's DNS name."""
+    """OMERO.web's domain name and its certificate; left out, OMERO.web is on HTTP, under its load balancer's DNS
+    name."""
     share: Share | None = None
     """The NFS share of an existing S3 File Gateway, which the servers mount; left out, none."""
     file_gateway: FileGateway | None = None
-    """An S3 File Gateway and its bucket. The servers mount its share, unless the topology is one without a share: then
-    only upload hosts do."""
+    """An S3 File Gateway and its bucket. The servers mount its share, unless the topology has no share: then only
+    upload hosts do."""
     upload_host: UploadHost | None = None
     """Hosts with OMERO's command line; left out, none."""
     datasync: DataSync | None = None
-    """A bucket whose objects become files below /OMERO; left out, there is none."""
+    """A bucket whose objects become files under /OMERO; left out, none."""
     appstream: AppStream | None = None
-    """OMERO.insight in a browser, which `omero-aws appstream ensure` makes; left out, there is none."""
+    """OMERO.insight in a browser, created by `omero-aws appstream ensure`; left out, none."""
     sftp: Sftp | None = None
-    """Senders deliver by SFTP into a folder below /OMERO (`omero-aws sftp`); left out, there is none."""
+    """A folder under /OMERO that senders deliver into by SFTP (`omero-aws sftp`); left out, none."""
     retain: bool = True
-    """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
-    refuses to take the data stack away. False is for rehearsals: everything goes."""
+    """True keeps the data when stacks are destroyed: deletion protection, a final snapshot, and Terraform refuses to
+    destroy the data stack. False is for rehearsals: everything is deleted."""
     tags: Annotated[dict[str, str], AfterValidator(_tags), Field(max_length=40, default_factory=dict)]
-    """More tags for every resource, for instance a cost centre."""
+    """Additional tags for every resource, for instance a cost centre."""
     state: State = State()
-    """Where Terraform's state is."""
+    """The bucket and the table of Terraform's state."""
     network: Network = Network()
     """The VPC."""
     data: Data = Data()
@@ -139,29 +142,29 @@ class Workspace(Settings):
         wanted, given = TOPOLOGIES[self.topology], self._given
         for trait, key in (("tls", "tls"), ("nlb", "access.server"), ("read_only", "omero.read_only")):
             if getattr(wanted, trait) and not getattr(given, trait):
-                yield key, f"topology {self.topology} needs this section; give it, or choose another topology"
+                yield key, f"topology {self.topology} needs this section; add it, or choose another topology"
             if getattr(given, trait) and not getattr(wanted, trait):
                 yield (
                     key,
-                    f"topology {self.topology} has no use for this section; leave it out, or choose another topology",
+                    f"topology {self.topology} does not use this section; remove it, or choose another topology",
                 )
         if self.share and not wanted.share:
             yield (
                 "share",
-                f"topology {self.topology} has no use for this section, for its servers mount none; leave it out, or "
-                "choose another topology",
+                f"topology {self.topology} does not use this section, because its servers mount no share; remove "
+                "it, or choose another topology",
             )
         if wanted.share and not given.share:
             yield (
                 "share",
-                f"topology {self.topology} needs this section (an existing gateway) or file_gateway (a new one); give "
-                "one of them, or choose another topology",
+                f"topology {self.topology} needs this section (an existing gateway) or file_gateway (a new one); "
+                "add one of them, or choose another topology",
             )
 
     @rule
     def _one_share(self) -> Iterator[Fault]:
         if self.share and self.file_gateway:
-            yield "share", "it names an existing gateway, and file_gateway makes one; leave one of the two out"
+            yield "share", "this gateway exists, and file_gateway would create another; remove share, or file_gateway"
 
     @rule
     def _launch_type_fits_a_share(self) -> Iterator[Fault]:
@@ -169,14 +172,14 @@ class Workspace(Settings):
         if launch_type not in self.traits.launch_types:
             yield (
                 "omero.server.launch_type",
-                f"{launch_type} does not go with a share, which the servers mount and Fargate cannot; leave it out, or "
-                f"say {listed(self.traits.launch_types)}",
+                f"{launch_type} cannot be used with a share, because Fargate cannot mount one; remove it, or set "
+                f"{listed(self.traits.launch_types)}",
             )
 
     @rule
     def _instances_have_servers(self) -> Iterator[Fault]:
         if self.omero.server.launch_type != "EC2" and self.omero.ec2:
-            yield "omero.ec2", "it needs omero.server.launch_type: EC2; give that, or leave omero.ec2 out"
+            yield "omero.ec2", "EC2 instances need omero.server.launch_type: EC2; set that, or remove omero.ec2"
 
     @rule
     def _arns_are_of_the_region(self) -> Iterator[Fault]:
@@ -189,7 +192,8 @@ class Workspace(Settings):
             if arn and arn.split(":")[3] != self.region:
                 yield (
                     key,
-                    f"it is in the region {arn.split(':')[3]}, and the workspace in {self.region}; give one of there",
+                    f"the ARN is in region {arn.split(':')[3]}, and the workspace is in {self.region}; give one in "
+                    f"{self.region}",
                 )
 
     @rule
@@ -198,7 +202,7 @@ class Workspace(Settings):
         folders = self._answers(lambda part: part.folders()).items()
         for (key, folder), (other_key, other) in itertools.combinations(folders, 2):
             if f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/"):
-                yield key, f"{folder} and {other_key} {other} overlap; give folders of which neither lies in the other"
+                yield key, f"{folder} and {other_key} {other} overlap; give folders that do not contain each other"
 
     @rule
     def _addresses_suffice(self) -> Iterator[Fault]:
@@ -206,8 +210,8 @@ class Workspace(Settings):
         if offered is not None and self.addresses > offered:
             yield (
                 "network.private_subnets",
-                f"they have {offered} addresses, and the containers, the database and the rest need {self.addresses}; "
-                f"give larger subnets, or lower {LARGEST_TAKERS}",
+                f"{offered} addresses are not enough, because the containers, the database and the rest need "
+                f"{self.addresses}; give larger subnets, or lower {LARGEST_TAKERS}",
             )
 
     def _answers(self, ask: Callable[[Section], Mapping[str, T]]) -> dict[str, T]:

@@ -27,7 +27,7 @@ def _main(out: Path, workspace: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("workspace", "said"), [("nosuch", "workspace nosuch is unknown"), ("Bad Name", "is not allowed; it has 2 to 16")]
+    ("workspace", "said"), [("nosuch", "workspace nosuch is unknown"), ("Bad Name", "is not allowed; give 2 to 16")]
 )
 def test_refuses_a_workspace_that_is_not_there(tmp_path: Path, workspace: str, said: str) -> None:
     done = _main(tmp_path / "out", workspace)

@@ -120,10 +120,10 @@ def sentence(error: Exception) -> str:
     values = getattr(error, "kwargs", {})
     match error:
         case boto.ParamValidationError():
-            return f"a value does not fit the AWS call: {_clean(values['report'])}; mend it in the workspace file."
+            return f"a value does not fit the AWS call: {_clean(values['report'])}; fix it in the workspace file."
         case boto.WaiterError():
             return (
-                f"AWS did not get there while waiting ({values['name']}): {_clean(values['reason'])}; "
+                f"AWS did not finish in time ({values['name']}): {_clean(values['reason'])}; "
                 "see the AWS console for the reason, then run this again."
             )
         case _:
@@ -140,7 +140,7 @@ def _answer(error: boto.ClientError) -> str:
     if code in EXPIRED_CODES:
         return f"the AWS credentials have expired ({code} at {call}); renew them, for instance with `aws sso login`."
     if code in CLOCK_CODES or (code in CREDENTIAL_CODES and CLOCK_WORDS.search(said)):
-        return f"AWS turned {call} away because this machine's clock is wrong ({code}: {said}); set the clock."
+        return f"AWS rejected {call} because this machine's clock is wrong ({code}: {said}); set the clock."
     if code in CREDENTIAL_CODES:
         return (
             f"AWS does not accept these credentials at {call} ({code}: {said}); check the keys or AWS_PROFILE, this "
@@ -148,13 +148,13 @@ def _answer(error: boto.ClientError) -> str:
         )
     if denied(error):
         action = _action(service=service, operation=operation, said=said)
-        return f"AWS denied {call}: {said}; the IAM identity needs the action {action}, and no policy may forbid it."
+        return f"AWS denied {call}: {said}; allow {action} for the IAM identity, and check that no policy denies it."
     if code in THROTTLED_CODES:
         return (
             f"AWS throttled {call} at every attempt ({code}); wait a minute and run this again, or raise "
             f"AWS_MAX_ATTEMPTS (unset, it is {MAX_ATTEMPTS})."
         )
-    return f"AWS refused {call} ({code}): {said}; mend that and run this again."
+    return f"AWS refused {call} ({code}): {said}; fix that and run this again."
 
 
 def _credentials(error: Exception) -> str:
@@ -178,14 +178,14 @@ def _credentials(error: Exception) -> str:
                 "`aws configure list-profiles` shows."
             )
         case boto.ConfigParseError() | boto.ConfigNotFound():
-            return f"the AWS configuration file {values['path']} cannot be read; mend it, or set AWS_CONFIG_FILE."
+            return f"the AWS configuration file {values['path']} cannot be read; fix it, or set AWS_CONFIG_FILE."
         case boto.InvalidConfigError() | boto.UnknownCredentialError():
-            return f"the AWS configuration is not usable: {_clean(error)}; mend the profile {profile or 'default'}."
+            return f"the AWS configuration is invalid: {_clean(error)}; fix the profile {profile or 'default'}."
         case _ if isinstance(error, SSO_ERRORS):
             login = f"aws sso login --profile {profile}" if profile else "aws sso login"
             return f"the AWS SSO session is missing or has expired; run `{login}` and then this again."
         case _:
-            return f"AWS credentials could not be got: {_clean(error)}; mend the profile {profile or 'default'}."
+            return f"AWS credentials could not be obtained: {_clean(error)}; fix the profile {profile or 'default'}."
 
 
 def _connection(error: Exception) -> str:
@@ -203,13 +203,13 @@ def _connection(error: Exception) -> str:
             return f"{url} cannot be reached; check the network, the region's name and AWS_ENDPOINT_URL."
         case boto.ReadTimeoutError():
             return (
-                f"{url} took the request but did not answer within {READ_TIMEOUT} s, so it may have been carried "
-                "out; run this again, it goes on from there."
+                f"{url} accepted the request but did not answer within {READ_TIMEOUT} s, so it may have been carried "
+                "out; run this again, and it continues from there."
             )
         case boto.HTTPClientError():
-            return f"the connection to {url} broke ({_clean(error)}); run this again, it goes on from there."
+            return f"the connection to {url} broke ({_clean(error)}); run this again, and it continues from there."
         case _:
-            return f"the AWS region is not usable: {_clean(error)}; correct region in the workspace file."
+            return f"the AWS region is invalid: {_clean(error)}; correct region in the workspace file."
 
 
 def _proxy(url: str, said: str) -> str:
@@ -217,12 +217,11 @@ def _proxy(url: str, said: str) -> str:
     answer = re.search(r"Tunnel connection failed: (\d+ [\w -]+)", said)
     if answer and answer[1].startswith("407"):
         return (
-            f"the proxy {url} wants a user name and password; give both in HTTPS_PROXY, as http://USER:PASSWORD@HOST."
+            f"the proxy {url} requires a user name and password; give both in HTTPS_PROXY, as "
+            "http://USER:PASSWORD@HOST."
         )
     if answer:
-        return (
-            f"the proxy {url} does not let this machine reach AWS ({answer[1]}); ask for AWS's endpoints to be allowed."
-        )
+        return f"the proxy {url} blocks AWS ({answer[1]}); have its operator allow AWS's endpoints."
     return f"the proxy {url} cannot be reached; check HTTPS_PROXY and NO_PROXY."
 
 
@@ -235,7 +234,7 @@ def _tls(url: str, said: str) -> str:
         )
     fault = trust.fault(f"{url} {said}")
     if fault and (bundle := os.environ.get("AWS_CA_BUNDLE")):
-        return f"{fault.rstrip('.')}; AWS_CA_BUNDLE is set, so that only the certificates in {bundle} count."
+        return f"{fault.rstrip('.')}; AWS_CA_BUNDLE is set, so only the certificates in {bundle} are trusted."
     return fault or f"TLS with {url} failed ({said}); check HTTPS_PROXY and AWS_CA_BUNDLE."
 
 

@@ -82,9 +82,9 @@ def _refuse_page(**event: Any) -> None:
         return
     service = operation.service_model.service_name
     raise Refused(
-        f"a web page came in place of AWS's answer to {service} {operation.name} (HTTP "
-        f"{response['status_code']}): a proxy or a network's log-in page wrote it; open any page in a browser to "
-        "see what it asks for, check HTTPS_PROXY and AWS_ENDPOINT_URL, and run this again."
+        f"{service} {operation.name} got a web page instead of AWS's answer (HTTP {response['status_code']}), "
+        "which a proxy or a login page of the network wrote; open any page in a browser to see what it requires, "
+        "check HTTPS_PROXY and AWS_ENDPOINT_URL, and run this again."
     )
 
 

@@ -36,7 +36,7 @@ def wait_for(
             if state in failed:
                 raise Failed(f"{what} is {state}; see the AWS console for the reason, then run this again.")
             if now - begun > seconds:
-                raise Failed(f"{what} is still {state} after {seconds:.0f} s; run this again, it goes on waiting.")
+                raise Failed(f"{what} is still {state} after {seconds:.0f} s; run this again to continue waiting.")
             line = f"waiting for {what}: {state}, {now - begun:.0f} s"
             show(line)
             if not console.err.is_terminal and now - said >= LINE_INTERVAL:

@@ -59,8 +59,8 @@ def _check_hosted_zone(session: boto3.Session, tls: Tls) -> None:
         zone = route53.get_hosted_zone(Id=tls.hosted_zone_id)["HostedZone"]
     except route53.exceptions.NoSuchHostedZone:
         raise Refused(
-            f"tls.hosted_zone_id {tls.hosted_zone_id} is no hosted zone of this account; "
-            "`aws route53 list-hosted-zones` shows those there are."
+            f"tls.hosted_zone_id {tls.hosted_zone_id} is not a hosted zone of this account; give one that `aws route53 "
+            "list-hosted-zones` shows."
         ) from None
     zone_name = zone["Name"].rstrip(".")
     if tls.domain_name != zone_name and not tls.domain_name.endswith(f".{zone_name}"):
@@ -70,8 +70,8 @@ def _check_hosted_zone(session: boto3.Session, tls: Tls) -> None:
         )
     if zone.get("Config", {}).get("PrivateZone") and tls.certificate_arn is None:
         raise Refused(
-            f"tls.hosted_zone_id {tls.hosted_zone_id} is a private zone, in which ACM cannot prove a certificate; "
-            "give the public zone of the name, or the certificate_arn of one that exists."
+            f"tls.hosted_zone_id {tls.hosted_zone_id} is a private hosted zone, in which ACM cannot validate a "
+            "certificate; give the public zone of the name, or the certificate_arn of an existing certificate."
         )
 
 
@@ -81,15 +81,18 @@ def _check_certificate(session: boto3.Session, tls: Tls, arn: str) -> None:
         "ResourceNotFoundException",
     )
     if found is None:
-        raise Refused(f"tls.certificate_arn {arn} is no certificate of this account; `aws acm list-certificates`.")
+        raise Refused(
+            f"tls.certificate_arn {arn} is not a certificate of this account; give one that `aws acm "
+            "list-certificates` shows."
+        )
     if found["Status"] != "ISSUED":
-        raise Refused(f"tls.certificate_arn {arn} is {found['Status']}; only an ISSUED certificate can be served.")
+        raise Refused(f"tls.certificate_arn {arn} is {found['Status']}; give one that is ISSUED.")
     covered = {found["DomainName"], *found.get("SubjectAlternativeNames", [])}
     wildcard = f"*.{tls.domain_name.partition('.')[2]}"
     if not covered & {tls.domain_name, wildcard}:
         raise Refused(
             f"tls.certificate_arn is for {', '.join(sorted(covered))}, not for {tls.domain_name}; give one for that "
-            "name, or leave it out to have one made."
+            "name, or remove it to have one issued."
         )
 
 
@@ -98,8 +101,8 @@ def _check_zones(session: boto3.Session, workspace: Workspace, zones: tuple[str,
     there = sorted(zone["ZoneName"] for zone in answer if zone["State"] == "available")
     if wrong := [zone for zone in zones if zone not in there]:
         raise Refused(
-            f"network.availability_zones has {wrong[0]}, which is no zone of {workspace.region} that this account may "
-            f"use; allowed: {', '.join(there)}."
+            f"network.availability_zones has {wrong[0]}, which is not an Availability Zone of {workspace.region} that "
+            f"this account may use; allowed: {', '.join(there)}."
         )
 
 
@@ -107,22 +110,25 @@ def _check_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *
     ec2 = session.client("ec2")
     if not aws.read(lambda: ec2.describe_vpcs(VpcIds=[vpc.vpc_id])["Vpcs"], "InvalidVpcID.NotFound"):
         raise Refused(
-            f"network.existing.vpc_id {vpc.vpc_id} is no VPC of {workspace.region} in this account; "
-            "`aws ec2 describe-vpcs` shows those there are."
+            f"network.existing.vpc_id {vpc.vpc_id} is not a VPC of {workspace.region} in this account; give one that "
+            "`aws ec2 describe-vpcs` shows."
         )
     for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
         answer: Any = ec2.describe_vpc_attribute(VpcId=vpc.vpc_id, Attribute=attribute)
         if not answer[key]["Value"]:
             raise Refused(
-                f"the VPC {vpc.vpc_id} has {attribute} off, without which OMERO's parts cannot find each other; "
-                "turn it on (`aws ec2 modify-vpc-attribute`), or leave network.existing out."
+                f"the VPC {vpc.vpc_id} has {attribute} off, and OMERO's containers need it to find each other; turn it "
+                "on (`aws ec2 modify-vpc-attribute`), or remove network.existing."
             )
     ids = [*vpc.public_subnet_ids, *vpc.private_subnet_ids]
     subnets: dict[str, Any] = {subnet["SubnetId"]: subnet for subnet in _subnets(ec2, ids)}
     for key, pair in (("public_subnet_ids", vpc.public_subnet_ids), ("private_subnet_ids", vpc.private_subnet_ids)):
         for id_ in pair:
             if id_ not in subnets:
-                raise Refused(f"network.existing.{key} has {id_}, which is no subnet of {workspace.region}.")
+                raise Refused(
+                    f"network.existing.{key} has {id_}, which is not a subnet of {workspace.region}; give "
+                    "one that `aws ec2 describe-subnets` shows."
+                )
             if subnets[id_]["VpcId"] != vpc.vpc_id:
                 raise Refused(
                     f"network.existing.{key} has {id_}, which is in {subnets[id_]['VpcId']} and not in {vpc.vpc_id}; "
@@ -131,8 +137,8 @@ def _check_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *
         zones = [subnets[id_]["AvailabilityZone"] for id_ in pair]
         if zones[0] == zones[1]:
             raise Refused(
-                f"network.existing.{key} are both in {zones[0]}; give one of each of two zones, so that OMERO survives "
-                "the loss of one."
+                f"network.existing.{key} are both in {zones[0]}; give one in each of two Availability Zones, so that "
+                "OMERO survives an outage of one."
             )
     offered = sum(subnets[id_]["AvailableIpAddressCount"] for id_ in vpc.private_subnet_ids)
     if offered < workspace.addresses and not has_servers:
@@ -150,12 +156,12 @@ def _subnets(ec2: Any, ids: list[str]) -> Any:
 def _check_key(session: boto3.Session, arn: str) -> None:
     key: Any = aws.read(lambda: session.client("kms").describe_key(KeyId=arn)["KeyMetadata"], "NotFoundException")
     if key is None:
-        raise Refused(f"data.key_arn {arn} is no KMS key; `aws kms list-keys` shows this account's.")
+        raise Refused(f"data.key_arn {arn} is not a KMS key; give one that `aws kms list-keys` shows.")
     if key["KeyState"] != "Enabled":
         raise Refused(f"data.key_arn {arn} is {key['KeyState']}; enable it, or give another.")
     if (key["KeyUsage"], key["KeySpec"]) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"):
         raise Refused(
-            f"data.key_arn {arn} is a {key['KeySpec']} key for {key['KeyUsage']}; give one of SYMMETRIC_DEFAULT for "
+            f"data.key_arn {arn} is a {key['KeySpec']} key for {key['KeyUsage']}; give a SYMMETRIC_DEFAULT key for "
             "ENCRYPT_DECRYPT."
         )
 
@@ -170,15 +176,15 @@ def _check_bucket(session: boto3.Session, workspace: Workspace, key: str, bucket
         if not aws.denied(error):
             raise
         raise Refused(
-            f"{where} belongs to another account than {workspace.account_id}, or its policy keeps you out; "
-            "name a bucket of this account, or leave it out to have one made."
+            f"{where} belongs to another account than {workspace.account_id}, or its policy denies you access; name a "
+            "bucket of this account, or remove it to have one created."
         ) from None
     if region is None:
-        raise Refused(f"{where} is not there; make it first, or leave it out to have one made.")
+        raise Refused(f"{where} does not exist; create it first, or remove it to have one created.")
     if region != workspace.region:
         raise Refused(
-            f"{where} is in the region {region}, and the workspace in {workspace.region}, where nobody would hear of "
-            f"its new objects; name a bucket in {workspace.region}, or leave it out to have one made."
+            f"{where} is in region {region}, and the workspace is in {workspace.region}, where its events do not "
+            f"arrive; name a bucket in {workspace.region}, or remove it to have one created."
         )
 
 
@@ -187,7 +193,7 @@ def _check_events(session: boto3.Session, key: str, bucket: str) -> None:
     if "EventBridgeConfiguration" not in session.client("s3").get_bucket_notification_configuration(Bucket=bucket):
         raise Refused(
             f"{key} {bucket} does not send its events to EventBridge, so nothing would start when an object arrives; "
-            f"switch that on in the bucket's properties, or set {key.partition('.')[0]}.start_on_arrival: false."
+            f"turn that on in the bucket's properties, or set {key.partition('.')[0]}.start_on_arrival: false."
         )
 
 
@@ -197,14 +203,14 @@ def _check_namesakes(session: boto3.Session, state: backend.StateBackend, deploy
     for stack, what in _namesakes(session, workspace):
         if stack not in deployed:
             raise Refused(
-                f"account {workspace.account_id} has an OMERO named {workspace.name} already ({what}), and its state "
-                f"is not in the bucket {state.bucket}; name the workspace's file otherwise, or give the bucket of "
-                "that state in state.bucket."
+                f"account {workspace.account_id} already has an OMERO named {workspace.name} ({what}), and its "
+                f"state is not in the bucket {state.bucket}; rename the workspace file, or set state.bucket to the "
+                "bucket with that state."
             )
     if workspace.tls and Frontend.stack not in deployed and (target := _record(session, workspace.tls)):
         raise Refused(
-            f"tls.domain_name {workspace.tls.domain_name} has a record in its hosted zone already ({target}); choose "
-            "another name, or remove that record first."
+            f"tls.domain_name {workspace.tls.domain_name} already has a record in its hosted zone ({target}); "
+            "choose another name, or remove that record first."
         )
 
 
@@ -218,7 +224,7 @@ def _namesakes(session: boto3.Session, workspace: Workspace) -> Iterator[tuple[s
     # Roles are the account's, whatever the region.
     role = names.suffixed("role", names.physical("service", workspace.name, "web"), "-task")
     if aws.read(lambda: iam.get_role(RoleName=role), "NoSuchEntity"):
-        yield Omero.stack, f"IAM role {role}, of another region perhaps"
+        yield Omero.stack, f"IAM role {role}, perhaps of another region"
 
 
 def _record(session: boto3.Session, tls: Tls) -> str | None:

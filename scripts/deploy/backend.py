@@ -178,9 +178,9 @@ def _refuse_state_elsewhere(state: StateBackend) -> None:
         s3 = aws.session(workspace, region).client("s3")
         for key in _states_with_resources(s3, bucket, workspace.name):
             raise Refused(
-                f"workspace {workspace.name} is deployed already with its state in {region} "
-                f"(s3://{bucket}/{key}), but its settings now put the state in {state.region}, which "
-                f"would make a second copy; set region back to {region}, or run `cdktf destroy` with it first."
+                f"workspace {workspace.name} is already deployed with its state in {region} (s3://{bucket}/{key}), "
+                f"but its settings now put the state in {state.region}, which would deploy a second copy; set "
+                f"region back to {region}, or run `omero-aws destroy` there first."
             )
 
 
@@ -219,7 +219,7 @@ def _bucket_exists(state: StateBackend) -> bool:
 def _another_accounts(state: StateBackend) -> Refused:
     return Refused(
         f"the state bucket {state.bucket} belongs to another account, or the IAM identity lacks s3:ListBucket on it; "
-        "name another bucket in state.bucket of the workspace file, or have the action granted."
+        "name another bucket in state.bucket of the workspace file, or get the permission."
     )
 
 
@@ -240,11 +240,11 @@ def _table_exists(state: StateBackend) -> bool:
     if described["KeySchema"] != LOCK_KEY or types != LOCK_KEY_TYPE:
         keys = ", ".join(row["AttributeName"] for row in described["KeySchema"])
         raise Refused(
-            f"the lock table {state.table} has the key {keys}, but Terraform needs the one key LockID of type S; "
+            f"the lock table {state.table} has the key {keys}, but Terraform needs a single key, LockID of type S; "
             "name another table in state.table of the workspace file."
         )
     if described["TableStatus"] == "DELETING":
-        raise Refused(f"the lock table {state.table} is being deleted; run this again once it is gone.")
+        raise Refused(f"the lock table {state.table} is being deleted; run this again when it is deleted.")
     return True
 
 

@@ -72,8 +72,8 @@ def bucket_properties(state: StateBackend) -> list[Property]:
                 },
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS},
             },
-            shown=f"old versions expire after {NONCURRENT_DAYS} days, save the newest {NEWEST_KEPT}; "
-            f"unfinished uploads after {UPLOAD_DAYS}",
+            shown=f"old versions expire after {NONCURRENT_DAYS} days, except the newest {NEWEST_KEPT}; unfinished "
+            f"uploads after {UPLOAD_DAYS}",
         ),
         buckets.tags(s3, bucket, TAGS),
     ]

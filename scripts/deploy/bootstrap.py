@@ -71,14 +71,14 @@ def check_python(version: tuple[int, int], executable: str) -> None:
     """Refuse a Python that is too old, or that cannot make virtual environments."""
     if version < MIN_PYTHON:
         raise Stop(
-            f"{executable} is Python {dotted(version)}, and {dotted(MIN_PYTHON)} or newer is needed: install one "
-            f"and run it by its name, such as `python{dotted(MIN_PYTHON)} scripts/deploy/bootstrap.py`."
+            f"{executable} is Python {dotted(version)}, and set-up needs {dotted(MIN_PYTHON)} or newer: install "
+            f"one and run it by its name, such as `python{dotted(MIN_PYTHON)} scripts/deploy/bootstrap.py`."
         )
     # Debian and Ubuntu keep these two in a package of their own.
     missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
     if missing:
         raise Stop(
-            f"{executable} has no module {missing[0]}, which makes virtual environments: install it "
+            f"{executable} has no module {missing[0]}, which creates virtual environments: install it "
             f"(Debian and Ubuntu: `apt install python{dotted(version)}-venv`) and run `make setup` again."
         )
 
@@ -133,7 +133,7 @@ def call(what: str, command: Sequence[str | Path], root: Path, env: Mapping[str,
         raise Stop(f"{what} could not be fetched: {fault}", tail=tail)
     if NO_NETWORK.search(result.stdout):
         raise Stop(
-            f"{what} could not be fetched: check the network, the proxy and the index or registry that pip and "
+            f"{what} could not be downloaded: check the network, the proxy and the index or registry that pip and "
             "npm are configured for, and run `make setup` again.",
             tail=tail,
         )
@@ -321,7 +321,7 @@ def lock(tools: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            write("setup: waiting for another one in this checkout\n")
+            write("setup: waiting for another set-up of this checkout\n")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -341,8 +341,8 @@ def setup(root: Path, audit: bool = False, quiet: bool = False) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description="Set up this checkout.")
-    parser.add_argument("--audit", action="store_true", help="also what `make audit` needs (big)")
-    parser.add_argument("--quiet", action="store_true", help="say nothing when everything is in place")
+    parser.add_argument("--audit", action="store_true", help="also install what `make audit` needs (large)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing when everything is in place")
     args = parser.parse_args(argv)
     try:
         check_python(sys.version_info[:2], sys.executable)
@@ -355,10 +355,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             write(f"error: {NO_SPACE_LEFT}\n")
         else:
-            write(f"error: {error.filename or ROOT}: {error.strerror}; set-up has to be able to write there.\n")
+            write(f"error: {error.filename or ROOT}: {error.strerror}; make it writable, and run `make setup` again.\n")
         return 2
     except KeyboardInterrupt:
-        write("error: interrupted; running the same command again is safe.\n")
+        write("error: interrupted; run the same command again to continue.\n")
         return 130
     return 0
 

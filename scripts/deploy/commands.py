@@ -47,7 +47,7 @@ StacksArgument = Annotated[
 
 ArgumentsArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ARGUMENT", help="What is passed on, as it is.", show_default=False),
+    typer.Argument(metavar="ARGUMENT", help="Arguments, passed on unchanged.", show_default=False),
 ]
 
 
@@ -62,16 +62,16 @@ def deploy(
 ) -> None:
     """Create or update stacks; all by default.
 
-    cdktf shows the plan of each stack and asks before it changes anything, unless --yes is given. A stack named alone
-    needs the stacks that it builds on to be deployed. --dry-run does what `diff` does. --json prints the outputs.
+    cdktf shows the plan of each stack and asks before it changes anything, unless --yes is given. If you name a stack,
+    the stacks it builds on must be deployed. --dry-run does what `diff` does. --json prints the outputs.
     """
     if dry_run:
         _diff(stacks or [], ctx.args, workspace=workspace, as_json=as_json)
         return
     if not yes and not on_terminal():
         raise Refused(
-            "deploy asks before it changes a stack, and there is no terminal to answer on: give --yes, or --dry-run to "
-            "see what would change. Nothing was changed."
+            "deploy asks before it changes a stack, and there is no terminal to answer on; give --yes, or "
+            "--dry-run to see what would change."
         )
     argv = ["cdktf", "deploy", *(stacks or [ALL])]
     if stacks and ALL not in stacks and IGNORE_MISSING not in ctx.args:
@@ -117,7 +117,7 @@ def destroy(
 ) -> None:
     """Destroy stacks and everything in them; all by default.
 
-    Asks for the workspace's name. What `retain: true` protects, Terraform refuses to destroy.
+    You confirm with the workspace's name. Terraform refuses to destroy the data that `retain: true` protects.
     """
     settings = load(workspace)
     what = f"the stacks {', '.join(stacks)}" if stacks else "all stacks"
@@ -153,8 +153,8 @@ def cdktf(
 ) -> None:
     """Run the locked cdktf with any arguments.
 
-    `omero-aws cdktf deploy --help` is cdktf's own help. Exit codes and questions are cdktf's own, after
-    the same checks as `deploy`.
+    `omero-aws cdktf deploy --help` is cdktf's own help. Runs the same checks as `deploy` first; exit codes and prompts
+    are cdktf's own.
     """
     argv = ["cdktf", *(arguments or [])]
     runner.ready(argv, workspace=workspace).become(argv)
@@ -167,8 +167,8 @@ def terraform(
 ) -> None:
     """Run Terraform with any arguments.
 
-    `omero-aws terraform plan -help` is Terraform's own help. Exit codes and questions are Terraform's own,
-    after the same checks as `deploy`.
+    `omero-aws terraform plan -help` is Terraform's own help. Runs the same checks as `deploy` first; exit codes and
+    prompts are Terraform's own.
     """
     argv = ["terraform", *(arguments or [])]
     runner.ready(argv, workspace=workspace).become(argv)
@@ -229,7 +229,7 @@ def _selected(out: Path, patterns: Sequence[str]) -> Iterator[tuple[str, list[st
     found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["stacks"]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in found):
-            raise Refused(f"the workspace has no stack {pattern}; it has {', '.join(found)}.")
+            raise Refused(f"the workspace has no stack {pattern}; give one of {', '.join(found)}.")
     rest = dict(found)
     while rest:
         name = next(name for name in rest if not set(rest[name]["dependencies"]) & set(rest))
@@ -252,4 +252,4 @@ def _deployed(workspace: str | None) -> frozenset[str]:
 
 def _checked(code: int, what: str) -> None:
     if code:
-        raise Failed(f"{what} ended with exit code {code}; its reason is above.")
+        raise Failed(f"{what} ended with exit code {code}; the reason is above.")

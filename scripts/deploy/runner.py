@@ -64,7 +64,7 @@ class Tools:
         """
         done = subprocess.run(list(argv), cwd=folder, env=dict(self.env), stdout=subprocess.PIPE, check=False)
         if done.returncode:
-            raise Failed(f"`{' '.join(argv)}` ended with exit code {done.returncode}; its reason is above.")
+            raise Failed(f"`{' '.join(argv)}` ended with exit code {done.returncode}; the reason is above.")
         return done.stdout.decode("utf-8", "replace")
 
 

@@ -48,7 +48,7 @@ def ensure(state: StateBackend, *, dry_run: bool = False) -> list[str]:
             if not dry_run:
                 backend.wait_for_table(state)
             desired.ensure([each], table, changes, exists=has_table or not dry_run)
-        changes.say_if_none(f"{state.bucket} in {state.region} and its lock table are as they shall be")
+        changes.say_if_none(f"{state.bucket} in {state.region} and its lock table are up to date")
     return changes.sentences
 
 
@@ -105,11 +105,11 @@ def _show(report: dict[str, Any]) -> None:
             rows.append((row["key"], f"{row['bytes'] / 1024:.1f} KiB", f"{_age(age.total_seconds())} ago"))
         console.table(("state", "size", "changed"), rows, lines=False)
     else:
-        console.say(f"no state of workspace {report['workspace']} yet")
+        console.say(f"workspace {report['workspace']} has no state yet")
     for lock in report["locks"]:
         console.say(
             f"stack {lock['stack']} is locked by {lock['who']} since {lock['created']} ({lock['operation']}); if that "
-            f"run is dead: omero-aws terraform -w {report['workspace']} "
+            f"run was killed: omero-aws terraform -w {report['workspace']} "
             f"-chdir=cdktf.out/stacks/{lock['stack']} force-unlock {lock['id']}"
         )
 
@@ -125,7 +125,7 @@ def _age(seconds: float) -> str:
 def ensure_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
-    """Make the bucket and the table, or mend them; says each change."""
+    """Create the state bucket and the lock table or bring them up to date, and report each change."""
     state = backend.state_backend(load(workspace))
     changes = ensure(state, dry_run=dry_run)
     if as_json:
@@ -137,7 +137,7 @@ def ensure_command(
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show bucket, table, state files and locks; exit code 1 where `ensure` would change something."""
+    """Show the bucket, the table, state files and locks; exit code 1 if `ensure` would change something."""
     report = status(backend.state_backend(load(workspace)))
     if as_json:
         write_json(report)
@@ -145,7 +145,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
         _show(report)
     if not report["ok"]:
         console.fail(
-            f"the state of workspace {report['workspace']} is not kept as it shall be; "
-            f"run `omero-aws state ensure -w {report['workspace']}`.",
+            f"the state bucket or lock table of workspace {report['workspace']} is not up to date; run `omero-aws "
+            f"state ensure -w {report['workspace']}`.",
             EXIT_FAILED,
         )

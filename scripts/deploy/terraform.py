@@ -138,20 +138,20 @@ def fetch(root: Path, env: Mapping[str, str]) -> None:
             f"{dotted(MIN_VERSION)} or newer on the PATH and run `make setup` again."
         )
     if not base.startswith(("https://", "http://")):
-        raise Stop(f"{RELEASES_VARIABLE} is {base!r}, but has to be an http or https address: correct or unset it.")
+        raise Stop(f"{RELEASES_VARIABLE} is {base!r}, but must be an http or https URL: correct or unset it.")
     url = f"{base.rstrip('/')}/terraform/{VERSION}/terraform_{VERSION}_{key}.zip"
     archive = download(url)
     got = digest(archive)
     if got != SHA256[key]:
         raise Stop(
-            f"{url} has the SHA-256 {got}, but {SHA256[key]} is pinned, so it was thrown away: "
-            f"find out who answers there, or set {RELEASES_VARIABLE} to a server that you trust."
+            f"{url} has the SHA-256 {got}, but {SHA256[key]} is pinned, so it was discarded: find out what answers at "
+            f"that address, or set {RELEASES_VARIABLE} to a server that you trust."
         )
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             binary = opened.read("terraform")  # exactly this member: no other path is ever written
     except (KeyError, zipfile.BadZipFile) as error:
-        raise Stop(f"{url} holds no member `terraform`: set {RELEASES_VARIABLE} to another server.") from error
+        raise Stop(f"{url} does not contain `terraform`: set {RELEASES_VARIABLE} to another server.") from error
     target = root / ".tools" / "bin" / "terraform"
     part = target.with_name(".terraform.part")  # one name is enough: the lock keeps others out
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -181,8 +181,8 @@ def download(url: str) -> bytes:
             if fault := trust.fault(f"{url}: {reason}"):
                 raise Stop(f"Terraform {VERSION} could not be fetched: {fault}") from None
     raise Stop(
-        f"Terraform {VERSION} could not be fetched from {url} ({reason}): check the network and the proxy, "
-        f"set {RELEASES_VARIABLE} to a server that is within reach, or install Terraform on the PATH."
+        f"Terraform {VERSION} could not be downloaded from {url} ({reason}): check the network and the proxy, set "
+        f"{RELEASES_VARIABLE} to a server that you can reach, or install Terraform on the PATH."
     )
 
 

@@ -45,9 +45,9 @@ class DeployedWorkspace:
         if value is None:
             workspace = self.workspace
             raise Refused(
-                f"workspace {workspace.name} has no SSM parameter {names.parameter_path(workspace.name)}/{output.path} "
-                f"in {workspace.region}; deploy its stack {output.stack} first: "
-                f"`{deploy_command(workspace, output.stack)}`."
+                f"workspace {workspace.name} has no SSM parameter "
+                f"{names.parameter_path(workspace.name)}/{output.path} in {workspace.region}; deploy its "
+                f"{output.stack} stack first: `{deploy_command(workspace, output.stack)}`."
             )
         return value
 
@@ -101,6 +101,6 @@ def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
     if not found:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
-            f"is no SSM parameter below {path}; run `omero-aws deploy -w {workspace.name}` first."
+            f"is no SSM parameter under {path}; run `omero-aws deploy -w {workspace.name}` first."
         )
     return DeployedWorkspace(workspace=workspace, session=session, parameters=found)

@@ -23,7 +23,7 @@ from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 
 app = typer.Typer(
-    help="OMERO.dropbox: imports what is written into a folder from the server's own mount.",
+    help="OMERO.dropbox: the server imports files that its own mount writes into a folder.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -33,8 +33,9 @@ PROPERTIES = ("omero.fs.watchDir", "omero.fs.importUsers", "omero.fs.importArgs"
 # A folder's name and OMERO's name of a user at once.
 USER = r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}"
 NOT_TRIGGERED = (
-    "files that arrive by SFTP, DataSync or an upload host do not trigger it: they come through EFS, and inotify tells "
-    "the server of its own mount only. For those, `imports scan` and `imports run`, from a schedule if need be"
+    "files that arrive by SFTP, DataSync or an upload host do not trigger it: they arrive through EFS, and inotify "
+    "only reports what the server's own mount writes. For those, run `imports scan` and `imports run`, on a schedule "
+    "if need be"
 )
 ICE = 'omero admin ice "server {what} DropBox"'
 
@@ -49,7 +50,7 @@ def import_args(target: str, transfer: str, skip: tuple[str, ...]) -> str:
     sources.check_skips(skip)
     words = [*(["-T", target] if target else []), f"--transfer={transfer}", *(f"--skip={each}" for each in skip)]
     if bad := next((word for word in words if set(word) & set(";\n\r\0")), None):
-        raise Refused(f"{bad!r} has a character that DropBox takes for a separator; leave `;` and new lines out.")
+        raise Refused(f"{bad!r} contains a character that separates values in DropBox; remove `;` and line breaks.")
     return shlex.join(words)
 
 
@@ -93,10 +94,13 @@ def status_script() -> str:
 
 @app.command("enable")
 def enable_command(
-    users: Annotated[list[str] | None, typer.Option("--user", help="A folder for this user; may be repeated.")] = None,
-    watch_dir: Annotated[str, typer.Option(help="The folder, with one folder a user in it.")] = DEFAULT,
+    users: Annotated[
+        list[str] | None, typer.Option("--user", help="User to create a folder for; may be repeated.")
+    ] = None,
+    watch_dir: Annotated[str, typer.Option(help="Folder to watch, with a folder in it for each user.")] = DEFAULT,
     target: Annotated[
-        str, typer.Option("--target", "-T", help="As `omero import -T`; names the dataset by the folder unless told.")
+        str,
+        typer.Option("--target", "-T", help="As `omero import -T`; by default, names the dataset after the folder."),
     ] = "regex:^.*/(?<Container1>.*?)",
     transfer: Annotated[str, typer.Option(help="ln_s, ln, cp or upload.")] = "ln_s",
     skip: Annotated[list[str] | None, typer.Option(help="As `omero import --skip`; may be repeated.")] = None,
@@ -104,12 +108,12 @@ def enable_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have DropBox watch a folder; it restarts."""
+    """Make DropBox watch a folder; DropBox restarts."""
     deployment = deployed_workspace(workspace)
     folder = sources.path(deployment, watch_dir).decode("utf-8", "strict")
     for user in users or ():
         if not re.fullmatch(USER, user) or user in (".", ".."):
-            raise Refused(f"--user {user!r} is no name for a folder; allowed are letters, digits, and _ . @ -")
+            raise Refused(f"--user {user!r} is not a valid folder name; give letters, digits and _ . @ -")
     args = import_args(target, transfer, tuple(skip or ()))
     with changing(dry_run=dry_run) as changes:
         script = enable_script(folder, tuple(users or ()), args)
@@ -125,14 +129,14 @@ def disable_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop DropBox, for good; folders and images stay. Imports that it has begun break off."""
+    """Stop DropBox permanently; folders and images stay. Running imports are cut off."""
     deployment = deployed_workspace(workspace)
     name = deployment.workspace.name
-    warning = f"This stops OMERO.dropbox of workspace {name}; imports that it has begun break off."
+    warning = f"This stops OMERO.dropbox of workspace {name}; its running imports are cut off."
     confirm(warning, name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
         changes.do(
-            "DropBox stops, and starts with no server any more", lambda: _run(Channel(deployment), disable_script())
+            "DropBox: stopped, and disabled at the server's start", lambda: _run(Channel(deployment), disable_script())
         )
     tell(changes, as_json=as_json)
 
@@ -142,7 +146,7 @@ def status_command(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whether DropBox runs, what it watches, and how it imports; exit code 1 if it is enabled and does not run."""
+    """Show whether DropBox runs, what it watches, and how it imports; exit code 1 if it is enabled and does not run."""
     found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
     if as_json:
         write_json(found)
@@ -153,8 +157,8 @@ def status_command(
         console.say(f"note: {NOT_TRIGGERED}.")
     if trouble(found):
         console.fail(
-            f"DropBox is {found['state'] or 'unknown'}; `omero-aws dropbox enable` starts it, `omero-aws dropbox "
-            "disable` says that it is to be off.",
+            f"DropBox is {found['state'] or 'unknown'}; run `omero-aws dropbox enable` to start it, or `omero-aws "
+            "dropbox disable` to turn it off.",
             EXIT_FAILED,
         )
 
@@ -175,7 +179,7 @@ def _run(channel: Channel, script: str) -> str:
     answer = channel.run(script)
     if answer.code:
         raise Failed(
-            f"OMERO.server did not take it (exit code {answer.code}): {' '.join(answer.text.split())[-300:]}; run this "
-            "again once that is mended."
+            f"OMERO.server rejected it (exit code {answer.code}): {' '.join(answer.text.split())[-300:]}; fix "
+            "that, and run this again."
         )
     return answer.text

@@ -15,7 +15,7 @@ FILE = main.ROOT / "docs" / "commands.md"
 WIDTH = 100
 HEAD = """# Every command
 
-`omero-aws COMMAND --help` says the same. `make docs` writes this file.
+`omero-aws COMMAND --help` shows the same text. `make docs` writes this file.
 """
 
 app = typer.Typer(add_completion=False)
@@ -52,15 +52,17 @@ def _help(command: Any, ctx: Any) -> str:
 
 @app.command()
 def docs(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is old.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is out of date.")
+    ] = False,
 ) -> None:
     """Write docs/commands.md from the help of every command."""
     current = FILE.read_text(encoding="utf-8") if FILE.is_file() else ""
     shown = FILE.relative_to(main.ROOT)
     if current == text():
-        console.say(f"{shown} is current.")
+        console.say(f"{shown} is up to date.")
     elif check:
-        raise Failed(f"{shown} is not what the commands say; run `make docs` and commit it.")
+        raise Failed(f"{shown} differs from the commands' help; run `make docs` and commit it.")
     else:
         FILE.write_text(text(), encoding="utf-8")
         console.say(f"{shown} written.")

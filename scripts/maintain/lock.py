@@ -25,9 +25,9 @@ def lock() -> None:
     """Lock the newest packages that the Pipfile allows."""
     done = subprocess.run([str(ROOT / ".tools" / "bin" / "pipenv"), "lock"], cwd=ROOT, check=False)
     if done.returncode:
-        raise Failed(f"pipenv lock ended with exit code {done.returncode}; its reason is above.")
+        raise Failed(f"pipenv lock ended with exit code {done.returncode}; the reason is above.")
     LOCK.write_text(without_index(LOCK.read_text(encoding="utf-8")), encoding="utf-8")
-    console.say("Pipfile.lock is written; run `make setup` to install it.")
+    console.say("Pipfile.lock is written; run `make setup` to install the packages.")
 
 
 def without_index(text: str) -> str:

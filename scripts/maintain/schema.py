@@ -26,7 +26,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,
         "title": "Workspace of OMERO on AWS",
-        "description": "One deployment of OMERO; every key left out has the default shown.",
+        "description": "One deployment of OMERO; a key that is left out takes the default shown.",
     }
 
 
@@ -37,15 +37,17 @@ def text() -> str:
 
 @app.command()
 def main(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is old.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is out of date.")
+    ] = False,
 ) -> None:
     """Write workspaces/schema.json from the models in settings/."""
     current = FILE.read_text(encoding="utf-8") if FILE.is_file() else ""
     shown = FILE.relative_to(FOLDER.parent)
     if current == text():
-        console.say(f"{shown} is current.")
+        console.say(f"{shown} is up to date.")
     elif check:
-        raise Failed(f"{shown} does not fit the models in settings/; run `make schema` and commit it.")
+        raise Failed(f"{shown} is out of date with the models in settings/; run `make schema` and commit it.")
     else:
         FILE.write_text(text(), encoding="utf-8")
         console.say(f"{shown} written.")

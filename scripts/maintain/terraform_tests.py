@@ -73,18 +73,21 @@ def outcome(report: Path) -> list[str]:
 @app.command()
 def main(
     if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="Do nothing if they have passed for these files already.")
+        bool, typer.Option("--if-changed", help="Do nothing if the tests have already passed for these files.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Tests at a time; they wait most of their time.")] = 6,
+    jobs: Annotated[int, typer.Option(min=1, help="Tests at a time; most of their time they wait.")] = 6,
 ) -> None:
-    """Run the Terraform tests of local_aws, and write down what they passed for."""
+    """Run the Terraform tests of local_aws, and record the files they passed for."""
     before = digest()
     if if_changed and before == passed_for():
-        console.say("local_aws and the lock files are as when its Terraform tests passed: they are not run again.")
+        console.say(
+            "local_aws and the lock files have not changed since the Terraform tests passed, so the tests are not run "
+            "again."
+        )
         return
     found = terraform.find(ROOT, os.environ)
     if found is None:
-        raise Refused("there is no Terraform that is new enough: run `make setup`.")
+        raise Refused("no Terraform is new enough; run `make setup`.")
     environment = toolchain.environment()
     environment["PATH"] = os.pathsep.join([str(found.path.parent), environment["PATH"]])
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +99,7 @@ def main(
             raise Failed(f"the Terraform tests of local_aws ended with exit code {done.returncode}; see above.")
         names = outcome(report)
     if digest() != before:
-        raise Failed("local_aws or a lock file was changed while its Terraform tests ran; run `make local-aws` again.")
+        raise Failed("local_aws or a lock file changed while its Terraform tests ran; run `make local-aws` again.")
     PASSED.write_text(json.dumps({"digest": before, "passed": names}, indent=2) + "\n", encoding="utf-8")
     console.say(f"{len(names)} tests passed; commit {PASSED.relative_to(ROOT)} with your change.")
 

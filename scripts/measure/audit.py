@@ -70,7 +70,7 @@ class Report:
 def audit(
     workspaces: Annotated[
         list[str] | None,
-        typer.Argument(help="Workspaces to audit; all of them and the examples if left out.", show_default=False),
+        typer.Argument(help="Workspaces to audit [default: all, and the examples].", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,7 +87,7 @@ def audit(
     _show(reports)
     faults = sum(len(report.undeclared) + len(report.stale) for report in reports.values())
     if faults:
-        raise Failed(f"the audit has {faults} faults, listed above; mend the resource or declare the skip beside it.")
+        raise Failed(f"the audit has {faults} faults, listed above; fix the resource, or declare a skip beside it.")
 
 
 def _audit(name: str) -> Report:
@@ -122,7 +122,7 @@ def _checkov(stacks: Path) -> list[dict[str, Any]]:
     try:
         parsed = json.loads(done.stdout)
     except ValueError:
-        raise Failed(f"checkov gave no JSON but: {(done.stderr or done.stdout).strip()[-500:]}") from None
+        raise Failed(f"checkov printed no JSON: {(done.stderr or done.stdout).strip()[-500:]}") from None
     return parsed if isinstance(parsed, list) else [parsed]
 
 
@@ -138,7 +138,7 @@ def match(reports: list[dict[str, Any]], declared: dict[Finding, str]) -> Report
     checks = [check for report in reports for check in report.get("results", {}).get("failed_checks", [])]
     passed = sum(report.get("summary", report).get("passed", 0) for report in reports)
     if not passed:
-        raise Failed("checkov passed no check at all, so it cannot have looked at the stacks.")
+        raise Failed("checkov passed no checks, so it did not check the stacks.")
     found = frozenset(
         Finding(stack=Path(check["file_path"]).parent.name, block=_block(check["resource"]), check=check["check_id"])
         for check in checks
@@ -187,10 +187,10 @@ def _show(reports: dict[str, Report]) -> None:
     for name, report in reports.items():
         skipped = len(report.declared) - len(report.stale)
         rows.append((name, report.passed, skipped, len(report.undeclared), len(report.stale)))
-    columns = ("workspace", "passed", "skipped with a reason", "failed", "skips that nothing needs")
+    columns = ("workspace", "passed", "skipped with a reason", "failed", "unneeded skips")
     console.table(columns, rows)
     for name, report in reports.items():
         for finding in report.undeclared:
             console.say(f"{name}: {finding} fails: {report.title[finding.check]}")
         for finding in report.stale:
-            console.say(f"{name}: {finding} is skipped but passes; take the skip out ({report.declared[finding]})")
+            console.say(f"{name}: {finding} is skipped but passes; remove the skip ({report.declared[finding]})")

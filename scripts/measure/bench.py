@@ -68,10 +68,10 @@ class Measure:
 
 @app.command()
 def bench(
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median is shown.")] = 3,
-    plan: Annotated[bool, typer.Option(help="Deploy to the local AWS and measure a plan too (minutes).")] = True,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each measurement; the median is shown.")] = 3,
+    plan: Annotated[bool, typer.Option(help="Also deploy to the local AWS and measure a plan (takes minutes).")] = True,
 ) -> None:
-    """Print seconds and memory of synthesis and plan of the workspace demo."""
+    """Print seconds and memory of synthesis and plan of the `demo` workspace."""
     toolchain.require()
     workspace = load("demo")
     environ = {**toolchain.environment(), VARIABLE: workspace.name}
@@ -95,7 +95,7 @@ def _main(environ: Mapping[str, str]) -> Measure:
     )
     seconds = time.monotonic() - begun
     if done.returncode:
-        raise Failed(f"main.py ended with exit code {done.returncode}; its reason is above.")
+        raise Failed(f"main.py ended with exit code {done.returncode}; the reason is above.")
     own, node = json.loads(done.stdout.splitlines()[-1])
     python_mb, node_mb = own / KIB_PER_MB, node / KIB_PER_MB
     return Measure(seconds, max(python_mb, node_mb), python_mb, node_mb)

@@ -42,14 +42,14 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def bench(
-    number: Annotated[int, typer.Option(min=1000, help="Filesets of the plan.")] = MILLION,
+    number: Annotated[int, typer.Option(min=1000, help="Filesets in the plan.")] = MILLION,
 ) -> None:
-    """Print what the ledger and the planning of imports take."""
+    """Print seconds and memory that the ledger and the planning of imports take."""
     done = subprocess.run(
         [sys.executable, "-c", PLAN.format(number=number)], cwd=ROOT, stdout=subprocess.PIPE, check=False
     )
     if done.returncode:
-        raise Failed(f"planning ended with exit code {done.returncode}; its reason is above.")
+        raise Failed(f"planning ended with exit code {done.returncode}; the reason is above.")
     planned = json.loads(done.stdout)
     with LocalAws() as aws:
         rates = _rates(aws)
@@ -153,5 +153,5 @@ def _rate(action: Any) -> float:
     begun = time.monotonic()
     count = action()
     if count != ENTRIES:
-        raise Failed(f"the ledger did {count} of {ENTRIES} operations; it is not fit to be measured.")
+        raise Failed(f"the ledger completed {count} of {ENTRIES} operations, so it cannot be measured.")
     return float(count / (time.monotonic() - begun))

@@ -59,10 +59,10 @@ def send(run: Rehearsal) -> None:
         raise Failed(f"the execution {execution} ended with {status}.")
     found = [path for path in folder.rglob(Path(NAME).name) if path.read_bytes() == body]
     if len(found) != 1:
-        raise Failed(f"the object {key} was copied, but {len(found)} files are it.")
+        raise Failed(f"the object {key} was copied to {len(found)} files instead of one.")
     owner = files.owner(found[0])
     if owner is None or (owner.uid, owner.gid) != (omero.UID, omero.GID):
-        raise Failed(f"the object {key} was copied for {owner}, and OMERO.server reads as {omero.UID}.")
+        raise Failed(f"the object {key} was copied for {owner}, but OMERO.server reads as {omero.UID}.")
 
 
 def _until(ask: Callable[[], str | None], fault: str) -> str:
@@ -80,7 +80,7 @@ REHEARSAL = SectionRehearsal(
             name="send an object",
             moment="planned",
             run=send,
-            proved="An object that was put into DataSync's bucket became a file of OMERO.server's.",
+            proved="An object in DataSync's bucket became a file of OMERO.server.",
         ),
     )
 )

@@ -46,7 +46,7 @@ def e2e(
     workspaces: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Workspaces; if left out, the demo, and examples that cover all others.", show_default=False
+            help="Workspaces; left out, the demo and the examples that cover all others.", show_default=False
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,

@@ -42,7 +42,7 @@ def import_(environ: Mapping[str, str], folder: Path, omero: Path) -> None:
     rows: list[dict[str, Any]] = json.loads(imports(environ, folder, "report", "--under", FOLDER))
     imported = sorted(row["path"] for row in rows if row["state"] == "imported" and row["images"])
     if imported != expected:
-        raise Failed(f"the ledger has {imported} as imported, and not {expected}.")
+        raise Failed(f"the ledger has {imported} as imported instead of {expected}.")
 
 
 def imports(environ: Mapping[str, str], folder: Path, *words: str) -> str:

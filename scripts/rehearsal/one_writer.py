@@ -25,7 +25,7 @@ def faults(plan: Mapping[str, Any]) -> Iterator[str]:
             yield f"it would {' and '.join(change['actions'])} {address} instead of updating it in place"
             continue
         wrong = {key: change["after"][key] for key, value in ONE_TASK.items() if change["after"][key] != value}
-        yield from (f"{address} would have {key} {value}, not {ONE_TASK[key]}" for key, value in wrong.items())
+        yield from (f"{address} would have {key} {value}, instead of {ONE_TASK[key]}" for key, value in wrong.items())
     for address, change in changes.items():
         is_servers = address.startswith(SERVERS) or address.startswith("aws_ecs_task_definition.")
         if not is_servers and change["actions"] not in (["no-op"], ["read"]):

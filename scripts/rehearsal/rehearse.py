@@ -140,12 +140,12 @@ def rehearse(
         str | None, typer.Argument(metavar="WORKSPACE", help="The same as --workspace.", show_default=False)
     ] = None,
     workspace: WorkspaceOption = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it up and print how to use it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the deployment running, and print how to use it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a workspace to an AWS on this machine, prove it, and destroy it."""
     if named and workspace and named != workspace:
-        raise Refused(f"{named} and --workspace {workspace} are two workspaces; give one.")
+        raise Refused(f"{named} and --workspace {workspace} differ; give one.")
     settings = load(named or workspace or selected())
     toolchain.require()
     for tool, version, where in toolchain.describe():
@@ -154,7 +154,7 @@ def rehearse(
     empty(folder)
     runs_programs = programs.can_run()
     if not runs_programs:
-        console.say("note: this machine has no user namespaces for containers, so that imports are not rehearsed.")
+        console.say("note: this machine has no user namespaces for containers, so imports are not rehearsed.")
     aws = LocalAws(
         region=settings.region,
         log=folder / "aws.log",
@@ -205,7 +205,7 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
     if not keep:
         _take_steps(run, "before_destroy")
         run.cdktf("destroy")
-        with run.step("look for what is left"):
+        with run.step("look for leftovers"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     _show(run, keep=keep)
 
@@ -320,22 +320,22 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     seconds = {**run.seconds, "all": sum(run.seconds.values())}
     console.table(("step", "seconds"), ((name, f"{took:.1f}") for name, took in seconds.items()))
     console.say("The second plan found nothing to change. No generated secret can be read anywhere.")
-    console.say("An update of the server's image keeps one writer at every moment.")
+    console.say("An update of the server's image keeps one writer at all times.")
     if run.runs_programs:
         console.say("Slides with awkward names were imported, each once, and verified.")
     for proved in run.proved:
         console.say(proved)
     if keep:
         return
-    console.say("Nothing that should go was left.")
+    console.say("Nothing was left behind that should have been deleted.")
     if run.workspace.retain:
-        console.say("The workspace says retain: true. It was rehearsed with false, so that it could be destroyed.")
+        console.say("The workspace has retain: true. The rehearsal set retain: false to be able to destroy it.")
 
 
 def _say_how_to_use(run: Rehearsal, aws: LocalAws) -> None:
-    console.say(f"Left up, with its stacks in {run.out.relative_to(ROOT)}. To use it:")
+    console.say(f"Still running, with its stacks in {run.out.relative_to(ROOT)}. To use it:")
     sys.stdout.writelines(exports({**aws.environ(), VARIABLE: run.workspace.name}))
-    console.say(f"To take it away with all that is in it: kill {aws.pid}")
+    console.say(f"To remove it with everything in it: kill {aws.pid}")
 
 
 def exports(variables: Mapping[str, str]) -> Iterator[str]:

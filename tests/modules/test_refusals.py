@@ -22,7 +22,7 @@ from modules.vpc import VpcProps
 
 
 def test_refuses_a_deployment_that_can_never_begin() -> None:
-    with pytest.raises(ValueError, match="100 % and 100 % can never begin"):
+    with pytest.raises(ValueError, match="100 % and 100 % can never start"):
         Deployment(count=1, minimum_percent=100, maximum_percent=100)
 
 
@@ -32,7 +32,7 @@ def test_one_writer_stops_before_it_starts() -> None:
 
 @pytest.mark.parametrize("versions", [0, 101])
 def test_refuses_a_number_of_versions_that_s3_does_not_keep(versions: int) -> None:
-    with pytest.raises(ValueError, match=f"{versions} older versions cannot be kept; S3 takes 1 to 100"):
+    with pytest.raises(ValueError, match=f"{versions} older versions cannot be kept; S3 allows 1 to 100"):
         BucketProps(name="x", key_arn="x", versions_kept=versions, retain=True)
 
 

@@ -21,7 +21,7 @@ def test_goes_on_once_the_name_is_typed(typing: pytest.MonkeyPatch, capsys: pyte
     typing.setattr("sys.stdin", io.StringIO(" prod \n"))
     confirming.confirm("This destroys it.", name="prod", skip=False)
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "This destroys it.\nType prod to go on: ")
+    assert (out, err) == ("", "This destroys it.\nType prod to continue: ")
 
 
 @pytest.mark.parametrize(("typed", "said"), [("pord\n", "'pord' is not prod"), ("", "nothing was typed")])
@@ -34,6 +34,6 @@ def test_refuses_anything_else(typing: pytest.MonkeyPatch, typed: str, said: str
 @pytest.mark.parametrize("stdin", [io.StringIO("prod\n"), None])
 def test_refuses_where_nobody_can_type(monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None) -> None:
     monkeypatch.setattr("sys.stdin", stdin)
-    with pytest.raises(Refused, match=r"This destroys it\. Nothing was changed: .* give --yes"):
+    with pytest.raises(Refused, match=r"This destroys it\. There is no terminal .* nothing was changed; give --yes"):
         confirming.confirm("This destroys it.", name="prod", skip=False)
     confirming.confirm("This destroys it.", name="prod", skip=True)

@@ -41,7 +41,7 @@ def ending(
         (console.Refused("no [bold]x[/] :id: \\[y]."), 2, "error: no [bold]x[/] :id: \\[y].\n"),
         (console.Failed("a\nb"), 1, "error: a\nerror: b\n"),
         (SettingsError(["one.", "two."]), 2, "error: one.\nerror: two.\n"),
-        (KeyboardInterrupt(), 130, "error: interrupted; running the same command again is safe.\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; run the same command again to continue.\n"),
     ],
 )
 def test_ends_without_a_traceback(

@@ -35,10 +35,10 @@ def test_tells_a_line_with_more_values_than_columns(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"", "needs the column name"),
-        (b"home\nlab\n", "needs the column name; its first line has to name the columns"),
+        (b"home\nlab\n", "needs the column name; name the columns in its first line"),
         (b"name,uid\nalice,1\n", "has the column 'uid'; allowed: name, home"),
-        (b"name\n", "has no line below its columns"),
-        (b"name\n\xff\n", "is no text in UTF-8"),
+        (b"name\n", "has only column names"),
+        (b"name\n\xff\n", "is not UTF-8 text"),
         (b'name\n"alice\n' + b"x" * 200_000, "line 2: not valid CSV"),
     ],
 )

@@ -53,7 +53,7 @@ def test_opens_with_what_the_stacks_have_published(monkeypatch: pytest.MonkeyPat
     assert found.arn("transfer", "server/s") == "arn:aws:transfer:eu-central-1:123456789012:server/s"
     assert found.client("transfer", patient=True).meta.config.retries["mode"] == "adaptive"
     with pytest.raises(
-        Refused, match=r"no SSM parameter /omero/lab/sftp/folder in eu-central-1; deploy its stack sftp"
+        Refused, match=r"no SSM parameter /omero/lab/sftp/folder in eu-central-1; deploy its sftp stack first"
     ):
         found.parameter(SftpOutputs.folder)
 
@@ -89,7 +89,7 @@ def _fail_at_the_first() -> None:
 def test_a_failure_says_how_far_it_came() -> None:
     with pytest.raises(ClientError):
         _fail_at_the_first()
-    with pytest.raises(Failed, match=r"denied CreateServer.*Changes made before that: 1; the same command goes on"):
+    with pytest.raises(Failed, match=r"denied CreateServer.*Changes made before that: 1; run the same command again"):
         _fail_at_the_second()
 
 

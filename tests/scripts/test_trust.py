@@ -114,7 +114,7 @@ def test_lives_with_an_npm_that_does_not_work(tmp_path: Path) -> None:
         (
             "https://releases.example/: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: Hostname mismatch, "
             "certificate is not valid for 'releases.example'. (_ssl.c:1006)",
-            "the certificate of releases.example is another host's:",
+            "the certificate of releases.example is for another host and was not trusted:",
         ),
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "a certificate is not trusted;"),
     ],

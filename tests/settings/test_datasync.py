@@ -56,7 +56,7 @@ def test_refuses_a_schedule_that_runs_more_often_than_hourly(schedule: str) -> N
 
 @pytest.mark.parametrize("schedule", ["hourly", "cron(0 * * * *)", "rate(0 hours)", "rate(1 month)", ""])
 def test_refuses_what_is_no_schedule(schedule: str) -> None:
-    with pytest.raises(ValidationError, match=r"is no AWS schedule; one looks like cron\(0 \* \* \* \? \*\)"):
+    with pytest.raises(ValidationError, match=r"is not an AWS schedule; one looks like cron\(0 \* \* \* \? \*\)"):
         DataSync(schedule=schedule)
 
 
@@ -66,7 +66,7 @@ def test_prefix_becomes_what_keys_begin_with() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/incoming", "incoming/", "a//b", "a/../b", ".", "a b", "µ", "a*", "x" * 513])
 def test_refuses_a_prefix_that_datasync_does_not_take(prefix: str) -> None:
-    with pytest.raises(ValidationError, match="is no prefix that DataSync takes: folders of letters"):
+    with pytest.raises(ValidationError, match="is not a prefix that DataSync accepts; give folders of letters"):
         DataSync(prefix=prefix)
 
 
@@ -74,31 +74,33 @@ def test_refuses_a_prefix_that_datasync_does_not_take(prefix: str) -> None:
     "folder", ["/DropZone", "DropZone", "/OMERO", "/OMERO/", "/OMERO/a/b/c/d", "/OMERO/../x", "/OMERO/" + "x" * 99]
 )
 def test_refuses_a_folder_that_the_server_could_not_see(folder: str) -> None:
-    with pytest.raises(ValidationError, match="is no folder that can be used: one to three folders"):
+    with pytest.raises(ValidationError, match="is not allowed; give one to three folders"):
         DataSync(folder=folder)
 
 
 @pytest.mark.parametrize("folder", ["/OMERO/ManagedRepository", "/OMERO/Files/new", "/OMERO/DropBox"])
 def test_refuses_a_folder_of_omeros_own(folder: str) -> None:
-    with pytest.raises(ValidationError, match=r"where OMERO keeps files of its own; one that is free is /OMERO/DropZ"):
+    with pytest.raises(
+        ValidationError, match=r"where OMERO keeps its own files; choose another folder, for instance /OMERO/DropZ"
+    ):
         DataSync(folder=folder)
 
 
 def test_refuses_a_key_without_its_bucket() -> None:
     assert DataSync(bucket="lab-slides", key_arn=KEY)
-    with pytest.raises(ValidationError, match="key_arn\n  it is the key of a bucket that exists, and none is given"):
+    with pytest.raises(ValidationError, match="key_arn\n  the key of an existing bucket needs the bucket"):
         DataSync(key_arn=KEY)
 
 
 def test_refuses_a_key_of_another_region() -> None:
     with pytest.raises(
-        ValidationError, match=r"datasync\.key_arn\n +it is in the region eu-central-1, and the workspace in"
+        ValidationError, match=r"datasync\.key_arn\n +the ARN is in region eu-central-1, and the workspace is in"
     ):
         workspace(region="eu-west-1", datasync={"bucket": "lab-slides", "key_arn": KEY})
 
 
 def test_refuses_what_is_no_email_address() -> None:
-    with pytest.raises(ValidationError, match="imaging is no e-mail address"):
+    with pytest.raises(ValidationError, match="imaging is not an e-mail address"):
         DataSync(alarm_emails=("imaging",))
 
 
@@ -106,7 +108,7 @@ def test_its_interfaces_take_addresses_of_the_private_subnets() -> None:
     small: dict[str, Any] = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
     many = {"web": {"count": 5}}
     workspace(network=small, omero=many)
-    with pytest.raises(ValidationError, match=r"have 22 addresses, and .* need 2\d;"):
+    with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 2\d;"):
         workspace(network=small, omero=many, datasync={})
 
 
@@ -119,4 +121,4 @@ def test_faults_are_sentences_with_file_and_key() -> None:
         parse(text, "lab", "lab.yaml")
     schedule, prefix = sorted(caught.value.faults, reverse=True)
     assert schedule.startswith("lab.yaml: datasync.schedule: rate(5 minutes) runs more often than once an hour")
-    assert prefix.startswith("lab.yaml: datasync.prefix: '/in' is no prefix")
+    assert prefix.startswith("lab.yaml: datasync.prefix: '/in' is not a prefix")

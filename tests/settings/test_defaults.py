@@ -61,7 +61,7 @@ def test_memory_of_read_only_servers_follows_the_cpu(cpu: int) -> None:
 
 
 def test_says_that_the_cpu_is_too_little_where_no_memory_would_do() -> None:
-    with pytest.raises(ValidationError, match=r"server\.cpu\n  256 is too little for OMERO\.server, which needs 4096"):
+    with pytest.raises(ValidationError, match=r"server\.cpu\n  256 is not enough for OMERO\.server, which needs 4096"):
         workspace(omero={"server": {"cpu": 256}})
 
 
@@ -100,7 +100,7 @@ def test_the_importers_follow_the_pool(connections: int, importer: dict[str, int
 
 
 def test_refuses_more_imports_than_connections_can_be_had() -> None:
-    with pytest.raises(ValidationError, match="50 times parallel_filesets 32 take 1600 database connections"):
+    with pytest.raises(ValidationError, match="50 times parallel_filesets 32 need 1600 database connections"):
         workspace(omero={"importer": {"max_tasks": 50, "parallel_filesets": 32}})
 
 

@@ -250,7 +250,7 @@ def test_refuses_an_entry_twice(change: dict[str, Any], key: str, value: str) ->
     with pytest.raises(ValidationError):
         Workspace.model_validate(merged(LEAST, change))
     said = [str(fault) for fault in faults(Workspace, merged(LEAST, change))]
-    assert [each for each in said if f"{key}: {value}" in each and "is in the list already, as entry 0; give" in each]
+    assert [each for each in said if f"{key}: {value}" in each and "is already in the list, as entry 0; give" in each]
 
 
 def test_prefixes_are_told_apart_by_case() -> None:

@@ -38,30 +38,30 @@ def test_takes_instance_types_that_are_large_enough(value: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"cache_gib": 149}, "149 GiB of cache is not possible; a File Gateway takes 150 GiB or more"),
-        ({"cache_gib": 16_385}, "one volume has 16384 at most"),
+        ({"cache_gib": 149}, "149 GiB of cache is not possible; give 150 (the gateway's minimum)"),
+        ({"cache_gib": 16_385}, "to 16384 (a volume's maximum)"),
         ({"instance_type": "m5.large"}, "m5.large is too small for a File Gateway, with 2 vCPUs and 8 GiB of memory"),
-        ({"instance_type": "c5.xlarge"}, "with 4 vCPUs and 8 GiB of memory; AWS asks for 4 and 16: give m5.xlarge or"),
+        ({"instance_type": "c5.xlarge"}, "with 4 vCPUs and 8 GiB of memory; AWS requires 4 and 16: give m5.xlarge or"),
         ({"instance_type": "r5.large"}, "r5.large is too small for a File Gateway, with 2 vCPUs and 16 GiB"),
-        ({"instance_type": "m7g.xlarge"}, "m7g.xlarge is no instance type that a File Gateway runs on here"),
-        ({"instance_type": "m5"}, "m5 is no instance type"),
-        ({"stale_timeout_seconds": 299}, "299 s is not offered by Storage Gateway; allowed: 300 to 2592000"),
-        ({"stale_timeout_seconds": 2_592_001}, "2592001 s is not offered by Storage Gateway"),
+        ({"instance_type": "m7g.xlarge"}, "m7g.xlarge is not an instance type for a File Gateway"),
+        ({"instance_type": "m5"}, "m5 is not an instance type"),
+        ({"stale_timeout_seconds": 299}, "299 s is not allowed by Storage Gateway; allowed: 300 to 2592000"),
+        ({"stale_timeout_seconds": 2_592_001}, "2592001 s is not allowed by Storage Gateway"),
         ({"versions_kept": 0}, "greater than or equal to 1"),
         ({"versions_kept": 101}, "less than or equal to 100"),
-        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is no name of a bucket that is taken here: 3 to 63"),
+        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is not a valid bucket name: 3 to 63"),
         (
             {"bucket": "lab-slides", "versions_kept": 2},
-            "versions_kept\n  it is for a bucket that is made, and",
+            "versions_kept\n  only a new bucket keeps this number of versions, and",
         ),
-        ({"bucket_key_arn": KEY}, "bucket_key_arn\n  it is the key of a bucket that exists, and none is given"),
+        ({"bucket_key_arn": KEY}, "bucket_key_arn\n  the key of an existing bucket needs the bucket"),
         (
             {"bucket": "lab-slides", "bucket_key_arn": KEY.replace("eu-central-1", "eu-west-1")},
-            "it is in the region eu-west-1, and the workspace in eu-central-1",
+            "the ARN is in region eu-west-1, and the workspace is in eu-central-1",
         ),
-        ({"activation_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet; name the network that Terraform"),
+        ({"activation_cidrs": ["0.0.0.0/0"]}, "0.0.0.0/0 is the whole internet; give the network that Terraform"),
         ({"activation_cidrs": []}, "at least 1 item"),
-        ({"mount_point": "/OMERO"}, "/OMERO would hide what the server's image has there"),
+        ({"mount_point": "/OMERO"}, "/OMERO would hide files of the server's container image"),
     ],
     ids=str,
 )
@@ -77,7 +77,7 @@ def test_takes_the_ends_of_the_range(seconds: int) -> None:
 
 
 def test_refuses_a_gateway_that_is_there_and_one_that_is_made() -> None:
-    with pytest.raises(ValidationError, match="it names an existing gateway, and file_gateway makes one"):
+    with pytest.raises(ValidationError, match="this gateway exists, and file_gateway would create another"):
         workspace(**sections("rw-http-s3fg"), file_gateway={})
 
 
@@ -96,5 +96,5 @@ def test_a_topology_with_a_share_says_both_ways_to_have_one() -> None:
 def test_a_gateway_takes_addresses_of_the_private_subnets() -> None:
     small = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
     workspace(**sections("rw-http-s3fg"), omero={"web": {"count": 4}}, network=small)
-    with pytest.raises(ValidationError, match=r"have 22 addresses, and .* need 24;"):
+    with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 24;"):
         workspace(**made(), omero={"web": {"count": 4}}, network=small)

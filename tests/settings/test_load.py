@@ -62,23 +62,23 @@ def test_says_every_fault_at_once() -> None:
     ("text", "said"),
     [
         (yaml(account_id="12345678901"), "account_id: YAML reads this as the number 12345678901; put it in quotes"),
-        (yaml(account_id='"12345"'), "account_id: 12345 is no AWS account id; it has 12 digits"),
-        (yaml(region="eu-west"), "region: eu-west is no AWS region; one looks like eu-west-1"),
-        (yaml(topology="rw"), "topology: rw is no topology; allowed: rw-http"),
+        (yaml(account_id='"12345"'), "account_id: 12345 is not an AWS account id; give 12 digits"),
+        (yaml(region="eu-west"), "region: eu-west is not an AWS region; one looks like eu-west-1"),
+        (yaml(topology="rw"), "topology: rw is not a topology; allowed: rw-http"),
         (yaml(acces="1"), "acces is an unknown key (did you mean access?); allowed: account_id, "),
         (yaml(zebra="1"), "zebra is an unknown key; allowed: account_id, "),
         (yaml(state="{regoin: x}"), "state.regoin is an unknown key (did you mean region?); allowed: bucket, table or"),
         (yaml(data="{backup: {retention: 3}}"), "data.backup.retention is an unknown key (did you mean retention_days"),
         (yaml(state="{bucket: 3}"), "state.bucket: 3 is not allowed; give text (a number or a date in quotes)"),
-        (yaml(network="null"), "network: null is not allowed; give keys and values below it, or leave it out"),
+        (yaml(network="null"), "network: null is not allowed; give keys and values under it, or remove it"),
         (yaml(access="{cidrs: []}"), "access.cidrs: [] is not allowed; give a list of 1 or more entries"),
         (
             yaml(network="{private_subnets: [10.192.1.0/24]}"),
             "private_subnets: ['10.192.1.0/24'] is not allowed; give a list of 2",
         ),
         (yaml(retain="perhaps"), "retain: 'perhaps' is not allowed; give true or false"),
-        (yaml(tags="{Workspace: x}"), "tags: the tag Workspace is set by this program or AWS"),
-        (yaml(data="{backup: {schedule: daily}}"), "data.backup.schedule: daily is no AWS cron expression"),
+        (yaml(tags="{Workspace: x}"), "tags: the tag Workspace is reserved for this program or for AWS"),
+        (yaml(data="{backup: {schedule: daily}}"), "data.backup.schedule: daily is not an AWS cron expression"),
         (yaml(data="{database: {storage_gib: 200, max_storage_gib: 200}}"), "give 220 or more"),
         (yaml(name="prod"), "name is not a setting"),
     ],
@@ -99,8 +99,8 @@ def test_refuses_bad_value(text: str, said: str) -> None:
         ("a: 2026-13-01", "demo.yaml: not valid YAML: month must be in 1..12"),
         ("a: \x00", "demo.yaml: not valid YAML"),
         ("a: " + 3000 * "[", "demo.yaml: not valid YAML"),
-        ("", "holds no settings; it needs at least account_id, region, topology and access"),
-        ("- a", "holds no settings"),
+        ("", "is empty; give at least account_id, region and access"),
+        ("- a", "is empty"),
     ],
 )
 def test_refuses_malformed_yaml(text: str, said: str) -> None:
@@ -115,13 +115,15 @@ def test_loads_by_name(tmp_path: Path) -> None:
 def test_refuses_an_unknown_workspace(tmp_path: Path) -> None:
     for name in ("lab", "demo"):
         (tmp_path / f"{name}.yaml").write_text(yaml())
-    with pytest.raises(SettingsError, match=r"workspace prod is unknown: .*prod.yaml \(known: demo, lab\)"):
+    with pytest.raises(
+        SettingsError, match=r"workspace prod is unknown: .*prod.yaml does not exist \(known: demo, lab\)"
+    ):
         load("prod", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "P", "a", "Prod", "a_b", "1a", "ab-", "../demo", "default", "a" * 17])
 def test_refuses_a_workspace_name(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"the workspace name .* is not allowed; it has 2 to 16"):
+    with pytest.raises(SettingsError, match=r"the workspace name .* is not allowed; give 2 to 16"):
         load(name, tmp_path)
 
 

@@ -26,10 +26,10 @@ PRIVATE = ("10.0.2.0/24", "10.0.3.0/24")
             "10.0.0.0/8",
             PUBLIC,
             PRIVATE,
-            "10.0.0.0/8 has no size that a VPC with four subnets may have",
+            "10.0.0.0/8 cannot hold four subnets of a VPC; give a range from /16 to /26",
         ),
-        ("10.0.0.1/16", PUBLIC, PRIVATE, "10.0.0.1/16 is no IPv4 CIDR block"),
-        ("fd00::/64", PUBLIC, PRIVATE, "fd00::/64 is no IPv4 CIDR block"),
+        ("10.0.0.1/16", PUBLIC, PRIVATE, "10.0.0.1/16 is not an IPv4 CIDR block"),
+        ("fd00::/64", PUBLIC, PRIVATE, "fd00::/64 is not an IPv4 CIDR block"),
     ],
 )
 def test_refuses_subnets(cidr: str, public: tuple[str, str], private: tuple[str, str], said: str) -> None:
@@ -52,13 +52,15 @@ def test_says_all_faults_of_the_subnets() -> None:
 
 
 def test_refuses_one_zone_twice() -> None:
-    with pytest.raises(ValidationError, match=r"availability_zones\.1\n  'eu-west-1a' is in the list already"):
+    with pytest.raises(ValidationError, match=r"availability_zones\.1\n  'eu-west-1a' is already in the list"):
         Network(availability_zones=("eu-west-1a", "eu-west-1a"))
 
 
 @pytest.mark.parametrize("days", [0, 2, 366])
 def test_refuses_retention_that_cloudwatch_lacks(days: int) -> None:
-    with pytest.raises(ValidationError, match=f"{days} days is not offered by CloudWatch; allowed: 1, 3, 5"):
+    with pytest.raises(
+        ValidationError, match=f"{days} days is not a retention period of CloudWatch Logs; allowed: 1, 3, 5"
+    ):
         FlowLogs(retention_days=days)
 
 

@@ -54,7 +54,7 @@ def test_takes_a_pinned_image(image: str) -> None:
 
 
 def test_refuses_a_server_that_omero_has_no_room_in() -> None:
-    with pytest.raises(ValidationError, match=r"server\.memory_mib\n  2048 is too little for OMERO\.server; give 4096"):
+    with pytest.raises(ValidationError, match=r"server\.memory_mib\n  2048 is not enough for OMERO\.server; give 4096"):
         Omero(server=Server(cpu=1024, memory_mib=2048))
 
 
@@ -88,7 +88,7 @@ def test_ec2_takes_pairs_that_fargate_lacks() -> None:
 
 @pytest.mark.parametrize("instance_type", ["t3.micro", "m7g.xlarge", "m5", "m5.metal", ""])
 def test_refuses_an_instance_type(instance_type: str) -> None:
-    with pytest.raises(ValidationError, match=r"is no instance type that .* runs on here; allowed: c5"):
+    with pytest.raises(ValidationError, match=r"is not an instance type for OMERO.server; allowed: c5"):
         Ec2(instance_type=instance_type)
 
 
@@ -114,7 +114,7 @@ def test_refuses_more_servers_than_the_instances_hold(servers: int, instance_typ
 
     assert omero(least).ec2 is not None
     if least > 1:
-        with pytest.raises(ValidationError, match=f"do not hold 1 read-write and {servers} .*; give {least} or more"):
+        with pytest.raises(ValidationError, match=f"cannot hold 1 read-write and {servers} .*; give {least} or more"):
             omero(least - 1)
 
 

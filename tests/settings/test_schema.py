@@ -80,7 +80,7 @@ def test_check_fails_on_an_old_file_and_writing_mends_it(tmp_path: Path, monkeyp
     monkeypatch.setattr(schema, "FOLDER", tmp_path / "workspaces")
     monkeypatch.setattr(schema, "FILE", tmp_path / "workspaces" / "schema.json")
     (tmp_path / "workspaces").mkdir()
-    with pytest.raises(Failed, match=r"schema.json does not fit .* run `make schema`"):
+    with pytest.raises(Failed, match=r"schema.json is out of date .* run `make schema`"):
         schema.main(check=True)
     assert not schema.FILE.exists()
     schema.main(check=False)

@@ -26,20 +26,20 @@ def test_lets_in_named_networks_only() -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        ({}, "endpoint: vpc needs them; name the networks"),
+        ({}, "endpoint: vpc needs address ranges; give the networks"),
         ({"cidrs": ["0.0.0.0/0"]}, r"cidrs\.0\n  0\.0\.0\.0/0 is the whole internet; name the senders' networks"),
         ({"endpoint": "public"}, "public is open to every address; choose endpoint: vpc with cidrs"),
         (
             {"endpoint": "public", "cidrs": LAB, "open_to_the_world": True},
-            r"cidrs\n  it has no use with endpoint",
+            r"cidrs\n  it has no effect with endpoint",
         ),
         (
             {"endpoint": "public", "internal": True, "open_to_the_world": True},
-            r"internal\n  it has no use with endp",
+            r"internal\n  it has no effect with endp",
         ),
-        ({"cidrs": LAB, "folder": "/OMERO/ManagedRepository/x"}, "where OMERO keeps files of its own"),
-        ({"cidrs": LAB, "folder": "/srv"}, "is no folder that can be used"),
-        ({"cidrs": LAB, "alarm_emails": ["it"]}, "it is no e-mail address"),
+        ({"cidrs": LAB, "folder": "/OMERO/ManagedRepository/x"}, "where OMERO keeps its own files"),
+        ({"cidrs": LAB, "folder": "/srv"}, "is not allowed; give one to three folders"),
+        ({"cidrs": LAB, "alarm_emails": ["it"]}, "it is not an e-mail address"),
     ],
 )
 def test_refuses(section: dict[str, Any], said: str) -> None:
@@ -62,5 +62,5 @@ def test_refuses_a_folder_that_datasync_copies_into(folder: str) -> None:
 def test_its_interfaces_take_addresses_of_the_private_subnets() -> None:
     small: dict[str, Any] = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
     many = {"web": {"count": 7}}
-    with pytest.raises(ValidationError, match=r"have 22 addresses, and .* need 2\d;"):
+    with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 2\d;"):
         workspace(network=small, omero=many, sftp={"cidrs": LAB, "internal": True})

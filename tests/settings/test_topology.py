@@ -61,9 +61,7 @@ def test_refuses_a_section_that_does_not_fit(topology: str, section: str) -> Non
     row = TOPOLOGIES[topology]
     has = {"tls": row.tls, "access.server": row.nlb, "share": row.share, "omero.read_only": row.read_only}[section]
     if not has:
-        with pytest.raises(
-            ValidationError, match=rf"(?m)^{section}\n  topology {topology} has no use for this section"
-        ):
+        with pytest.raises(ValidationError, match=rf"(?m)^{section}\n  topology {topology} does not use this section"):
             workspace(**{**sections(topology), **given})
     elif section != "omero.read_only":
         without = {key: value for key, value in sections(topology).items() if key != section.partition(".")[0]}
@@ -73,23 +71,23 @@ def test_refuses_a_section_that_does_not_fit(topology: str, section: str) -> Non
 
 @pytest.mark.parametrize("topology", [name for name, row in TOPOLOGIES.items() if row.share])
 def test_refuses_a_share_on_fargate(topology: str) -> None:
-    with pytest.raises(ValidationError, match=r"launch_type\n +FARGATE does not go with a share, .* or say EC2"):
+    with pytest.raises(ValidationError, match=r"launch_type\n +FARGATE cannot be used with a share, .* or set EC2"):
         workspace(**sections(topology), omero={"server": {"launch_type": "FARGATE"}})
 
 
 def test_refuses_instances_that_nothing_runs_on() -> None:
-    with pytest.raises(ValidationError, match=r"omero\.ec2\n +it needs omero\.server\.launch_type: EC2"):
+    with pytest.raises(ValidationError, match=r"omero\.ec2\n +EC2 instances need omero\.server\.launch_type: EC2"):
         workspace(omero={"ec2": {}})
 
 
 @pytest.mark.parametrize(
     ("share", "said"),
     [
-        ({"address": "gateway.example.org"}, "gateway.example.org is no IPv4 address"),
-        ({"mount_point": "s3uploads"}, "s3uploads is no absolute path; one looks like /s3uploads"),
-        ({"mount_point": "/data/../OMERO"}, "is no absolute path"),
-        ({"mount_point": "/OMERO/share"}, "/OMERO/share would hide what the server's image has there"),
-        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is no name of a bucket that is taken here: 3 to 63"),
+        ({"address": "gateway.example.org"}, "gateway.example.org is not an IPv4 address"),
+        ({"mount_point": "s3uploads"}, "s3uploads is not an absolute path; one looks like /s3uploads"),
+        ({"mount_point": "/data/../OMERO"}, "is not an absolute path"),
+        ({"mount_point": "/OMERO/share"}, "/OMERO/share would hide files of the server's container image"),
+        ({"bucket": "Lab_Slides"}, "'Lab_Slides' is not a valid bucket name: 3 to 63"),
     ],
 )
 def test_refuses_a_share(share: dict[str, str], said: str) -> None:
@@ -100,7 +98,7 @@ def test_refuses_a_share(share: dict[str, str], said: str) -> None:
 
 def test_refuses_more_servers_than_addresses() -> None:
     small = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
-    with pytest.raises(ValidationError, match=r"have 22 addresses, and .* need 35; give larger"):
+    with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 35; give larger"):
         workspace(**sections("rw-ro-tls"), omero={"read_only": {"count": 20}}, network=small)
     assert workspace(**sections("rw-ro-tls"), omero={"read_only": {"count": 7}}, network=small).omero.read_only
 

@@ -35,24 +35,33 @@ def test_every_offered_instance_type_is_x86(instance_type: str) -> None:
     [
         (
             {"instance_type": "m5.metal"},
-            "m5.metal is no instance type for an upload host; allowed: m5 with the size la",
+            "m5.metal is not an instance type for an upload host; allowed: m5 with the size la",
         ),
         (
             {"instance_type": "t3.micro"},
-            "t3.micro is no instance type for an upload host; allowed: t3 with the size la",
+            "t3.micro is not an instance type for an upload host; allowed: t3 with the size la",
         ),
-        ({"instance_type": "m6g.large"}, "m6g.large is no instance type for an upload host; allowed: a size of t3, "),
+        (
+            {"instance_type": "m6g.large"},
+            "m6g.large is not an instance type for an upload host; allowed: a size of t3, ",
+        ),
         ({"count": 0}, "Input should be greater than or equal to 1"),
         ({"count": 3}, "Input should be less than or equal to 2"),
         ({"volume_gib": 8}, "Input should be greater than or equal to 30"),
-        ({"importer_version": "latest"}, "latest is no release of OMERO.server 5.6; give the server's own"),
-        ({"ice_wheel_sha256": "abc"}, "abc is no SHA-256; it has 64 lower-case hex digits"),
-        ({"sources": [{"bucket": "Lab"}]}, "'Lab' is no name of a bucket that is taken here: 3 to 63"),
-        ({"sources": [{"bucket": "lab", "prefixes": ["/a/"]}]}, "'/a/' is no prefix that a policy can name; give lett"),
-        ({"sources": [{"bucket": "lab", "prefixes": ["*"]}]}, "'*' is no prefix that a policy can name"),
-        ({"sources": [{"bucket": "lab", "prefixes": ["${aws:username}/"]}]}, "is no prefix that a policy can name"),
-        ({"sources": [{"bucket": "lab", "prefixes": [""]}]}, "'' is no prefix that a policy can name"),
-        ({"sources": [{"bucket": "lab"}, {"bucket": "lab"}]}, "sources.1\n  'lab' is in the list already, as entry 0"),
+        ({"importer_version": "latest"}, "latest is not a release of OMERO.server 5.6; give the server's"),
+        ({"ice_wheel_sha256": "abc"}, "abc is not a SHA-256; give 64 lower-case hex digits"),
+        ({"sources": [{"bucket": "Lab"}]}, "'Lab' is not a valid bucket name: 3 to 63"),
+        (
+            {"sources": [{"bucket": "lab", "prefixes": ["/a/"]}]},
+            "'/a/' is not allowed as a prefix in an IAM policy; give lett",
+        ),
+        ({"sources": [{"bucket": "lab", "prefixes": ["*"]}]}, "'*' is not allowed as a prefix in an IAM policy"),
+        (
+            {"sources": [{"bucket": "lab", "prefixes": ["${aws:username}/"]}]},
+            "is not allowed as a prefix in an IAM policy",
+        ),
+        ({"sources": [{"bucket": "lab", "prefixes": [""]}]}, "'' is not allowed as a prefix in an IAM policy"),
+        ({"sources": [{"bucket": "lab"}, {"bucket": "lab"}]}, "sources.1\n  'lab' is already in the list, as entry 0"),
         ({"key_pair": "mine"}, "Extra inputs are not permitted"),
     ],
 )
@@ -70,7 +79,7 @@ def test_takes_prefixes_as_people_name_folders() -> None:
 def test_refuses_a_key_of_another_region() -> None:
     source = {"bucket": "lab", "key_arn": KEY.replace("eu-central-1", "us-east-1")}
     with pytest.raises(
-        ValidationError, match=r"upload_host\.sources\.0\.key_arn\n +it is in the region us-east-1, and the wo"
+        ValidationError, match=r"upload_host\.sources\.0\.key_arn\n +the ARN is in region us-east-1, and the wo"
     ):
         workspace(upload_host={"sources": [source]})
     assert workspace(upload_host={"sources": [{**source, "key_arn": KEY}]}).upload_host

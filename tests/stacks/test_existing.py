@@ -83,12 +83,12 @@ def test_server_and_file_system_survive_the_loss_of_a_zone(synthesise: Callable[
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"network": {"existing": VPC, "cidr": "10.0.0.0/16"}}, "already, and cidr would shape a new one"),
-        ({"network": {"existing": VPC, "flow_logs": {}}}, "already, and flow_logs would shape a new one"),
+        ({"network": {"existing": VPC, "cidr": "10.0.0.0/16"}}, "this VPC exists, and cidr would describe a new one"),
+        ({"network": {"existing": VPC, "flow_logs": {}}}, "this VPC exists, and flow_logs would describe"),
         ({"network": {"existing": {**VPC, "public_subnet_ids": PUBLIC[:1]}}}, "Field required"),
-        ({"network": {"existing": {**VPC, "private_subnet_ids": PRIVATE[:1] * 2}}}, "private_subnet_ids are both"),
-        ({"data": {"key_arn": "alias/mine"}}, "String should match pattern"),
-        ({"data": {"key_arn": KEY.replace("eu-central-1", "eu-west-1")}}, "is in the region eu-west-1"),
+        ({"network": {"existing": {**VPC, "private_subnet_ids": PRIVATE[:1] * 2}}}, "is already in the list"),
+        ({"data": {"key_arn": "alias/mine"}}, "is not a valid ARN of a KMS key"),
+        ({"data": {"key_arn": KEY.replace("eu-central-1", "eu-west-1")}}, "is in region eu-west-1"),
     ],
 )
 def test_refuses_what_does_not_fit(changes: dict[str, Any], said: str) -> None:

@@ -101,18 +101,18 @@ def test_runs_on_fargate_unless_there_is_a_share_to_import_from(synthesise: Call
 
 def test_refuses_more_imports_than_the_database_has_connections() -> None:
     with pytest.raises(
-        ValidationError, match=r"take 48 database connections, and server\.database_connections 50 leave 40"
+        ValidationError, match=r"need 48 database connections, and server\.database_connections 50 leaves 40"
     ):
-        workspace(omero={"importer": {"max_tasks": 12}})
+        workspace(omero={"server": {"database_connections": 50}, "importer": {"max_tasks": 12, "parallel_filesets": 4}})
     workspace(omero={"importer": {"max_tasks": 10}})
 
 
 @pytest.mark.parametrize(
     ("importer", "rule"),
     [
-        ({"cpu": 3000}, "cpu 3000 is not offered by Fargate"),
-        ({"cpu": 256, "memory_mib": 1024}, "memory_mib 1024 is too little for an importer"),
-        ({"admin": "importer"}, "admin importer needs password_arn"),
+        ({"cpu": 3000}, r"cpu\n  3000 is not offered by Fargate"),
+        ({"cpu": 256, "memory_mib": 1024}, r"memory_mib\n  1024 is not enough for an importer"),
+        ({"admin": "importer"}, "admin importer needs a password"),
         ({"max_tasks": 0}, "greater than or equal to 1"),
     ],
 )

@@ -103,10 +103,13 @@ def test_an_internal_balancer_has_private_addresses(synthesise: Callable[..., St
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"topology": "rw-tls"}, "topology rw-tls needs the section tls"),
-        ({"tls": TLS}, "topology rw-http has no use for the section tls"),
-        ({"topology": "rw-tls", "tls": {**TLS, "domain_name": "localhost"}}, "localhost is no full domain name"),
-        ({"topology": "rw-tls", "tls": {**TLS, "hosted_zone_id": "example.org"}}, "should match pattern"),
+        ({"topology": "rw-tls"}, r"tls\n  topology rw-tls needs this section"),
+        ({"tls": TLS}, r"tls\n  topology rw-http does not use this section"),
+        ({"topology": "rw-tls", "tls": {**TLS, "domain_name": "localhost"}}, "localhost is not a full domain name"),
+        (
+            {"topology": "rw-tls", "tls": {**TLS, "hosted_zone_id": "example.org"}},
+            "is not a valid id of a Route 53 hosted zone",
+        ),
     ],
 )
 def test_refuses_what_does_not_fit(changes: dict[str, Any], said: str) -> None:

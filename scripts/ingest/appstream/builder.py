@@ -58,7 +58,9 @@ def build(
         group_id = network.ensure_group(context)
         _ensure_running(context, group_id=group_id, base_image=base_image, instance_type=instance_type)
         if context.dry_run:
-            console.say(f"then somebody opens the builder and pastes a script, and the image {image} is waited for.")
+            console.say(
+                f"then somebody opens the builder and pastes a script, and the command waits for the image {image}."
+            )
             remove(context)
             return
         show(_url(context), script(context, files, image))
@@ -89,12 +91,12 @@ def _ensure_running(context: AppStreamContext, *, group_id: str, base_image: str
             "Tags": context.tags,
         }
         context.changes.do(
-            f"image builder {name}: created from {asked['ImageName']}; it costs until it is stopped",
+            f"image builder {name}: created from {asked['ImageName']}; you pay for it until it is stopped",
             lambda: context.retry(context.client.create_image_builder, **asked),
         )
     elif found["State"] == "STOPPED":
         context.changes.do(
-            f"image builder {name}: started; it costs until it is stopped",
+            f"image builder {name}: started; you pay for it until it is stopped",
             lambda: context.retry(context.client.start_image_builder, Name=name),
         )
     if context.dry_run:
@@ -104,8 +106,8 @@ def _ensure_running(context: AppStreamContext, *, group_id: str, base_image: str
         present = find(context) or {"State": "PENDING"}
         if present["State"] == "FAILED":
             raise Failed(
-                f"the image builder {name} is FAILED: {images.reasons(present)}; mend that and run this again, which "
-                "makes it anew."
+                f"the image builder {name} is FAILED: {images.reasons(present)}; fix that and run this again, which "
+                "creates a new one."
             )
         return str(present["State"])
 
@@ -121,7 +123,7 @@ def _wait_for_paste(context: AppStreamContext, image: str) -> None:
     """Until the image is there, in whatever state."""
     wait_for(
         f"somebody to paste the script, and the image {image}",
-        lambda: (images.find(context, image) or {"State": "NOT YET THERE"})["State"],
+        lambda: (images.find(context, image) or {"State": "not there yet"})["State"],
         until=("PENDING", "CREATING", "AVAILABLE", "FAILED"),
         seconds=PERSON_SECONDS,
     )
@@ -141,7 +143,7 @@ $archive = Join-Path -Path $env:TEMP -ChildPath 'omero-insight.zip'
 $ProgressPreference = 'SilentlyContinue'
 Invoke-WebRequest -UseBasicParsing -OutFile $archive -Uri {_quoted(url)}
 if ((Get-FileHash -LiteralPath $archive -Algorithm SHA256).Hash -ne {_quoted(files.sha256)}) {{
-    throw 'The archive did not arrive whole; paste this again.'
+    throw 'The archive is incomplete; paste this again.'
 }}
 if (Test-Path -LiteralPath {_quoted(package.TARGET)}) {{
     Remove-Item -LiteralPath {_quoted(package.TARGET)} -Recurse -Force

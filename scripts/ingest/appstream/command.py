@@ -43,15 +43,15 @@ app = typer.Typer(
     add_completion=False,
 )
 fleet_app = typer.Typer(help="The instances that sessions run on.", no_args_is_help=True)
-stack_app = typer.Typer(help="What people may do in a session.", no_args_is_help=True)
+stack_app = typer.Typer(help="What users may do in a session.", no_args_is_help=True)
 app.add_typer(fleet_app, name="fleet")
 app.add_typer(stack_app, name="stack")
 app.add_typer(user_command.app, name="user")
 
 RestartOption = Annotated[
-    bool, typer.Option("--restart", help="Stop the fleet where a change needs it; open sessions end.")
+    bool, typer.Option("--restart", help="Stop the fleet if a change requires it; open sessions end.")
 ]
-EndSessionsOption = Annotated[bool, typer.Option("--end-sessions", help="End the sessions that are open.")]
+EndSessionsOption = Annotated[bool, typer.Option("--end-sessions", help="End open sessions.")]
 
 LEAST_MINUTES, MOST_MINUTES = 1, 7 * 24 * 60  # of a streaming URL; AWS: 1 to 604,800 seconds
 URL_USER = r"[\w+=,.@-]{2,32}"
@@ -74,10 +74,11 @@ def ensure(
     as_json: JsonOption = False,
     restart: RestartOption = False,
     yes: YesOption = False,
-    no_start: Annotated[bool, typer.Option("--no-start", help="Leave a fleet that is STOPPED as it is.")] = False,
+    no_start: Annotated[bool, typer.Option("--no-start", help="Leave a STOPPED fleet stopped.")] = False,
     no_email: NoEmailOption = False,
 ) -> None:
-    """Make and mend all that the section `appstream` of the workspace says: application, fleet, stack and users."""
+    """Create what the section `appstream` of the workspace describes, or bring it up to date: application, fleet,
+    stack and users."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         _confirm_restart(context, restart=restart, skip=yes or dry_run)
         lifecycle.ensure(context, restart=restart, start=not no_start, send_email=not no_email)
@@ -85,48 +86,50 @@ def ensure(
 
 @app.command("app-block")
 def app_block(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
-    """Pack OMERO.insight and Java, upload them, and make app block and application for an Elastic fleet."""
+    """Pack OMERO.insight and Java, upload them, and create the app block and the application of an Elastic fleet."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         packed = application.ensure(context)
         if fleet.find(context):
             application.associate(context)
         application.remove_old(context, packed)
-        context.changes.say_if_none(f"application {context.name} is as it shall be")
+        context.changes.say_if_none(f"application {context.name} is up to date")
 
 
 @app.command()
 def image(
     workspace: WorkspaceOption = None,
     from_ami: Annotated[
-        str | None, typer.Option("--from-ami", metavar="AMI", help="Import this AMI, with OMERO.insight on it.")
+        str | None, typer.Option("--from-ami", metavar="AMI", help="AMI to import, with OMERO.insight installed.")
     ] = None,
     on_builder: Annotated[
-        bool, typer.Option("--builder", help="Make it on an image builder; somebody pastes.")
+        bool, typer.Option("--builder", help="Create it on an image builder, where somebody has to paste a script.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="The image's name; by default appstream.fleet.image.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the image [default: appstream.fleet.image].")] = None,
     application_path: Annotated[
-        str, typer.Option(help="With --from-ami: where the program is that a session starts.")
+        str, typer.Option(help="With --from-ami: path of the program that a session starts.")
     ] = package.JAVA,
     base_image: Annotated[
-        str | None, typer.Option(help="With --builder: AWS's image to begin with; by default the newest.")
+        str | None, typer.Option(help="With --builder: AWS's base image [default: the newest].")
     ] = None,
     instance_type: Annotated[str, typer.Option(help="With --builder: its instance type.")] = "stream.standard.large",
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="With --builder: end before somebody has pasted.")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="With --builder: do not wait until somebody has pasted the script.")
+    ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the image of an On-Demand or Always-On fleet: from an AMI, or on an image builder.
+    """Create the image of an On-Demand or Always-On fleet: from an AMI, or on an image builder.
 
-    Of a builder, streaming URL and script go to stdout; with --json as an object before that of the changes.
+    A builder's streaming URL and script go to stdout; with --json, as an object before that of the changes.
     """
     if bool(from_ami) == on_builder:
-        raise Refused("an image is made from an AMI or on an image builder; say either --from-ami AMI or --builder.")
+        raise Refused("the image needs a source; give either --from-ami AMI or --builder.")
     if from_ami and not re.fullmatch(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", from_ami):
-        raise Refused(f"{from_ami} is no id of an AMI; one looks like ami-0123456789abcdef0.")
+        raise Refused(f"{from_ami} is not an AMI id; one looks like ami-0123456789abcdef0.")
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         wanted = name or context.settings.fleet.image or context.name
         if not re.fullmatch(NAME, wanted):
-            raise Refused(f"{wanted} is no name of an image; give up to 100 letters, digits, `_`, `.` and `-`.")
+            raise Refused(f"{wanted} is not an image name; give up to 100 letters, digits, `_`, `.` and `-`.")
         if from_ami:
             images.import_ami(context, wanted, ami=from_ami, application_path=application_path)
         else:
@@ -149,7 +152,7 @@ def _data(text: str) -> None:
 def _show(url: str, script: str) -> None:
     console.say("1. Open this address in a browser, and choose Administrator:")
     _data(url)
-    console.say("2. Start PowerShell there, and paste this, all of it; the session ends by itself then:")
+    console.say("2. Start PowerShell there, and paste all of this; then the session ends by itself:")
     _data(script)
 
 
@@ -165,7 +168,8 @@ def fleet_ensure(
     restart: RestartOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Make and mend the fleet, its security group, and the way to OMERO; started only if it was before."""
+    """Create the fleet, its security group and its access to OMERO, or bring them up to date; a stopped fleet stays
+    stopped."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         _confirm_restart(context, restart=restart, skip=yes or dry_run)
         lifecycle.check(context, restart=restart)
@@ -173,7 +177,7 @@ def fleet_ensure(
         fleet.ensure(context, network.ensure_group(context), restart=restart)
         if application.find(context) and context.settings.fleet.type == "ELASTIC":
             application.associate(context)
-        context.changes.say_if_none(f"fleet {context.name} is as it shall be")
+        context.changes.say_if_none(f"fleet {context.name} is up to date")
 
 
 @fleet_app.command("start")
@@ -202,47 +206,50 @@ def fleet_stop(
 
 @fleet_app.command("scale")
 def fleet_scale(
-    sessions: Annotated[int, typer.Argument(help="The most sessions at a time.", min=1, max=100)],
+    sessions: Annotated[int, typer.Argument(help="Maximum number of sessions at a time.", min=1, max=100)],
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have room for so many sessions, until `ensure` sets what appstream.fleet.sessions says."""
+    """Set the maximum number of sessions, until `ensure` restores appstream.fleet.sessions."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         fleet.scale(context, sessions)
-        context.changes.say_if_none(f"fleet {context.name} has room for {sessions} sessions")
+        context.changes.say_if_none(f"fleet {context.name} already allows {sessions} sessions")
 
 
 @stack_app.command("ensure")
 def stack_ensure(workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False) -> None:
-    """Make and mend the stack: home folders, clipboard, files, addresses."""
+    """Create the stack or bring it up to date: home folders, clipboard, files, addresses."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         stack.ensure(context)
         if fleet.find(context):
             stack.associate(context)
-        context.changes.say_if_none(f"stack {context.name} is as it shall be")
+        context.changes.say_if_none(f"stack {context.name} is up to date")
 
 
 @app.command()
 def url(
-    user: Annotated[str, typer.Argument(help="Who it is for: 2 to 32 letters, digits and +=,.@-_")],
+    user: Annotated[str, typer.Argument(help="User id of the session: 2 to 32 letters, digits and +=,.@-_")],
     valid_minutes: Annotated[
-        int, typer.Option(help="How long it can be deployment.", min=LEAST_MINUTES, max=MOST_MINUTES)
+        int, typer.Option(help="How long the address can be opened.", min=LEAST_MINUTES, max=MOST_MINUTES)
     ] = 60,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print an address that opens a session without a log-in: for a test, or for a portal of your own.
+    """Print an address that opens a session without a login, for a test or for a portal of your own.
 
-    Whoever has it is that user. Their home folder is another one than that of the pool's user of the same name.
+    Anyone who has the address is that user. The home folder is not that of the pool's user of the same name.
     """
     if not re.fullmatch(URL_USER, user):
-        raise Refused(f"{user!r} is no user id; AppStream takes 2 to 32 letters, digits and + = , . @ - _ here.")
+        raise Refused(f"{user!r} is not a user id; give 2 to 32 letters, digits and + = , . @ - _.")
     with open_context(workspace) as context:
         found = fleet.find(context)
         if found is None or found["State"] != "RUNNING":
             state = found["State"] if found else "not there"
-            raise Refused(f"the fleet {context.name} is {state}; `appstream fleet start` starts one that is there.")
+            raise Refused(
+                f"the fleet {context.name} is {state}; run `appstream fleet start`, or `appstream ensure` if "
+                "there is none."
+            )
         answer = context.retry(
             context.client.create_streaming_url,
             StackName=context.name,
@@ -260,9 +267,9 @@ def url(
 
 @app.command()
 def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show all there is: states, sessions, people, whether OMERO can be reached, and what is being paid for.
+    """Show states, sessions, users, whether sessions can reach OMERO, and what you are paying for.
 
-    Exit code 1 if fleet or stack are missing or have errors, OMERO cannot be reached, or an image is FAILED.
+    Exit code 1 if the fleet or the stack is missing or has errors, OMERO cannot be reached, or an image is FAILED.
     """
     with open_context(workspace) as context:
         found = lifecycle.status(context)
@@ -283,13 +290,13 @@ def status(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> No
 def _troubles(found: dict[str, Any]) -> Iterator[str]:
     """What keeps people out that nobody has asked for; a fleet that is STOPPED is none."""
     if its := found["fleet"]:
-        yield from (f"the fleet says {error}" for error in its["errors"])
+        yield from (f"the fleet reports {error}" for error in its["errors"])
         if not found["reaches_omero"]:
-            yield "the way to OMERO.server is closed"
+            yield "sessions cannot reach OMERO.server"
     else:
         yield "there is no fleet"
     if found["stack"]:
-        yield from (f"the stack says {error}" for error in found["stack"]["errors"])
+        yield from (f"the stack reports {error}" for error in found["stack"]["errors"])
     else:
         yield "there is no stack"
     yield from (f"the image {each['name']} is FAILED" for each in found["images"] if each["state"] == "FAILED")
@@ -305,14 +312,15 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "shows", ", ".join(found["applications"]) or (its or {}).get("image") or "nothing"
     yield "stack", f"with the fleet {', '.join(found['stack']['fleets']) or 'none'}" if found["stack"] else "none"
     yield "OMERO.server", f"{found['preset']['host']}:{found['preset']['port']}"
-    yield "reached", "yes" if found["reaches_omero"] else "no: the way in is not open; `appstream ensure` opens it"
+    closed = "no: the security group of OMERO.server does not admit sessions; run `appstream ensure`"
+    yield "reached", "yes" if found["reaches_omero"] else closed
     yield "people", str(len(found["users"]))
     yield from (("session", f"{each['user']}, {each['state']}, since {each['since']}") for each in found["sessions"])
     yield from (("image", f"{each['name']}, {each['state']} {each['reasons'] or ''}") for each in found["images"])
     if found["image_builder"]:
-        yield "image builder", f"{found['image_builder']['state']}: it costs while it runs"
+        yield "image builder", f"{found['image_builder']['state']}: you pay for it while it runs"
     price = (
-        "give appstream.fleet.hourly_usd for a sum"
+        "set appstream.fleet.hourly_usd to see the cost"
         if cost["usd_an_hour"] is None
         else f"{cost['usd_an_hour']} USD an hour"
     )
@@ -325,15 +333,15 @@ def teardown(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     end_sessions: EndSessionsOption = False,
-    delete_image: Annotated[list[str] | None, typer.Option(help="Delete this image too; may be given again.")] = None,
+    delete_image: Annotated[list[str] | None, typer.Option(help="Delete this image too; may be repeated.")] = None,
     delete_home_folder: Annotated[
-        list[str] | None, typer.Option(help="Delete this user's home folder too, for all stacks; may be given again.")
+        list[str] | None, typer.Option(help="Delete this user's home folder too, for all stacks; may be repeated.")
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Take fleet, stack, application, builder, bucket and security group away.
+    """Delete the fleet, stack, application, builder, bucket and security group.
 
-    Home folders and images stay, unless they are named. People stay in the user pool.
+    Home folders and images stay, unless you name them. Users stay in the user pool.
     """
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         warning = f"This deletes the AppStream of workspace {context.workspace}"

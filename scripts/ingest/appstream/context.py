@@ -84,7 +84,7 @@ class AppStreamContext:
             return None
         if not self.owns(tags):
             raise Refused(
-                f"the name of {what} is in use in {self.region} by something that was not made for workspace "
+                f"the name of {what} is in use in {self.region} by a resource that was not created for workspace "
                 f"{self.workspace} (it has no tags Workspace: {self.workspace} and ManagedBy: {MANAGED_BY}); delete or "
                 "rename it, or give the workspace another name."
             )
@@ -119,10 +119,10 @@ class AppStreamContext:
         said = error.response["Error"].get("Message", "").rstrip(".")
         instance_type = arguments.get("InstanceType") or self.settings.fleet.instance_type
         return (
-            f"{error.operation_name} goes beyond a quota of account {self.deployment.workspace.account_id} in "
-            f"{self.region} ({said}); for instances of {instance_type} a new account may have a quota of 0: ask for "
-            "more under Service Quotas, Amazon AppStream 2.0 (WorkSpaces Applications), or choose another "
-            "appstream.fleet.instance_type or fewer sessions, and run this again."
+            f"{error.operation_name} exceeds a quota of account {self.deployment.workspace.account_id} in "
+            f"{self.region} ({said}); for instances of {instance_type} a new account may have a quota of 0: "
+            "request an increase under Service Quotas, Amazon AppStream 2.0 (WorkSpaces Applications), or choose "
+            "another appstream.fleet.instance_type or fewer sessions, and run this again."
         )
 
     def rows(self, operation: str, key: str, **arguments: Any) -> list[Any]:

@@ -25,13 +25,13 @@ def fetch(location: str, *, sha256: str, folder: Path, key: str) -> Path:
     """
     path = _download(location, folder, key) if "://" in location else Path(location)
     if not path.is_file():
-        raise Refused(f"{location} is no file; give a path or an https:// URL in {key}.")
+        raise Refused(f"{location} is not a file; give a path or an https:// URL in {key}.")
     if (size := path.stat().st_size) > MOST_BYTES:
-        raise Refused(f"{location} has {size / 1e9:.2f} GB; {MOST_BYTES / 1e9:.1f} GB are allowed in {key}.")
+        raise Refused(f"{location} has {size / 1e9:.2f} GB; give a file of up to {MOST_BYTES / 1e9:.1f} GB in {key}.")
     if (found := sha256_of(path)) != sha256:
         raise Refused(
-            f"{location} has the SHA-256 {found}, and {key}_sha256 says {sha256}; get it again from its publisher, or "
-            "correct the checksum if the new file is meant."
+            f"{location} has the SHA-256 {found}, and {key}_sha256 is {sha256}; download it again from its "
+            "publisher, or correct the checksum if you mean the new file."
         )
     return path
 
@@ -51,15 +51,17 @@ def _download(url: str, folder: Path, key: str) -> Path:
                 file.write(chunk)
                 done += len(chunk)
                 if done > MOST_BYTES:
-                    raise Refused(f"{url} has more than {MOST_BYTES / 1e9:.1f} GB, which {key} is allowed to have.")
-                line = f"fetching {url}: {done / 1e6:.0f} of {expected / 1e6:.0f} MB"
+                    raise Refused(
+                        f"{url} has more than {MOST_BYTES / 1e9:.1f} GB, the maximum for {key}; give a smaller file."
+                    )
+                line = f"downloading {url}: {done / 1e6:.0f} of {expected / 1e6:.0f} MB"
                 show(line)
                 if not console.err.is_terminal and time.monotonic() - said >= LINE_INTERVAL:
                     said = time.monotonic()
                     console.say(line)
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise Failed(f"{url} could not be fetched ({reason}); check the URL in {key} and the network.") from error
+        raise Failed(f"{url} could not be downloaded ({reason}); check the URL in {key} and the network.") from error
     part.replace(target)
-    console.say(f"fetched {url}: {done / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s")
+    console.say(f"downloaded {url}: {done / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s")
     return target

@@ -93,8 +93,7 @@ def needed(context: AppStreamContext) -> Insight:
     """The section `appstream.insight`. Raises Refused where it is left out."""
     if context.settings.insight is None:
         raise Refused(
-            f"workspace {context.workspace} does not say what OMERO.insight is made of; give appstream.insight with "
-            "archive, runtime and their SHA-256."
+            f"workspace {context.workspace} has no appstream.insight; give it with archive, runtime and their SHA-256."
         )
     return context.settings.insight
 
@@ -158,8 +157,8 @@ def _exists(context: AppStreamContext, s3: Any) -> bool:
     except ClientError as error:
         if aws.denied(error):
             raise Refused(
-                f"the bucket {context.bucket} is another account's, or these credentials may not see it; they need "
-                "s3:ListBucket on it."
+                f"the bucket {context.bucket} is another account's, or these credentials lack s3:ListBucket on it; get "
+                "the permission, or rename the workspace."
             ) from error
         raise
 
@@ -175,7 +174,7 @@ def _ensure_bucket(context: AppStreamContext, s3: Any, *, exists: bool) -> bool:
     rule = {"ID": "incomplete-uploads", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS}}
     properties = [
         buckets.public_access(s3, name),
-        buckets.policy(s3, name, _statements(context), shown="open to AppStream, over TLS only"),
+        buckets.policy(s3, name, _statements(context), shown="read access for AppStream, only over TLS"),
         buckets.lifecycle(s3, name, rule, shown=f"unfinished uploads expire after {UPLOAD_DAYS} day"),
         buckets.tags(s3, name, context.tags),
     ]

@@ -89,15 +89,16 @@ def check(context: AppStreamContext, group_id: str | None, *, restart: bool) -> 
         return
     if found["FleetType"] != settings.type:
         raise Refused(
-            f"the fleet {context.name} is {found['FleetType']}, and appstream.fleet.type is {settings.type}, which AWS "
-            "does not change; run `appstream teardown` first (home folders stay), or set the type back."
+            f"the fleet {context.name} is {found['FleetType']}, and appstream.fleet.type is {settings.type}, but "
+            "AWS cannot change a fleet's type; run `appstream teardown` first (home folders stay), or set the "
+            "type back."
         )
     if found["State"] == "STOPPED" or restart or group_id is None:
         return
     if needing := _needing_a_stop(context, found, group_id):
         raise Refused(
             f"the fleet {context.name} is {found['State']}, and {', '.join(needing)} can only be changed while it is "
-            f"STOPPED, which ends its {len(sessions(context))} sessions; say --restart when that is fine."
+            f"STOPPED, which ends its {len(sessions(context))} sessions; give --restart if that is fine."
         )
 
 
@@ -110,12 +111,13 @@ def _check_image(context: AppStreamContext, name: str) -> None:
     found = [each for each in context.rows("describe_images", "Images") if each["Name"] == name]
     if not found:
         raise Refused(
-            f"the image {name} of appstream.fleet.image is not in {context.region}; make it with `appstream image "
+            f"the image {name} of appstream.fleet.image is not in {context.region}; create it with `appstream image "
             "--builder` or `--from-ami`, or correct its name."
         )
     if found[0]["State"] != "AVAILABLE":
         raise Refused(
-            f"the image {name} is {found[0]['State']}; run the same `appstream image` again, which waits for it."
+            f"the image {name} is {found[0]['State']}; run the same `appstream image` command again, which waits for "
+            "it."
         )
 
 
@@ -190,7 +192,7 @@ def wait_running(context: AppStreamContext) -> None:
         was_starting[0] = was_starting[0] or found["State"] == "STARTING"
         over = was_starting[0] or looks[0] > _LOOKS_BEFORE_STARTING
         if found["State"] in ("STOPPED", "GONE") and over:
-            raise Failed(f"the fleet {context.name} did not start: {reasons(found)}; mend that and run this again.")
+            raise Failed(f"the fleet {context.name} did not start: {reasons(found)}; fix that and run this again.")
         return str(found["State"])
 
     wait_for(f"fleet {context.name}", state, until=("RUNNING",), seconds=START_SECONDS)
@@ -227,7 +229,7 @@ def check_sessions(context: AppStreamContext, *, end_sessions: bool) -> None:
     if users and not end_sessions:
         raise Refused(
             f"{len(users)} sessions are open ({', '.join(users[:5])}{' and others' if len(users) > 5 else ''}), and "
-            "what they import would break off; wait for them, or say --end-sessions."
+            "their imports would be cut off; wait for them, or give --end-sessions."
         )
 
 
@@ -246,7 +248,7 @@ def scale(context: AppStreamContext, number: int) -> None:
         return
     change: Json = {"MaxConcurrentSessions": number} if elastic else {"ComputeCapacity": {"DesiredInstances": number}}
     context.changes.do(
-        f"fleet {context.name}: {number} sessions instead of {present}",
+        f"fleet {context.name}: maximum sessions changed from {present} to {number}",
         lambda: context.retry(context.client.update_fleet, Name=context.name, **change),
     )
 
@@ -258,7 +260,7 @@ def _existing(context: AppStreamContext) -> Json | None:
         each.startswith(f"fleet {context.name}: created") for each in context.changes.sentences
     )
     if found is None and not planned:
-        raise Refused(f"workspace {context.workspace} has no fleet {context.name}; make it with `appstream ensure`.")
+        raise Refused(f"workspace {context.workspace} has no fleet {context.name}; run `appstream ensure` first.")
     return found
 
 

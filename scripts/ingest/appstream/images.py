@@ -33,8 +33,8 @@ def wait_available(context: AppStreamContext, name: str, seconds: float = IMPORT
         found = find(context, name) or {"State": "GONE"}
         if found["State"] in ("FAILED", "GONE"):
             raise Failed(
-                f"the image {name} is {found['State']}: {reasons(found)}; mend that and run this again, which deletes "
-                "it and makes it anew."
+                f"the image {name} is {found['State']}: {reasons(found)}; fix that and run this again, which deletes "
+                "the image and creates a new one."
             )
         return str(found["State"])
 
@@ -59,14 +59,15 @@ def check_unused(context: AppStreamContext, name: str) -> None:
     ]
     if using:
         raise Refused(
-            f"the image {name} is used by the fleet {using[0]}; give that another image, or delete it, first."
+            f"the image {name} is used by the fleet {using[0]}; give the fleet another image, or delete the fleet "
+            "first."
         )
 
 
 def remove(context: AppStreamContext, name: str) -> None:
     """Delete an image of this workspace. One that is not there is told of: a killed run may have deleted it."""
     if find(context, name) is None:
-        console.say(f"there is no image {name} in {context.region}.")
+        console.say(f"the image {name} does not exist in {context.region}; `appstream status` shows the images.")
         return
     _delete(context, name)
 
@@ -107,7 +108,7 @@ def import_ami(context: AppStreamContext, name: str, *, ami: str, application_pa
         if not context.dry_run:
             _ask_aws(context, asked)
         context.changes.do(
-            f"image {name}: import of {ami} begun, which takes about an hour",
+            f"image {name}: import of {ami} started, which takes about an hour",
             lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked),
         )
     if not context.dry_run:
@@ -146,10 +147,12 @@ def check_ami(context: AppStreamContext, ami: str) -> None:
     ec2 = context.deployment.client("ec2")
     found = aws.read(lambda: ec2.describe_images(ImageIds=[ami])["Images"], *NO_AMI)
     if not found:
-        raise Refused(f"the AMI {ami} is not in {context.region}, or is not shared with this account; give another.")
+        raise Refused(
+            f"the AMI {ami} is not in {context.region}, or is not shared with this account; give another AMI."
+        )
     faults = ami_faults(found[0], context.deployment.workspace.account_id)
     if faults:
-        raise Refused(f"AppStream does not import {ami}: {'; '.join(faults)}; make an AMI that is so, and give that.")
+        raise Refused(f"AppStream cannot import {ami}: {'; '.join(faults)}; give an AMI without these faults.")
 
 
 def ami_faults(image: Json, account_id: str) -> list[str]:
@@ -168,20 +171,20 @@ def ami_faults(image: Json, account_id: str) -> list[str]:
         "OwnerId": account_id,
     }
     faults = [
-        f"{key} is {image.get(key) or 'not set'} and not {value}"
+        f"{key} is {image.get(key) or 'not set'} instead of {value}"
         for key, value in wanted.items()
         if image.get(key) != value
     ]
     if image.get("PlatformDetails", "Windows") != "Windows":
-        faults.append(f"PlatformDetails is {image['PlatformDetails']} and not Windows")
+        faults.append(f"PlatformDetails is {image['PlatformDetails']} instead of Windows")
     disks = [each["Ebs"] for each in image.get("BlockDeviceMappings", []) if "Ebs" in each]
     if len(disks) != 1:
-        faults.append(f"it has {len(disks)} EBS volumes and not 1")
+        faults.append(f"it has {len(disks)} EBS volumes instead of 1")
     for disk in disks:
         if disk.get("VolumeSize", 0) > MOST_GIB:
-            faults.append(f"its volume has {disk['VolumeSize']} GiB and not {MOST_GIB} or less")
+            faults.append(f"its volume has {disk['VolumeSize']} GiB and {MOST_GIB} is the maximum")
         if disk.get("VolumeType", "gp2") not in ("gp2", "gp3"):
-            faults.append(f"its volume is {disk['VolumeType']} and not gp2 or gp3")
+            faults.append(f"its volume is {disk['VolumeType']} instead of gp2 or gp3")
     return faults
 
 
@@ -211,7 +214,7 @@ def _ensure_role(context: AppStreamContext) -> str:
                 conditions={"StringEquals": {"ec2:Owner": workspace.account_id}},
             ),
         ),
-        allows="may share this account's AMIs",
+        allows="allowed to share this account's AMIs",
         tags=context.tags,
     )
     roles.ensure(context.deployment.client("iam"), role, context.changes)
@@ -235,8 +238,8 @@ def base_image(context: AppStreamContext, name: str | None) -> str:
         if name in [row["Name"] for row in usable]:
             return name
         near = sorted(row["Name"] for row in usable if "Windows" in row.get("Platform", "").title())
-        raise Refused(f"{name} is no base image in {context.region}; there are {', '.join(near) or 'none'}.")
+        raise Refused(f"{name!r} is not a base image in {context.region}; there are {', '.join(near) or 'none'}.")
     plain = [row for row in usable if row["Name"].startswith("AppStream-WinServer2022")]
     if not plain:
-        raise Refused(f"there is no base image of Windows Server 2022 in {context.region}; name one with --base-image.")
+        raise Refused(f"{context.region} has no base image of Windows Server 2022; give one with --base-image.")
     return str(max(plain, key=lambda row: row.get("PublicBaseImageReleasedDate") or time.gmtime(0))["Name"])

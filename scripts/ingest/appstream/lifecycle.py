@@ -41,7 +41,7 @@ def ensure(context: AppStreamContext, *, restart: bool = False, start: bool = Tr
         application.remove_old(context, packed)
     if context.settings.users:
         users.add(context, [Person(email=email) for email in context.settings.users], send_email=send_email)
-    context.changes.say_if_none(f"AppStream of workspace {context.workspace} is as it shall be")
+    context.changes.say_if_none(f"AppStream of workspace {context.workspace} is up to date")
 
 
 def check(context: AppStreamContext, *, restart: bool = False) -> None:
@@ -200,7 +200,7 @@ def teardown(
     for user in delete_home_folders:
         _delete_home(context, user)
     context.changes.say_if_none(f"workspace {context.workspace} has no AppStream")
-    console.say(f"kept: home folders in {_home_bucket(context)}, images and people in the pool that were not named.")
+    console.say(f"kept: home folders in {_home_bucket(context)}, the images you did not name, and users in the pool.")
 
 
 def _delete_home(context: AppStreamContext, user: str) -> None:
@@ -208,7 +208,8 @@ def _delete_home(context: AppStreamContext, user: str) -> None:
     keys = [row["Key"] for prefix in home_folders(context, user) for row in buckets.objects(s3, bucket, prefix=prefix)]
     if not keys:
         console.say(
-            f"{user} has no home folder in {bucket}; upper and lower case are as `appstream user list` shows them."
+            f"{user} has no home folder in {bucket}; give the address in upper and lower case as `appstream user list` "
+            "shows it."
         )
         return
 

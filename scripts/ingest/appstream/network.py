@@ -38,28 +38,28 @@ def check(context: AppStreamContext) -> None:
     for subnet in subnets:
         if subnet["VpcId"] != vpc_id:
             raise Refused(
-                f"subnet {subnet['SubnetId']} is in {subnet['VpcId']}, and OMERO in {vpc_id}, where alone its name "
-                "resolves; give two subnets of there in appstream.fleet.subnet_ids, or leave them out."
+                f"subnet {subnet['SubnetId']} is in {subnet['VpcId']}, and OMERO is in {vpc_id}, the only VPC where "
+                f"its name resolves; give two subnets of {vpc_id} in appstream.fleet.subnet_ids, or remove the setting."
             )
     zones = {subnet["AvailabilityZone"] for subnet in subnets}
     if len(zones) < 2:
         raise Refused(
-            f"the subnets {', '.join(ids)} are both in {zones.pop()}, and AppStream wants two zones; give one of each "
-            "in appstream.fleet.subnet_ids."
+            f"the subnets {', '.join(ids)} are both in {zones.pop()}, and AppStream needs two Availability Zones; give "
+            "one subnet in each of two in appstream.fleet.subnet_ids."
         )
     for attribute in ("enableDnsSupport", "enableDnsHostnames"):
         answer = ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute)
         if not answer[attribute[0].upper() + attribute[1:]]["Value"]:
             raise Refused(
-                f"{attribute} of {vpc_id} is off, so that OMERO's name would not resolve in a session; turn it on with "
+                f"{attribute} of {vpc_id} is off, so OMERO's name would not resolve in a session; turn it on with "
                 f"`aws ec2 modify-vpc-attribute --vpc-id {vpc_id} --{_dashed(attribute)} Value=true`."
             )
     for id_ in ids:
         if not _reaches_s3(ec2, vpc_id=vpc_id, subnet_id=id_, region=context.region):
             raise Refused(
-                f"subnet {id_} has no way to S3, where sessions find OMERO.insight and home folders: its routes lead "
-                "to no NAT gateway, transit gateway or firewall, and no S3 endpoint is among them; add a gateway "
-                "endpoint of S3 to its route table, or choose other subnets."
+                f"subnet {id_} has no route to S3, where sessions get OMERO.insight and home folders: its route table "
+                "has no NAT gateway, transit gateway, firewall or S3 endpoint; add a gateway endpoint for S3 to its "
+                "route table, or choose other subnets."
             )
 
 
@@ -106,7 +106,7 @@ def find_group(context: AppStreamContext) -> Json | None:
         return None
     if not context.owns(aws.tag_dict(found.get("Tags", ()))):
         raise Refused(
-            f"the security group {group_name(context)} ({found['GroupId']}) was not made for workspace "
+            f"the security group {group_name(context)} ({found['GroupId']}) was not created for workspace "
             f"{context.workspace} by this program; delete or rename it."
         )
     return dict(found)
@@ -131,7 +131,10 @@ def ensure_group(context: AppStreamContext) -> str:
             ),
         )
         if group is None:  # a dry run
-            context.changes.do(f"security group {name}: its ways out, and OMERO's way in", lambda: None)
+            context.changes.do(
+                f"security group {name}: outbound rules, and an inbound rule in OMERO.server's security group, added",
+                lambda: None,
+            )
             return "sg-(planned)"
     _ensure_egress(context, ec2, group)
     _ensure_ingress(context, ec2, group["GroupId"])
@@ -148,13 +151,13 @@ def _ensure_egress(context: AppStreamContext, ec2: Any, group: Json) -> None:
     present = {_rule(each, cidr["CidrIp"]) for each in group["IpPermissionsEgress"] for cidr in each["IpRanges"]}
     for rule in sorted(present - wanted.keys(), key=str):
         context.changes.do(
-            f"security group {id_}: the way out to {_shown(rule)} closed",
+            f"security group {id_}: outbound rule to {_shown(rule)} removed",
             lambda rule=rule: ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=[_permission(rule)]),  # type: ignore[misc]
         )
     for rule in sorted(wanted.keys() - present, key=str):
         permission = _permission(rule, wanted[rule])
         context.changes.do(
-            f"security group {id_}: a way out to {_shown(rule)} opened",
+            f"security group {id_}: outbound rule to {_shown(rule)} added",
             lambda permission=permission: ec2.authorize_security_group_egress(  # type: ignore[misc]
                 GroupId=id_, IpPermissions=[permission]
             ),
@@ -191,7 +194,7 @@ def _ensure_ingress(context: AppStreamContext, ec2: Any, group_id: str) -> None:
         "UserIdGroupPairs": [{"GroupId": group_id, "Description": "Sessions of AppStream"}],
     }
     context.changes.do(
-        f"security group {server} of OMERO.server: sessions let in on port {SERVER_PORT}",
+        f"security group {server} of OMERO.server: inbound rule for sessions on port {SERVER_PORT} added",
         lambda: ec2.authorize_security_group_ingress(GroupId=server, IpPermissions=[permission]),
     )
 
@@ -216,7 +219,7 @@ def remove_group(context: AppStreamContext) -> None:
     rule = ingress_rule_id(ec2, of=server, source=id_) if server else None
     if rule:
         context.changes.do(
-            f"security group {server} of OMERO.server: sessions no longer let in",
+            f"security group {server} of OMERO.server: inbound rule for sessions removed",
             lambda: ec2.revoke_security_group_ingress(GroupId=server, SecurityGroupRuleIds=[rule]),
         )
     # Network interfaces of instances that have just ended hold it for some minutes.

@@ -23,7 +23,7 @@ def open_context(workspace: str | None, *, dry_run: bool = False, as_json: bool 
     if section is None:
         raise Refused(
             f"workspace {deployment.workspace.name} has no section appstream; add one to its file "
-            "(docs/ingest/appstream.md has one to copy)."
+            "(docs/ingest/appstream.md has an example)."
         )
     with changing(dry_run=dry_run) as changes:
         yield AppStreamContext(deployment=deployment, settings=section, changes=changes)

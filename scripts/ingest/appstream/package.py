@@ -79,8 +79,8 @@ def check_insight(path: Path) -> tuple[str, str]:
 
 def _no_insight(path: Path, why: str) -> Refused:
     return Refused(
-        f"{path} is not OMERO.insight: {why}; give the zip named OMERO.insight-<version>.zip of OME's downloads, not "
-        "the installer nor OMERO.importer, in appstream.insight.archive."
+        f"{path} is not OMERO.insight: {why}; give OMERO.insight-<version>.zip from OME's downloads (not the "
+        "installer, not OMERO.importer) in appstream.insight.archive."
     )
 
 
@@ -99,7 +99,7 @@ def check_runtime(path: Path) -> tuple[str, str]:
             raise _no_runtime(path, "it has no bin/javaw.exe")
         root = starts[0]
         if f"{root}release" not in found:
-            raise _no_runtime(path, "it has no file named release that says what it is")
+            raise _no_runtime(path, "it has no release file with its version and system")
         text = archive.read(f"{root}release").decode("utf-8", "replace")
     values = dict(re.findall(r'^([A-Z_]+)="?([^"\r\n]*)"?', text, re.MULTILINE))
     version, system, machine = (values.get(key, "") for key in ("JAVA_VERSION", "OS_NAME", "OS_ARCH"))
@@ -107,14 +107,14 @@ def check_runtime(path: Path) -> tuple[str, str]:
         raise _no_runtime(path, f"it is for {system or 'nothing'} on {machine or 'nothing'}")
     major = re.match(r"(?:1\.)?(\d+)", version)
     if not major or int(major[1]) < LEAST_JAVA:
-        raise _no_runtime(path, f"it is Java {version or 'of no version'}")
+        raise _no_runtime(path, f"it is Java {version or 'of unknown version'}")
     return root, version
 
 
 def _no_runtime(path: Path, why: str) -> Refused:
     return Refused(
-        f"{path} is no Java runtime that OMERO.insight can use: {why}; give the zip of a JRE of release {LEAST_JAVA} "
-        "or later for Windows on x64, such as Eclipse Temurin's, in appstream.insight.runtime."
+        f"{path} is not a Java runtime that OMERO.insight can use: {why}; give the zip of a JRE, version {LEAST_JAVA} "
+        "or later, for Windows on x64, such as Eclipse Temurin's, in appstream.insight.runtime."
     )
 
 
@@ -130,7 +130,8 @@ def _opened(path: Path, key: str) -> zipfile.ZipFile:
         if is_link or ".." in parts or PurePosixPath(info.filename).is_absolute() or ":" in info.filename:
             archive.close()
             raise Refused(
-                f"{path} has the entry {info.filename!r}, which would leave its folder; give another in {key}."
+                f"{path} has the entry {info.filename!r}, which would be unpacked outside its folder; give another in "
+                f"{key}."
             )
     return archive
 
@@ -179,8 +180,8 @@ def assemble(*, insight: Path, runtime: Path, preset: Preset, target: Path) -> s
             _copy(source, out, f"runtime/{name}")
     if (size := target.stat().st_size) > MOST_BYTES:
         raise Refused(
-            f"OMERO.insight and Java make an archive of {size / 1e9:.2f} GB, and an instance has 120 s to fetch it: "
-            f"{MOST_BYTES / 1e9:.1f} GB are allowed; give a JRE instead of a JDK in appstream.insight.runtime."
+            f"OMERO.insight and Java make an archive of {size / 1e9:.2f} GB, and an instance has 120 s to download it; "
+            f"the maximum is {MOST_BYTES / 1e9:.1f} GB, so give a JRE instead of a JDK in appstream.insight.runtime."
         )
     return sha256_of(target)
 

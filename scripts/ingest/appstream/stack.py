@@ -84,7 +84,7 @@ def associate(context: AppStreamContext) -> None:
     if context.name in fleets(context):
         return
     context.changes.do(
-        f"stack {context.name}: the fleet {context.name} put behind it",
+        f"stack {context.name}: fleet {context.name} associated",
         lambda: context.retry(context.client.associate_fleet, FleetName=context.name, StackName=context.name),
     )
 
@@ -102,7 +102,7 @@ def remove(context: AppStreamContext) -> None:
         return
     for name in fleets(context):
         context.changes.do(
-            f"stack {context.name}: the fleet {name} taken from behind it",
+            f"stack {context.name}: fleet {name} disassociated",
             lambda name=name: context.retry(  # type: ignore[misc]
                 context.client.disassociate_fleet, "ResourceInUseException", FleetName=name, StackName=context.name
             ),

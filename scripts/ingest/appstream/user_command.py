@@ -18,49 +18,51 @@ from scripts.ingest.appstream.users import Person
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 
-app = typer.Typer(help="People in AppStream's user pool.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Users in AppStream's user pool.", no_args_is_help=True, add_completion=False)
 
-NoEmailOption = Annotated[bool, typer.Option("--no-email", help="AWS does not write to people who are added.")]
+NoEmailOption = Annotated[bool, typer.Option("--no-email", help="Do not have AWS e-mail added users.")]
 
 
 @app.command("add")
 def add(
-    email: Annotated[str, typer.Argument(help="E-mail address, in the upper and lower case that they will type.")],
+    email: Annotated[str, typer.Argument(help="E-mail address, in the upper and lower case that the user will type.")],
     first_name: Annotated[str, typer.Option(help="Letters A to Z, digits, spaces, hyphens.")] = "",
-    last_name: Annotated[str, typer.Option(help="As the first name.")] = "",
+    last_name: Annotated[str, typer.Option(help="As for the first name.")] = "",
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     no_email: NoEmailOption = False,
 ) -> None:
-    """Add somebody to the user pool, and let them see the stack. AWS writes to them how to log in."""
+    """Add a user to the user pool, with access to the stack. AWS sends them an e-mail that explains how to log in."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         _check_stack(context)
         users.add(context, [Person(email=email, first_name=first_name, last_name=last_name)], send_email=not no_email)
-        context.changes.say_if_none(f"{email} is in the pool and sees the stack {context.name}")
+        context.changes.say_if_none(f"{email} is already in the pool and has access to the stack {context.name}")
 
 
 @app.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="CSV with the columns email, first_name, last_name (the last two if you like).")
+        Path, typer.Argument(help="CSV file with the columns email, first_name, last_name (the last two are optional).")
     ],
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
     no_email: NoEmailOption = False,
 ) -> None:
-    """Add everybody of a CSV file. Nobody is removed."""
+    """Add all users in a CSV file. Nobody is removed."""
     everybody = users.read(file)
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         _check_stack(context)
         users.add(context, everybody, send_email=not no_email)
-        context.changes.say_if_none(f"all {len(everybody)} people of {file} see the stack {context.name}")
+        context.changes.say_if_none(
+            f"all {len(everybody)} users of {file} already have access to the stack {context.name}"
+        )
 
 
 def _check_stack(context: AppStreamContext) -> None:
     if stack.find(context) is None:
-        raise Refused(f"workspace {context.workspace} has no stack {context.name}; make it with `appstream ensure`.")
+        raise Refused(f"workspace {context.workspace} has no stack {context.name}; run `appstream ensure` first.")
 
 
 @app.command("remove")
@@ -71,7 +73,8 @@ def remove(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let somebody see the stack no longer; they leave the pool if no other stack is theirs. Home folders stay."""
+    """Remove a user's access to the stack, and the user from the pool unless they have another stack. Home folders
+    stay."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         warning = (
             f"{email} loses access to the stack {context.name}, and leaves the user pool if it was their only one."
@@ -87,14 +90,14 @@ def resend(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have AWS write to somebody again: the password in its first e-mail is valid for seven days."""
+    """Have AWS send a user the e-mail again: the password in the first one is valid for seven days."""
     with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
         users.resend(context, email)
 
 
 @app.command("list")
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show who sees the stack, and who else is in the region's pool."""
+    """Show the users with access to the stack, and the others in the region's pool."""
     with open_context(workspace) as context:
         seeing = set(users.members(context))
         rows = [
@@ -110,7 +113,7 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         write_json(rows)
         return
-    table = Table("e-mail", "name", "sees the stack", "enabled", "status")
+    table = Table("e-mail", "name", "has access", "enabled", "status")
     for row in rows:
         table.add_row(*("yes" if value is True else "no" if value is False else value for value in row.values()))
     console.err.print(table)

@@ -33,12 +33,12 @@ class Person:
         """What AppStream would not take, in sentences."""
         found = []
         if not re.fullmatch(_EMAIL, self.email) or len(self.email) > 128:
-            found.append(f"{self.email!r} is no e-mail address of up to 128 characters")
+            found.append(f"{self.email!r} is not an e-mail address of up to 128 characters")
         for what, name in (("first name", self.first_name), ("last name", self.last_name)):
             if not re.fullmatch(_NAME, name):
                 found.append(
-                    f"the {what} {name!r} of {self.email} has characters that AppStream does not take; give letters A "
-                    "to Z, digits, spaces, hyphens and underscores, or leave it out"
+                    f"the {what} {name!r} of {self.email} has characters that AppStream does not allow; give letters A "
+                    "to Z, digits, spaces, hyphens and underscores, or leave it empty"
                 )
         return found
 
@@ -65,7 +65,7 @@ def _twice(people: Sequence[Person]) -> list[str]:
     for person in people:
         key = person.email.casefold()
         if key in first:
-            found.append(f"{first[key]} and {person.email} are one person; give the address once")
+            found.append(f"{first[key]} and {person.email} differ only in case; give the address once")
         first.setdefault(key, person.email)
     return found
 
@@ -84,8 +84,8 @@ def add(context: AppStreamContext, people: Sequence[Person], *, send_email: bool
         other = folded.get(person.email.casefold())
         if other is not None and other != person.email:
             faults.append(
-                f"{person.email} is in the user pool as {other}, and AppStream tells upper from lower case; write it "
-                f"like that, or run `appstream user remove {other}` first"
+                f"{person.email} is in the user pool as {other}, and AppStream distinguishes upper and lower case; "
+                f"write it that way, or run `appstream user remove {other}` first"
             )
     if faults:
         raise Refused("\n".join(f"{fault}." for fault in faults))
@@ -109,7 +109,7 @@ def _create(context: AppStreamContext, person: Person, *, send_email: bool) -> N
         # A call that was carried out and not answered is made again by boto3.
         aws.read(lambda: context.retry(context.client.create_user, **asked), "ResourceAlreadyExistsException")
 
-    mail = ", and AWS writes to them" if send_email else ""
+    mail = ", and e-mail requested from AWS" if send_email else ""
     context.changes.do(f"user {person.email}: added to the pool{mail}", creating)
 
 
@@ -117,7 +117,7 @@ def _associate(context: AppStreamContext, emails: Sequence[str]) -> None:
     for batch in _batches(emails):
         pairs = _pairs(context, batch)
         context.changes.do(
-            f"stack {context.name}: shown to {', '.join(batch)}",
+            f"stack {context.name}: access granted to {', '.join(batch)}",
             lambda pairs=pairs: _each(context, context.client.batch_associate_user_stack, pairs),  # type: ignore[misc]
         )
 
@@ -143,8 +143,8 @@ def _each(context: AppStreamContext, call: Any, pairs: list[Json]) -> None:
             for each in errors
         ]
         raise Failed(
-            f"AppStream did not take {len(errors)} of {len(pairs)} users: {', '.join(said)}; the others are done, and "
-            "the same command tries these again."
+            f"AppStream did not accept {len(errors)} of {len(pairs)} users: {', '.join(said)}; the others are "
+            "done; run the same command again to retry these."
         )
 
 
@@ -174,7 +174,7 @@ def _hide(context: AppStreamContext, emails: Sequence[str]) -> None:
     for batch in _batches(emails):
         pairs = _pairs(context, batch)
         context.changes.do(
-            f"stack {context.name}: no longer shown to {', '.join(batch)}",
+            f"stack {context.name}: access removed from {', '.join(batch)}",
             lambda pairs=pairs: _each(context, context.client.batch_disassociate_user_stack, pairs),  # type: ignore[misc]
         )
 
@@ -189,7 +189,7 @@ def resend(context: AppStreamContext, email: str) -> None:
     _check_there(context, email)
     asked = {"UserName": email, "AuthenticationType": POOL, "MessageAction": "RESEND"}
     context.changes.do(
-        f"user {email}: AWS writes to them again", lambda: context.retry(context.client.create_user, **asked)
+        f"user {email}: e-mail requested from AWS again", lambda: context.retry(context.client.create_user, **asked)
     )
 
 
@@ -197,8 +197,10 @@ def _check_there(context: AppStreamContext, email: str) -> None:
     names = [user["UserName"] for user in pool(context)]
     if email not in names:
         others = [name for name in names if name.casefold() == email.casefold()]
-        hint = f"; there is {others[0]}, and AppStream tells upper from lower case" if others else ""
-        raise Refused(f"{email} is not in the user pool of {context.region}{hint}; `appstream user list` shows who is.")
+        hint = f"; there is {others[0]}, and AppStream distinguishes upper and lower case" if others else ""
+        raise Refused(
+            f"{email} is not in the user pool of {context.region}{hint}; `appstream user list` shows the users."
+        )
 
 
 def pool(context: AppStreamContext) -> list[Json]:

@@ -26,7 +26,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if not 1 <= self.filesets <= 1000:
-            raise Refused(f"--batch-filesets {self.filesets} is not possible; allowed: 1 to 1000.")
+            raise Refused(f"--batch-filesets {self.filesets} is not allowed; give 1 to 1000.")
 
 
 @dataclass
@@ -89,13 +89,13 @@ def container_key(target: str) -> Callable[[bytes], str]:
         pattern = re.compile(text.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"))
     except re.error as error:
         raise Refused(
-            f"--target {target} is no regular expression that both Java and Python know ({error}); one looks like "
+            f"--target {target} is not a regular expression that both Java and Python accept ({error}); one looks like "
             "regex:^.*/images/(?<Container1>.*?)."
         ) from None
     if "Container1" not in pattern.groupindex:
         raise Refused(
-            f"--target {target} names no container; it has to have a group (?<Container1>...), which is the "
-            "dataset's or the screen's name."
+            f"--target {target} has no group for the container; add a group (?<Container1>...), which becomes the "
+            "name of the dataset or screen."
         )
 
     def key(path: bytes) -> str:

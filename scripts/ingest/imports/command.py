@@ -33,7 +33,7 @@ from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.output import write_json
 
 app = typer.Typer(
-    help="Import images that lie on OMERO's file system, each exactly once.",
+    help="Import images from OMERO's file system, each exactly once.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -43,10 +43,10 @@ SETTLE_SECONDS = 60
 # An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
 VERIFIED_AT_ONCE = 10_000
 
-UnderOption = Annotated[str, typer.Option("--under", help="Only what is at or below this path.")]
+UnderOption = Annotated[str, typer.Option("--under", help="Only filesets at or under this path.")]
 TransportOption = Annotated[
     Literal["task", "exec"],
-    typer.Option(help="`task`: tasks of their own. `exec`: the server's own container, by ECS Exec."),
+    typer.Option(help="`task`: separate tasks. `exec`: the server's own container, by ECS Exec."),
 ]
 
 
@@ -55,22 +55,21 @@ def scan_command(
     path: Annotated[str, typer.Argument(help="Folder or file, as OMERO.server sees it: /OMERO/...")],
     workspace: WorkspaceOption = None,
     settle: Annotated[
-        int, typer.Option(min=0, max=3600, help="Seconds between two looks; what changes in between is left out.")
+        int,
+        typer.Option(min=0, max=3600, help="Seconds between the two scans; files that change in between are left out."),
     ] = SETTLE_SECONDS,
     checksum: Annotated[
-        bool, typer.Option("--checksum", help="Record the SHA-256 of each main file (reads all).")
+        bool, typer.Option("--checksum", help="Record the SHA-256 of each main file (reads every main file).")
     ] = False,
     transport: TransportOption = "task",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for filesets that no longer change, and record them in the ledger."""
+    """Find filesets that no longer change, and record them in the ledger."""
     at = import_context(workspace)
     root = sources.path(at.deployment, path)
     if dry_run:
-        console.say(
-            f"would be done: look below {entries.shown(root)} twice, {settle} s apart, and record what is stable."
-        )
+        console.say(f"would be done: scan {entries.shown(root)} twice, {settle} s apart, and record what is stable.")
         if as_json:
             write_json({"dry_run": True, "path": entries.shown(root), "settle_seconds": settle})
         return
@@ -97,25 +96,25 @@ def run_command(
         str,
         typer.Option("--target", "-T", help="As `omero import -T`: Dataset:name:X, Dataset:5, Screen:..., regex:..."),
     ] = "",
-    create_target: Annotated[bool, typer.Option("--create-target", help="Make the target if it is not there.")] = False,
+    create_target: Annotated[
+        bool, typer.Option("--create-target", help="Create the target if it does not exist.")
+    ] = False,
     transfer: Annotated[
         str, typer.Option(help="ln_s leaves the files where they are; cp and upload copy them; ln makes hard links.")
     ] = "ln_s",
-    user: Annotated[str, typer.Option("--as", help="OMERO's user who is to own the images.")] = "",
-    group: Annotated[str, typer.Option(help="OMERO's group; by default the user's own.")] = "",
+    user: Annotated[str, typer.Option("--as", help="OMERO user who will own the images.")] = "",
+    group: Annotated[str, typer.Option(help="OMERO group [default: the user's own].")] = "",
     skip: Annotated[
         list[str] | None, typer.Option(help="all, checksum, minmax, thumbnails or upgrade; may be repeated.")
     ] = None,
     under: UnderOption = "",
-    parallel: Annotated[
-        int | None, typer.Option(min=1, help="Importers at once; by default as many as may be.")
-    ] = None,
-    batch_filesets: Annotated[int, typer.Option(help="The most filesets that one importer takes.")] = 200,
+    parallel: Annotated[int | None, typer.Option(min=1, help="Importers at once [default: the maximum].")] = None,
+    batch_filesets: Annotated[int, typer.Option(help="Maximum number of filesets for one importer.")] = 200,
     transport: TransportOption = "task",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import what is pending, and go on with what a killed run has left."""
+    """Import what is pending, and continue what a killed run has left."""
     at = import_context(workspace)
     asked = wanted(
         at.deployment,
@@ -140,7 +139,7 @@ def run_command(
     before = at.ledger.totals(asked.under, PENDING, IMPORTING)
     total = before[PENDING].filesets + before[IMPORTING].filesets
     if not total:
-        console.say("nothing is pending: scan a folder first, or see `status`.")
+        console.say("nothing is pending: run `imports scan` on a folder first, or see `status`.")
     begun = time.monotonic()
     with RunProgress(total) as watch:
         run = Run(at.ledger, way, asked, watch, at.transport)
@@ -151,13 +150,13 @@ def run_command(
         seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
         write_json({**seconds, **run.counts, "states": _totals(after)})
     console.say(
-        f"{run.counts['imported']} imported and {run.counts['already']} found in OMERO already, in "
-        f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} are failed"
+        f"{run.counts['imported']} imported and {run.counts['already']} already in OMERO, in "
+        f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} failed"
     )
     if after[FAILED].filesets:
         raise Failed(
-            f"{after[FAILED].filesets} filesets are failed; `status` and `report` say why, `retry` has them imported "
-            "again."
+            f"{after[FAILED].filesets} filesets failed; run `status` or `report` to see why, and `retry` to have "
+            "them imported again."
         )
 
 
@@ -173,7 +172,7 @@ def _checked(at: ImportContext, way: Transport, asked: ImportOptions, *, create:
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
-    """How many filesets are in which state, what runs, and why some are failed; exit code 1 if any is."""
+    """Show how many filesets are in each state, what runs, and why filesets failed; exit code 1 if any did."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     totals = at.ledger.totals(below)
@@ -184,7 +183,9 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
     else:
         _show_status(at, below, totals, jobs)
     if failed := totals[FAILED].filesets:
-        console.fail(f"{failed} filesets are failed; `omero-aws imports retry` has them imported again.", EXIT_FAILED)
+        console.fail(
+            f"{failed} filesets failed; run `omero-aws imports retry` to have them imported again.", EXIT_FAILED
+        )
 
 
 def _show_status(at: ImportContext, below: bytes, totals: Mapping[str, Total], jobs: Sequence[JobItem]) -> None:
@@ -205,13 +206,14 @@ def _show_status(at: ImportContext, below: bytes, totals: Mapping[str, Total], j
 
 @app.command("retry")
 def retry_command(
-    files: Annotated[list[str] | None, typer.Argument(help="Files; left out, all that are failed.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Files [default: all failed ones].")] = None,
     workspace: WorkspaceOption = None,
     under: UnderOption = "",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have failed filesets imported by the next run, and named ones that OMERO has lost since. OMERO is asked first."""
+    """Have the next run import failed filesets again, and named filesets that OMERO has lost. The command checks OMERO
+    first."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
@@ -219,8 +221,8 @@ def retry_command(
     for entry in found:
         if entry.state != FAILED and not (entry.state == IMPORTED and entry.differs):
             raise Refused(
-                f"{entries.shown(entry.path)} is {entry.state}; only what is failed, or what `verify` found to differ, "
-                "can be tried again."
+                f"{entries.shown(entry.path)} is {entry.state}; give a failed fileset, or one that `verify` found "
+                "to differ."
             )
         count += dry_run or at.ledger.retry(entry)
     console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
@@ -234,7 +236,7 @@ def show_command(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """All that is known of a fileset, by the path of its main file."""
+    """Show everything the ledger has about a fileset, by the path of its main file."""
     entry = _entry(import_context(workspace), file)
     if as_json:
         write_json(report.row(entry))
@@ -245,13 +247,11 @@ def show_command(
 
 @app.command("report")
 def report_command(
-    kind: Annotated[
-        Literal["json", "csv", "html"], typer.Option("--format", help="What is written to stdout.")
-    ] = "json",
+    kind: Annotated[Literal["json", "csv", "html"], typer.Option("--format", help="Format of the report.")] = "json",
     workspace: WorkspaceOption = None,
     under: UnderOption = "",
 ) -> None:
-    """Everything in the ledger, to stdout."""
+    """Print everything in the ledger to stdout."""
     at = import_context(workspace)
     found = at.ledger.entries(under=sources.path(at.deployment, under) if under else b"")
     if kind == "csv":
@@ -269,7 +269,7 @@ def verify_command(
     transport: TransportOption = "task",
     as_json: JsonOption = False,
 ) -> None:
-    """Ask OMERO again about all that is imported, and list what differs."""
+    """Check every imported fileset in OMERO again, and list what differs."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     way = at.transport(transport)
@@ -286,11 +286,9 @@ def verify_command(
         write_json({**counts, "differing": [report.row(entry) for entry in differing]})
     for entry in differing:
         console.say(f"{entries.shown(entry.path)}: {entry.differs}")
-    console.say(f"{counts['same']} are in OMERO as the ledger says, {counts['differs']} differ")
+    console.say(f"{counts['same']} are in OMERO as in the ledger, {counts['differs']} differ")
     if counts["differs"]:
-        raise Failed(
-            f"{counts['differs']} imported filesets are not in OMERO as the ledger says; they are listed above."
-        )
+        raise Failed(f"{counts['differs']} imported filesets are not in OMERO as in the ledger; they are listed above.")
 
 
 def _entry(at: ImportContext, file: str) -> Entry:

@@ -66,7 +66,7 @@ class ExecTransport:
         try:
             task = self._channel.running()
             if task is None:
-                raise NotStarted("no task of the server runs; it may be being replaced", passing=True)
+                raise NotStarted("no task of the server is running; ECS may be replacing it", passing=True)
             arn = self._channel.task = str(task["taskArn"])
             if self._put_in != arn:
                 self._channel.put(self._path, self._program)
@@ -110,13 +110,13 @@ class ExecTransport:
         try:
             status = self._channel.status(job.task) if job.task else "RUNNING"
             if status == "STOPPED":
-                return Ended("the server's task, in which it was, has stopped", counted=False)
+                return Ended("the server's task in which it ran has stopped", counted=False)
             if job.state != RUNNING:
                 # It can begin no more once it is taken back, so nobody has to look for it. Without a noted task it was
                 # its runner that did not come to start it, which is nobody's fault.
                 if time.time() - job.claimed < BEGIN_SECONDS:
                     return None
-                reason = f"the importer in the server's container did not begin within {BEGIN_SECONDS:.0f} s"
+                reason = f"the importer in the server's container did not start within {BEGIN_SECONDS:.0f} s"
                 return Ended(reason, counted=False, started=not job.task)
             if status != "RUNNING":  # its containers may be at their last breath
                 return None

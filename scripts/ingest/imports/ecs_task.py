@@ -112,7 +112,7 @@ class TaskTransport:
             reason = failures[0].get("reason", "no reason")
             detail = failures[0].get("detail") or ""
             raise NotStarted(
-                f"ECS does not start a task of {self._family}: {reason} {detail}".strip(),
+                f"ECS did not start a task of {self._family}: {reason} {detail}".strip(),
                 passing=reason.startswith(NO_ROOM),
             )
         return str(answer["tasks"][0]["taskArn"])
@@ -124,7 +124,7 @@ class TaskTransport:
             if time.time() - job.claimed < LISTED_SECONDS:
                 return None
             # ECS forgets a stopped task after an hour; a running one it always lists.
-            return Ended("its task is gone", counted=False)
+            return Ended("its task no longer exists", counted=False)
         if any(task["lastStatus"] != "STOPPED" for task in tasks):
             return None
         task = tasks[0]
@@ -165,5 +165,5 @@ PASSING_CODES = {*THROTTLED_CODES, "ServerException", "InternalFailure", "Servic
 def never_started(what: str, reason: str) -> Failed:
     """The sentence for a job whose program did not begin."""
     return Failed(
-        f"{what} did not start: {reason.rstrip('.')}; mend that and run this again, nothing is lost or done twice."
+        f"{what} did not start: {reason.rstrip('.')}; fix that and run this again; nothing is lost or done twice."
     )

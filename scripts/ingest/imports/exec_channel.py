@@ -69,11 +69,14 @@ class Channel:
         if not self._plugin:
             faults.append(
                 f"{PLUGIN} is not on the PATH; install it (AWS Systems Manager User Guide, Install the Session Manager "
-                "plugin), or use --transport task, which needs none."
+                "plugin), or use --transport task, which does not need it."
             )
         task = self.running()
         if task is None:
-            faults.append(f"no task of the ECS service {self._service} runs; see its events, and wait until one does.")
+            faults.append(
+                f"no task of the ECS service {self._service} is running; see the service's events, and wait "
+                "until one is."
+            )
         else:
             faults += _task_faults(task)
         if faults or task is None:
@@ -112,10 +115,10 @@ class Channel:
                 if found := pattern.search(text.replace("\r\n", "\n")):
                     whole = text.replace("\r\n", "\n")
                     return Answer(int(found[1]), _without_banner(whole[: found.start()]))
-        late = "no end came within its time" if time.monotonic() >= end else "the session ended early"
+        late = "it did not finish in time" if time.monotonic() >= end else "the session ended early"
         raise Failed(
-            f"what the command did in the server's container is not known: {late}. The end of what it said: "
-            f"{' '.join(text.split())[-300:] or 'nothing'}; look there with `omero-aws exec --shell`, then run "
+            f"the result of the command in the server's container is unknown: {late}. The end of its output: "
+            f"{' '.join(text.split())[-300:] or 'nothing'}; check there with `omero-aws exec --shell`, then run "
             "this again."
         )
 
@@ -133,9 +136,9 @@ class Channel:
         text = base64.b64encode(content).decode()
         for at in range(0, len(text), PIECE):
             if self.run(f"umask 077; printf %s {text[at : at + PIECE]} >> {draft}").code:
-                raise Failed(f"{path} could not be written in the server's container; is its disk full?")
+                raise Failed(f"{path} could not be written in the server's container; check that its disk is not full.")
         if self.run(f"base64 -d < {draft} > {draft}.b && rm {draft} && mv {draft}.b {whole} && {check}").code:
-            raise Failed(f"{path} did not arrive whole in the server's container; run this again.")
+            raise Failed(f"{path} arrived incomplete in the server's container; run this again.")
 
     def interactive(self) -> None:
         """A shell as omero-server on this terminal, until it ends."""
@@ -200,7 +203,9 @@ class Channel:
         runtimes = [each["runtimeId"] for each in containers if each["name"] == CONTAINER and each.get("runtimeId")]
         id_ = task.rpartition("/")[2]
         if not runtimes:
-            raise Failed(f"the server's task {id_} has no container that runs; run this again when the server does.")
+            raise Failed(
+                f"the server's task {id_} has no running container; run this again once the server is running."
+            )
         return json.dumps({"Target": f"ecs:{self._cluster}_{id_}_{runtimes[0]}"})
 
     def _words(self, answer: dict[str, Any], about: str) -> list[str]:
@@ -218,14 +223,17 @@ def _task_faults(task: dict[str, Any]) -> list[str]:
     if not task.get("enableExecuteCommand"):
         return [
             "the server's task was started before ECS Exec was enabled; replace it with `aws ecs update-service "
-            "--force-new-deployment`, when nobody imports."
+            "--force-new-deployment` while nobody is importing."
         ]
     version = task.get("platformVersion")
     if version and tuple(map(int, version.split("."))) < (1, 4, 0):
-        return [f"the server's task runs on Fargate's platform {version}, and ECS Exec needs 1.4.0; deploy it anew."]
+        return [
+            f"the server's task runs on Fargate's platform {version}, and ECS Exec needs 1.4.0; deploy the omero "
+            "stack again."
+        ]
     container = next((each for each in task["containers"] if each["name"] == CONTAINER), None)
     if container is None:
-        return [f"the server's task has no container {CONTAINER}; deploy the stack omero again."]
+        return [f"the server's task has no container {CONTAINER}; deploy the omero stack again."]
     agents = {agent["name"]: agent for agent in container.get("managedAgents") or []}
     agent = agents.get("ExecuteCommandAgent", {"lastStatus": "missing"})
     if agent["lastStatus"] == "RUNNING":
@@ -233,7 +241,7 @@ def _task_faults(task: dict[str, Any]) -> list[str]:
     return [
         f"ECS Exec's agent is {agent['lastStatus']} in the server's container ({agent.get('reason') or 'no reason'}); "
         "its task role needs ssmmessages:CreateControlChannel, CreateDataChannel, OpenControlChannel and "
-        "OpenDataChannel, and its way out port 443; a task that has just started needs a minute."
+        "OpenDataChannel, and outbound access on port 443; a task that has just started needs a minute."
     ]
 
 

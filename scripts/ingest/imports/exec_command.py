@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 @app.command("exec", context_settings={"ignore_unknown_options": True})
 def exec_command(
     command: Annotated[
-        list[str] | None, typer.Argument(help="A command and its words, after `--`.", show_default=False)
+        list[str] | None, typer.Argument(help="Command and its arguments, after `--`.", show_default=False)
     ] = None,
     shell: Annotated[bool, typer.Option("--shell", help="Open a shell on this terminal.")] = False,
     deadline: Annotated[int, typer.Option(min=1, help="Seconds that a command may take.")] = 600,
@@ -31,7 +31,7 @@ def exec_command(
     from scripts.ingest.imports.exec_channel import Channel  # noqa: PLC0415 - it needs what `imports` mostly does not
 
     if shell == bool(command):
-        raise Refused("exec takes either --shell, or a command after `--`: `omero-aws exec -- omero admin status`.")
+        raise Refused("exec needs either --shell or a command after `--`: `omero-aws exec -- omero admin status`.")
     channel = Channel(deployed_workspace(workspace))
     if shell:
         channel.interactive()

@@ -139,7 +139,7 @@ class Run:
             Failed: importers did not start, or came to nothing, several times in a row.
         """
         for entry in self._ledger.orphans():
-            self._ledger.give_back(entry.batch, [entry.id], "its batch is not known any more", counted=False)
+            self._ledger.give_back(entry.batch, [entry.id], "its batch is no longer known", counted=False)
         while True:
             jobs = self._look_after()
             if self._faults[FAULTS - 1 :]:
@@ -196,8 +196,8 @@ class Run:
                 self._transports[name] = self._other(name)
             except Refused as fault:
                 raise Refused(
-                    f"{job.key} was started by {job.who} with --transport {name}, and does not answer; to look after "
-                    f"it, mend this: {fault}"
+                    f"{job.key} was started by {job.who} with --transport {name}, and does not answer; to watch "
+                    f"it, fix this: {fault}"
                 ) from fault
         return self._transports[name]
 
@@ -227,8 +227,8 @@ class Run:
 
     def _give_up(self, jobs: list[JobItem]) -> None:
         raise Failed(
-            f"{FAULTS} batches in a row came to nothing, the last because {self._faults[-1].rstrip('.')}; "
-            f"{len(jobs)} that run are left to themselves. Mend that and run this again: nothing is lost or done twice."
+            f"{FAULTS} batches in a row failed, the last because {self._faults[-1].rstrip('.')}; {len(jobs)} "
+            "running importers continue unwatched. Fix that and run this again: nothing is lost or done twice."
         )
 
     # Filling slots

@@ -52,11 +52,11 @@ class RunProgress:
         elif kind == "ended":
             job, reason = facts["job"], facts["reason"]
             counts = ", ".join(f"{job.result[name]} {name}" for name in COUNTS if job.result.get(name))
-            back = f", {facts['back']} given back" if facts["back"] else ""
+            back = f", {facts['back']} released" if facts["back"] else ""
             why = f": {reason}" if reason else ""
             console.say(f"{job.key}: ended, {counts or 'nothing done'}{back}{why}")
         elif kind == "stop":
-            console.say(f"{facts['job'].key}: stopped, for its lease has ended")
+            console.say(f"{facts['job'].key}: stopped, because its lease has ended")
         else:
             console.say(f"{kind}: {facts.get('reason', '')}")
 

@@ -39,12 +39,12 @@ def wanted(
     kind = target.partition(":")[0]
     if target and (kind not in ("Dataset", "Screen", "Project", "regex") or ":" not in target):
         raise Refused(
-            f"--target {target} is none; allowed: Dataset:5, Dataset:name:a name, Project:name:P/Dataset:name:D, "
+            f"--target {target} is not valid; allowed: Dataset:5, Dataset:name:a name, Project:name:P/Dataset:name:D, "
             "Screen:..., regex:..."
         )
     for name, value in (("--as", user), ("--group", group)):
         if value.startswith("-") or "\0" in value:
-            raise Refused(f"{name} {value} is no name of OMERO's; give one as `omero user list` has it.")
+            raise Refused(f"{name} {value} is not a name in OMERO; give one as `omero user list` shows it.")
     container_key(target)
     most = int(deployment.parameter(Omero.importer_max_tasks))
     if parallel is not None and parallel > most:
@@ -58,8 +58,8 @@ def wanted(
             first = next(ledger.entries(PENDING, under=mount.encode()), None)
             if first and (not below or first.path.startswith(below)):
                 raise Refused(
-                    f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share holds no "
-                    f"images for good; add --transfer cp, or --under /OMERO for the others."
+                    f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share does not "
+                    "hold images permanently; add --transfer cp, or --under /OMERO for the others."
                 )
     return ImportOptions(
         target=target,

@@ -18,16 +18,19 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
         Failed: nothing was found, or folders could not be read.
     """
     console.say(
-        f"{result['filesets']} filesets below {entries.shown(root)} ({result['files']} files, "
-        f"{report.size(result['bytes'])}): {result['new']} new, {result['renewed']} changed and to be imported anew, "
-        f"{result['known']} known, {result['imported']} imported already"
+        f"{result['filesets']} filesets under {entries.shown(root)} ({result['files']} files, "
+        f"{report.size(result['bytes'])}): {result['new']} new, {result['renewed']} changed and to be imported "
+        f"again, {result['known']} known, {result['imported']} already imported"
     )
     if result["unstable"]:
-        console.say(f"{result['unstable']} still change, or came or went: scan again when they have arrived")
+        console.say(
+            f"{result['unstable']} are still changing, or have just appeared or disappeared: scan again when they are "
+            "complete"
+        )
     if result["changed"]:
         console.say(f"{result['changed']} have changed since they were imported; OMERO may not be able to show them")
     for kind, text in (
-        ("faulty", "cannot be imported as it is"),
+        ("faulty", "cannot be imported"),
         ("changed", "changed since"),
         ("unstable", "changes"),
     ):
@@ -35,17 +38,17 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
             console.say(f"  {text}: {entries.shown(bytes.fromhex(name))}")
     if result["ignored"]:
         kinds = ", ".join(f"{suffix} {count}" for suffix, count in list(result["ignored"].items())[:10])
-        console.say(f"ignored, for they are no images or belong to none: {kinds}")
+        console.say(f"ignored, because they are not images and no image needs them: {kinds}")
     if result["links"]:
         console.say(f"{result['links']} symbolic links were not followed")
     if result["unreadable_count"]:
         first = entries.shown(bytes.fromhex(result["unreadable"][0]))
         raise Failed(
             f"{result['unreadable_count']} folders could not be read, the first {first}; let uid 1000 read them, and "
-            "scan again."
+            "run `imports scan` again."
         )
     if not result["filesets"]:
         raise Failed(
-            f"nothing that OMERO imports was found below {entries.shown(root)}; see what was ignored, above, and "
-            "whether that is the folder you mean."
+            f"no file that OMERO imports was found under {entries.shown(root)}; check the folder, and the ignored "
+            "files above."
         )

@@ -61,7 +61,7 @@ def _of_another(
     """The result of a job that somebody else has begun; None if it is gone, or nobody's any more."""
     first = ledger.job(key)
     if first:
-        event("waiting", {"reason": f"{first.who} has begun the same, and this waits for its end"})
+        event("waiting", {"reason": f"{first.who} has started the same job, and this command waits for it"})
     while (job := ledger.job(key)) and first and job.batch == first.batch and time.time() <= job.expires:
         if job.state == DONE:
             ledger.drop(key, job.batch)
@@ -96,7 +96,7 @@ def _result(
     while True:
         job = ledger.job(key)
         if job is None or job.batch != token:
-            raise Failed("somebody else waited for the same and has its result; `status` shows what came of it.")
+            raise Failed("another command waited for the same job and has its result; `status` shows it.")
         if job.state == DONE:
             return job.result
         if ended is not None:

@@ -33,8 +33,8 @@ def path(deployment: DeployedWorkspace, text: str) -> bytes:
     if "\0" in text or not any(normal == mount or normal.startswith(f"{mount}/") for mount in seen):
         allowed = " or ".join(f"{mount}/..." for mount in seen)
         raise Refused(
-            f"the path {text!r} is outside of what the importers see; allowed: {allowed}, as OMERO.server sees it, "
-            "not as this machine does."
+            f"the path {text!r} is outside the importers' folders; give a path under {allowed}, as OMERO.server "
+            "sees it, not as on this machine."
         )
     return os.fsencode(normal)
 
@@ -51,7 +51,7 @@ def check_transfer(transfer: str) -> None:
             "verify, and delete them yourself."
         )
     if transfer not in TRANSFERS:
-        raise Refused(f"--transfer {transfer} is none; allowed: {', '.join(TRANSFERS)}.")
+        raise Refused(f"--transfer {transfer} is not valid; allowed: {', '.join(TRANSFERS)}.")
 
 
 def check_skips(skips: Iterable[str]) -> None:
@@ -62,7 +62,7 @@ def check_skips(skips: Iterable[str]) -> None:
     """
     for each in skips:
         if each not in SKIPS:
-            raise Refused(f"--skip {each} is none; allowed: {', '.join(SKIPS)}.")
+            raise Refused(f"--skip {each} is not valid; allowed: {', '.join(SKIPS)}.")
 
 
 def check_server(deployment: DeployedWorkspace) -> None:
@@ -75,7 +75,7 @@ def check_server(deployment: DeployedWorkspace) -> None:
     cluster, name = deployment.parameter(Omero.cluster_name), deployment.parameter(Omero.server_service_name)
     found = ecs.describe_services(cluster=cluster, services=[name])["services"]
     if not found or found[0]["status"] != "ACTIVE":
-        raise Refused(f"the ECS service {name} is not there; deploy the stack omero first.")
+        raise Refused(f"the ECS service {name} does not exist; deploy the omero stack first.")
     log = f"its log group is {deployment.parameter(Omero.server_log_group_name)}"
     # Those that are being stopped, too: they may still hold the repository's lock.
     arns = [
@@ -89,14 +89,15 @@ def check_server(deployment: DeployedWorkspace) -> None:
     if len(tasks) > 1:
         told = ", ".join(f"{task['taskArn'].rpartition('/')[2]} is {task['lastStatus']}" for task in tasks)
         raise Refused(
-            f"there is more than one task of OMERO.server ({told}), and one of them holds the repository's lock; wait "
+            f"OMERO.server has more than one task ({told}), and one of them holds the repository's lock; wait "
             "until ECS has stopped the other, and run this again."
         )
     if not any(task["lastStatus"] == "RUNNING" for task in tasks):
         events = found[0].get("events") or [{"message": "no event"}]
-        raise Refused(f"OMERO.server does not run ({events[0]['message'].rstrip('.')}); {log}.")
+        raise Refused(f"OMERO.server is not running ({events[0]['message'].rstrip('.')}); {log}.")
     if not any(task.get("healthStatus") == "HEALTHY" for task in tasks):
         raise Refused(
-            f"OMERO.server runs but is not healthy (`omero admin status` fails, or it has just started); {log}. Wait a "
+            f"OMERO.server is running but not "
+            f"healthy (`omero admin status` fails, or it has just started); {log}. Wait a "
             "few minutes and run this again."
         )

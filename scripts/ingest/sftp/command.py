@@ -25,14 +25,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-user_app = typer.Typer(help="Senders: each has one folder, and sees nothing else.", no_args_is_help=True)
+user_app = typer.Typer(help="Senders: each has one folder and sees nothing else.", no_args_is_help=True)
 key_app = typer.Typer(help="A sender's public keys.", no_args_is_help=True)
 app.add_typer(user_app, name="user")
 user_app.add_typer(key_app, name="key")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the user.")]
 PublicKeyOption = Annotated[
-    Path, typer.Option("--key", help="File of a public key: OpenSSH's (.pub), or PuTTYgen's.", show_default=False)
+    Path, typer.Option("--key", help="File of a public key, from OpenSSH (.pub) or PuTTYgen.", show_default=False)
 ]
 MOST_MIB = 256
 
@@ -59,11 +59,12 @@ def ensure(context: SftpContext, changes: Changes) -> None:
 def ensure_command(
     workspace: WorkspaceOption = None, dry_run: DryRunOption = False, as_json: JsonOption = False
 ) -> None:
-    """Make the endpoint, or mend it; says each change. A change of its addresses ends the sessions there are."""
+    """Create the SFTP endpoint or bring it up to date, and report each change. Changing its addresses ends open
+    sessions."""
     context = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
         ensure(context, changes)
-        changes.say_if_none("the SFTP endpoint is as it shall be")
+        changes.say_if_none("the SFTP endpoint is up to date")
     if not dry_run and (found := find_server(context)):
         console.say(f"server {found['ServerId']} is {found['State']}: {report.host(context, found)}, port 22")
     tell(changes, as_json=as_json)
@@ -71,7 +72,8 @@ def ensure_command(
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Show server, endpoint, host keys, last activity and cost; exit code 1 unless it is online, or stopped by you."""
+    """Show the server, endpoint, host keys, last activity and cost; exit code 1 unless it is online or you stopped
+    it."""
     context = sftp_context(workspace)
     found = report.collect(context)
     if as_json:
@@ -93,12 +95,12 @@ def _show(found: dict[str, Any]) -> None:
     there = found["server"]
     console.say(f"drop area: {found['folder']} on {found['file_system_id']}")
     if there:
-        note = ", on purpose; it is billed all the same" if there["stopped_on_purpose"] else ""
+        note = ", on purpose; AWS still bills it" if there["stopped_on_purpose"] else ""
         console.say(f"server {there['id']}: {there['state']}{note}, {there['users']} users, {there['security_policy']}")
         console.say(f"endpoint ({there['endpoint']}): {there['host']}, port 22")
         if there["addresses"]:
             console.say(f"  addresses: {', '.join(there['addresses'])}")
-        console.say(f"  lets in: {', '.join(there['cidrs']) or 'every address'}")
+        console.say(f"  admits: {', '.join(there['cidrs']) or 'every address'}")
         for key in found["host_keys"]:
             console.say(f"  host key: {key['fingerprint']} ({key['public'].split()[0]})")
     last = found["last_activity"]
@@ -118,16 +120,16 @@ def stop_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take the endpoint offline; it ends every session, and AWS bills a stopped server as one that runs."""
+    """Take the endpoint offline, which ends every session; AWS bills a stopped server like a running one."""
     context = sftp_context(workspace)
     found = server_of(context)
     name = context.deployment.workspace.name
-    warning = f"This ends every SFTP session of workspace {name}; deliveries that are under way break off."
+    warning = f"This ends every SFTP session of workspace {name}; running deliveries are cut off."
     confirm(warning, name=name, skip=yes or dry_run or found["State"] in ("OFFLINE", "STOPPING"))
     with changing(dry_run=dry_run) as changes:
         server.stop(context, found, changes)
         changes.say_if_none(f"server {found['ServerId']} is stopped")
-    console.say("A stopped server is billed as one that runs; `teardown` ends that.")
+    console.say("AWS bills a stopped server like a running one; run `teardown` to end that.")
     tell(changes, as_json=as_json)
 
 
@@ -149,19 +151,19 @@ def teardown_command(
     workspace: WorkspaceOption = None,
     yes: YesOption = False,
     everything: Annotated[
-        bool, typer.Option("--everything", help="Delete the host keys and the log too, which are kept otherwise.")
+        bool, typer.Option("--everything", help="Delete the host keys and the log too; otherwise they are kept.")
     ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the endpoint and its users; senders' files stay, and so do host keys and log."""
+    """Delete the endpoint and its users; senders' files, host keys and the log stay."""
     context = sftp_context(workspace)
     found = find_server(context)
     name = context.deployment.workspace.name
     count = found.get("UserCount", 0) if found else 0
     confirm(
         f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
-        f"files stay. `{context.command} user list --csv` writes the users down, for `user import`.",
+        f"files stay. `{context.command} user list --csv` saves the users for `user import`.",
         name=name,
         skip=yes or dry_run,
     )
@@ -183,22 +185,22 @@ def user_add(
     name: NameArgument,
     key: PublicKeyOption,
     home: Annotated[
-        str | None, typer.Option(help="Folder below the drop area; left out, the user's name.", show_default=False)
+        str | None, typer.Option(help="Folder under the drop area [default: the user's name].", show_default=False)
     ] = None,
-    uid: Annotated[int, typer.Option(help="POSIX user that the files belong to; 1000 is OMERO.server's own.")] = 1000,
-    read_only: Annotated[bool, typer.Option("--read-only", help="May fetch, and not deliver.")] = False,
+    uid: Annotated[int, typer.Option(help="POSIX uid that the files belong to; 1000 is OMERO.server's own.")] = 1000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="May download, but not upload.")] = False,
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a sender with a key; makes the folder. Adding the same one again changes nothing."""
+    """Add a sender with a key, and create the folder. Adding the same sender again changes nothing."""
     public = keys.read(key)
     context = sftp_context(workspace)
     user = users.requested(context, name, public, home=home, uid=uid, read_only=read_only)
     id_ = server_of(context)["ServerId"]
     with changing(dry_run=dry_run) as changes:
         users.add(context, id_, [user], changes)
-        changes.say_if_none(f"user {name} is there")
+        changes.say_if_none(f"user {name} already exists")
     found = users.describe(context, id_, name)
     tell(changes, as_json=as_json, user=users.shown(context, found) if found else None)
 
@@ -210,15 +212,15 @@ def user_import(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add many senders; every line is checked before the first is added, and those there are stay as they are."""
+    """Add many senders; every line is checked before the first is added, and existing senders are not changed."""
     context = sftp_context(workspace)
     wanted = listing.read(context, file)
     id_ = server_of(context)["ServerId"]
     with changing(dry_run=dry_run) as changes:
         added = users.add(context, id_, wanted, changes)
-        changes.say_if_none(f"all {len(wanted)} users are there")
+        changes.say_if_none(f"all {len(wanted)} users already exist")
     what = "to be added" if dry_run else "added"
-    console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} were there")
+    console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} existed")
     tell(changes, as_json=as_json, users=len(wanted), added=added)
 
 
@@ -241,7 +243,11 @@ def user_list(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="All about each, to stdout, as `user import` takes it; asks AWS for each.")
+        bool,
+        typer.Option(
+            "--csv",
+            help="Print everything about each sender to stdout, as `user import` reads it; one AWS call for each.",
+        ),
     ] = False,
 ) -> None:
     """Show all senders."""
@@ -278,7 +284,7 @@ def user_remove(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a sender away; the files stay."""
+    """Remove a sender; the files stay."""
     context = sftp_context(workspace)
     warning = (
         f"This deletes the SFTP user {name} of workspace {context.deployment.workspace.name} with its public keys."
@@ -297,25 +303,25 @@ def key_add(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a sender one more key; to change a key, add the new one, then remove the old one."""
+    """Add a key to a sender; to replace a key, add the new one, then remove the old one."""
     public = keys.read(key)
     context = sftp_context(workspace)
     with changing(dry_run=dry_run) as changes:
         users.add_key(context, server_of(context)["ServerId"], name, public, changes)
-        changes.say_if_none(f"user {name} has that key")
+        changes.say_if_none(f"user {name} already has that key")
     tell(changes, as_json=as_json)
 
 
 @key_app.command("remove")
 def key_remove(
     name: NameArgument,
-    key: Annotated[str, typer.Argument(help="Id (key-...) or fingerprint (SHA256:...), as `user show` tells it.")],
+    key: Annotated[str, typer.Argument(help="Id (key-...) or fingerprint (SHA256:...), as `user show` shows it.")],
     workspace: WorkspaceOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take a key away from a sender."""
+    """Remove a key from a sender."""
     context = sftp_context(workspace)
     confirm(f"This deletes the key {key} of the SFTP user {name}.", name=name, skip=yes or dry_run)
     with changing(dry_run=dry_run) as changes:
@@ -331,11 +337,11 @@ def try_command(
         str | None, typer.Option(help="Connect here instead, for instance through a tunnel.", show_default=False)
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to connect to.")] = 22,
-    size_mib: Annotated[int, typer.Option(min=1, max=MOST_MIB, help="How much is sent and fetched.")] = 8,
+    size_mib: Annotated[int, typer.Option(min=1, max=MOST_MIB, help="MiB to upload and download.")] = 8,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Connect as a sender, check the host key, deliver a file, compare it, remove it, and say how fast it was."""
+    """Connect as a sender, check the host key, deliver a file, compare it, remove it, and report the speed."""
     context = sftp_context(workspace)
     found = server_of(context)
     user = users.shown(context, users.known(context, found["ServerId"], name))
@@ -357,13 +363,13 @@ def try_command(
     )
     with console.status(f"testing {target.host} as {name}"):
         result = probe.run(target, mib=size_mib, read_only=bool(user["read_only"]))
-    console.say(f"{name} got into {result.host} within {result.connect_seconds} s; the host key is ours.")
+    console.say(f"{name} logged in to {result.host} in {result.connect_seconds} s; the host key is the right one.")
     if result.mib:
         console.say(
-            f"{result.mib} MiB: up {result.upload_mib_s} MiB/s, down {result.download_mib_s} MiB/s, the same bytes; "
-            "the file is gone again."
+            f"{result.mib} MiB: up {result.upload_mib_s} MiB/s, down {result.download_mib_s} MiB/s, identical; the "
+            "file was removed again."
         )
     else:
-        console.say("The user may only read: nothing was delivered.")
+        console.say("The user may only read, so nothing was delivered.")
     if as_json:
         write_json(result.data())

@@ -76,14 +76,14 @@ def sftp_context(name: str | None = None) -> SftpContext:
     deploy = f"`{deploy_command(workspace, 'sftp')}`"
     if workspace.sftp is None:
         raise Refused(
-            f"workspace {workspace.name} has no section sftp; add it to the workspace's file (sftp: {{cidrs: [...]}}) "
+            f"workspace {workspace.name} has no section sftp; add it to the workspace file (sftp: {{cidrs: [...]}}) "
             f"and run {deploy}."
         )
     deployed = deployment.parameter(SftpOutputs.folder)
     if deployed != workspace.sftp.folder:
         raise Refused(
-            f"sftp.folder is {workspace.sftp.folder} in the workspace's file, and {deployed} as deployed; run {deploy} "
-            "first, and think of the files and users that are in the old one."
+            f"sftp.folder is {workspace.sftp.folder} in the workspace file, but {deployed} is deployed; run {deploy} "
+            "first, and move the files and users of the old folder."
         )
     return SftpContext(deployment=deployment, settings=workspace.sftp)
 
@@ -105,8 +105,8 @@ def find_server(context: SftpContext) -> dict[str, Any] | None:
     if len(found) > 1:
         ids = " and ".join(server["ServerId"] for server in found)
         raise Refused(
-            f"the servers {ids} are both tagged as that of workspace {context.deployment.workspace.name}; find out "
-            "which one senders use (`aws transfer list-users`), and delete the other."
+            f"the servers {ids} are both tagged as the server of workspace {context.deployment.workspace.name}; "
+            "find out which one senders use (`aws transfer list-users`), and delete the other."
         )
     return found[0] if found else None
 

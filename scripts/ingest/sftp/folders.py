@@ -35,11 +35,11 @@ def find_missing(context: SftpContext, folders: Sequence[Folder]) -> list[Folder
         where = f"{context.settings.folder}/{folder.path}"
         if row["state"] == "foreign":
             faults.append(
-                f"the folder {where} belongs to uid {row['uid']} and not to {folder.uid}; give --uid {row['uid']}, or "
+                f"the folder {where} belongs to uid {row['uid']}, not {folder.uid}; give --uid {row['uid']}, or "
                 "another --home."
             )
         elif row["state"] == "blocked":
-            faults.append(f"{where} cannot be a folder, for a file or a symbolic link is there; give another --home.")
+            faults.append(f"{where} is a file or a symbolic link, not a folder; give another --home.")
         elif row["state"] == "made":
             missing.append(folder)
     if faults:
@@ -55,7 +55,7 @@ def make(context: SftpContext, folders: Sequence[Folder]) -> None:
     """
     for folder, row in zip(folders, _call(context, folders, look_only=False), strict=True):
         if row["state"] not in ("made", "there"):
-            raise Failed(f"the folder {context.settings.folder}/{folder.path} could not be made; run this again.")
+            raise Failed(f"the folder {context.settings.folder}/{folder.path} could not be created; run this again.")
 
 
 def _call(context: SftpContext, folders: Sequence[Folder], *, look_only: bool) -> list[dict[str, Any]]:
@@ -71,8 +71,8 @@ def _call(context: SftpContext, folders: Sequence[Folder], *, look_only: bool) -
         said = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
             raise Failed(
-                f"the function {name} could not look after the folders: {said.get('errorMessage', 'no message')}; its "
-                f"log group {context.log_group_name}-folders says more."
+                f"the function {name} could not create the folders: {said.get('errorMessage', 'no message')}; its "
+                f"log group {context.log_group_name}-folders has the details."
             )
         answers += said["folders"]
     return answers

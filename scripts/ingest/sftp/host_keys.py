@@ -68,8 +68,8 @@ def read(context: SftpContext) -> HostKeys | None:
         return HostKeys(tuple(asyncssh.import_private_key(kept[kind]) for kind in ("ed25519", "rsa")))
     except (ValueError, KeyError, TypeError, asyncssh.KeyImportError):
         raise Refused(
-            f"the secret {secret_name(context)} does not hold the host keys as this program writes them; put back its "
-            "earlier version (`aws secretsmanager list-secret-version-ids`)."
+            f"the secret {secret_name(context)} does not hold host keys that this program wrote; restore its previous "
+            "version (`aws secretsmanager list-secret-version-ids`)."
         ) from None
 
 
@@ -78,10 +78,10 @@ def ensure_secret(context: SftpContext, changes: Changes) -> HostKeys | None:
     client, name = context.deployment.client("secretsmanager"), secret_name(context)
     about = aws.read(lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException")
     if about and about.get("DeletedDate"):
-        changes.do(f"secret {name}: taken back from its deletion", lambda: client.restore_secret(SecretId=name))
+        changes.do(f"secret {name}: restored from its scheduled deletion", lambda: client.restore_secret(SecretId=name))
         return None if changes.dry_run else read(context)
     if about is None:
-        changes.do(f"secret {name}: made, with new host keys", lambda: _make(context, client, name))
+        changes.do(f"secret {name}: created, with new host keys", lambda: _make(context, client, name))
         return None if changes.dry_run else read(context)
     return read(context)
 
@@ -93,7 +93,7 @@ def _make(context: SftpContext, client: Any, name: str) -> None:
     }
     client.create_secret(
         Name=name,
-        Description="Host keys of the SFTP endpoint: without them every sender's client warns of a changed host",
+        Description="Host keys of the SFTP endpoint: without them, every sender's client warns of a changed host key",
         KmsKeyId=context.deployment.parameter(Data.key_arn),
         SecretString=json.dumps({kind: key.export_private_key().decode() for kind, key in made.items()}),
         Tags=aws.tag_list(context.tags),
@@ -131,4 +131,4 @@ def forget(context: SftpContext, changes: Changes) -> None:
     """Have Secrets Manager delete the keys, after the days in which they can be taken back."""
     if read(context) is not None:
         client, name = context.deployment.client("secretsmanager"), secret_name(context)
-        changes.do(f"secret {name}: deleted in 30 days", lambda: client.delete_secret(SecretId=name))
+        changes.do(f"secret {name}: scheduled for deletion in 30 days", lambda: client.delete_secret(SecretId=name))

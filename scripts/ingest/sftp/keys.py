@@ -17,7 +17,7 @@ MOST_CHARACTERS = 2048
 """Of a key's body (Transfer Family API reference, ImportSshPublicKey)."""
 LARGEST_FILE = 16 * 1024
 PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----|PuTTY-User-Key-File-")
-MAKE_ONE = "one is made by `ssh-keygen -t ed25519`, which writes it to the file that ends in .pub"
+MAKE_ONE = "create one with `ssh-keygen -t ed25519`, which writes it to the .pub file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,12 @@ def read(path: Path) -> PublicKey:
     """
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise Refused(f"{path} has {path.stat().st_size} bytes, which no public key has; {MAKE_ONE}.")
+            raise Refused(f"{path} has {path.stat().st_size} bytes, too many for a public key; {MAKE_ONE}.")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise Refused(f"the key file {path} cannot be read: {error.strerror}; give the file of a public key.") from None
     except UnicodeDecodeError:
-        raise Refused(f"{path} is no text, and so no public key; {MAKE_ONE}.") from None
+        raise Refused(f"{path} is not a text file, so not a public key; {MAKE_ONE}.") from None
     return parse(text, str(path))
 
 
@@ -59,23 +59,24 @@ def parse(text: str, source: str) -> PublicKey:
         )
     lines = [line for line in text.strip().splitlines() if line.strip() and not line.startswith("#")]
     if len(lines) > 1 and not lines[0].startswith("---- BEGIN SSH2"):
-        raise Refused(f"{source} holds {len(lines)} lines; give one public key, and add others by `user key add`.")
+        raise Refused(f"{source} holds {len(lines)} lines; give one public key, and add others with `user key add`.")
     try:
         key = asyncssh.import_public_key("\n".join(lines))
     except (asyncssh.KeyImportError, ValueError, IndexError):
-        raise Refused(f"{source} holds no public SSH key; {MAKE_ONE}.") from None
+        raise Refused(f"{source} does not contain a public SSH key; {MAKE_ONE}.") from None
     kind = str(key.get_algorithm())
     if kind not in TYPES:
         raise Refused(f"{source} holds a key of the type {kind}; allowed: {', '.join(TYPES)}.")
     bits = getattr(getattr(key, "pyca_key", None), "key_size", 0)
     if kind == "ssh-rsa" and bits < LEAST_RSA_BITS:
         raise Refused(
-            f"{source} holds an RSA key of {bits} bits; give one of {LEAST_RSA_BITS} or more, or better an ED25519 key."
+            f"{source} holds an RSA key of {bits} bits; give one of {LEAST_RSA_BITS} or more, or preferably an ED25519 "
+            "key."
         )
     # Without its comment, which often is a person's name and machine.
     body = " ".join(key.export_public_key().decode().split()[:2])
     if len(body) > MOST_CHARACTERS:
         raise Refused(
-            f"{source} holds a key of {len(body)} characters, and AWS takes {MOST_CHARACTERS}; give an ED25519 key."
+            f"{source} holds a key of {len(body)} characters, and AWS allows {MOST_CHARACTERS}; give an ED25519 key."
         )
     return PublicKey(type=kind, fingerprint=str(key.get_fingerprint()), body=body)

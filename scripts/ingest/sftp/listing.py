@@ -27,7 +27,7 @@ def read(context: SftpContext, path: Path) -> list[User]:
     """
     rows = csv_files.read(path, columns=COLUMNS, needed=("name",))
     if not {"key", "key_file"} & rows[0].values.keys():
-        raise Refused(f"{path} needs the column key or key_file; its first line has to name the columns.")
+        raise Refused(f"{path} needs the column key or key_file; name the columns in its first line.")
     found: list[User] = []
     faults: list[str] = []
     seen: dict[str, str] = {}
@@ -40,12 +40,12 @@ def read(context: SftpContext, path: Path) -> list[User]:
             ]
             continue
         if user.name in seen:
-            faults.append(f"{row.where}: the user {user.name} is in {seen[user.name]} already; leave one out.")
+            faults.append(f"{row.where}: the user {user.name} is already in {seen[user.name]}; remove one of the two.")
         other = next((one for one in found if one.home == user.home and one.uid != user.uid), None)
         if other:
             faults.append(
-                f"{row.where}: the home {user.home} is that of {other.name} too, with uid {other.uid} and not "
-                f"{user.uid}; a folder has one owner."
+                f"{row.where}: the home {user.home} is also that of {other.name}, with uid {other.uid}, not "
+                f"{user.uid}; give both the same uid, or another home."
             )
         seen.setdefault(user.name, row.where.removeprefix(f"{path}, "))
         found.append(user)
@@ -64,9 +64,9 @@ def _user(context: SftpContext, row: Row, folder: Path) -> User:
     key = keys.parse(text, row.where) if text else keys.read(folder / file)
     uid, read_only = value.get("uid") or str(omero.UID), value.get("read_only", "").lower()
     if not uid.isascii() or not uid.isdigit():
-        raise Refused(f"the uid {uid!r} is no number.")
+        raise Refused(f"the uid {uid!r} is not a number; give a whole number.")
     if read_only not in YES + NO:
-        raise Refused(f"read_only is {read_only!r}; allowed: yes, no, or nothing.")
+        raise Refused(f"read_only is {read_only!r}; allowed: yes, no, or empty.")
     return users.requested(
         context, value["name"], key, home=value.get("home") or None, uid=int(uid), read_only=read_only in YES
     )

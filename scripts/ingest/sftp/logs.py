@@ -22,17 +22,17 @@ def ensure_group(context: SftpContext, changes: Changes) -> None:
     found = _group(logs, name)
     if found is None:
         changes.do(
-            f"log group {name}: made",
+            f"log group {name}: created",
             lambda: logs.create_log_group(logGroupName=name, kmsKeyId=key, tags=context.tags),
         )
     elif found.get("kmsKeyId") != key:
         changes.do(
-            f"log group {name}: encrypted with the key of the stack sftp",
+            f"log group {name}: encrypted with the key of the sftp stack",
             lambda: logs.associate_kms_key(logGroupName=name, kmsKeyId=key),
         )
     if found is None or found.get("retentionInDays") != days:
         changes.do(
-            f"log group {name}: kept for {days} days",
+            f"log group {name}: retention set to {days} days",
             lambda: logs.put_retention_policy(logGroupName=name, retentionInDays=days),
         )
 
@@ -55,7 +55,7 @@ def ensure_alarm(context: SftpContext, changes: Changes) -> None:
     counted = _filter(logs, group, name)
     if not (_has(counted, {"filterPattern": PATTERN}) and _has(counted["metricTransformations"][0], metric)):
         changes.do(
-            f"log group {group}: refused keys are counted",
+            f"log group {group}: metric filter of refused keys set",
             lambda: logs.put_metric_filter(
                 logGroupName=group, filterName=name, filterPattern=PATTERN, metricTransformations=[metric]
             ),
@@ -85,7 +85,7 @@ def _alarm(context: SftpContext) -> dict[str, Any]:
     topic = context.deployment.parameter(SftpOutputs.alarm_topic_arn)
     return {
         "AlarmName": alarm_name(context),
-        "AlarmDescription": "Keys were refused at the SFTP endpoint: its log group says whose and from where.",
+        "AlarmDescription": "The SFTP endpoint refused keys: its log group shows the users and the addresses.",
         "Namespace": _namespace(context),
         "MetricName": METRIC,
         "Statistic": "Sum",
@@ -111,12 +111,12 @@ def remove(context: SftpContext, changes: Changes, *, with_logs: bool) -> None:
         changes.do(f"alarm {name}: deleted", lambda: cloudwatch.delete_alarms(AlarmNames=[name]))
     if _filter(logs, group, name):
         changes.do(
-            f"log group {group}: refused keys are no longer counted",
+            f"log group {group}: metric filter of refused keys deleted",
             lambda: logs.delete_metric_filter(logGroupName=group, filterName=name),
         )
     if with_logs and _group(logs, group):
         changes.do(
-            f"log group {group}: deleted with all that is in it", lambda: logs.delete_log_group(logGroupName=group)
+            f"log group {group}: deleted with everything in it", lambda: logs.delete_log_group(logGroupName=group)
         )
 
 

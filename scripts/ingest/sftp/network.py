@@ -37,7 +37,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
     group = find_group(context, ec2)
     if group is None:
         group = changes.do(
-            f"security group {group_name(context)}: made",
+            f"security group {group_name(context)}: created",
             lambda: security_groups.create(
                 ec2,
                 group_name(context),
@@ -51,7 +51,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> str | None:
     _ensure_ingress(context, ec2, id_, rules, changes)
     if group and group["IpPermissionsEgress"]:
         changes.do(
-            f"security group {group_name(context)}: lets nothing out",
+            f"security group {group_name(context)}: outbound rules removed",
             lambda: ec2.revoke_security_group_egress(GroupId=id_, IpPermissions=group["IpPermissionsEgress"]),
         )
     return id_
@@ -70,7 +70,7 @@ def _ensure_ingress(context: SftpContext, ec2: Any, group_id: str | None, rules:
     }  # fmt: skip
     for cidr in sorted(wanted - ours):
         changes.do(
-            f"security group {group_name(context)}: lets {cidr} in",
+            f"security group {group_name(context)}: inbound rule for {cidr} added",
             lambda cidr=cidr: ec2.authorize_security_group_ingress(  # type: ignore[misc]
                 GroupId=group_id, IpPermissions=[_rule(cidr)]
             ),
@@ -78,7 +78,7 @@ def _ensure_ingress(context: SftpContext, ec2: Any, group_id: str | None, rules:
     for rule in rules:
         if (foreign := _without(rule, wanted)) is not None:
             changes.do(
-                f"security group {group_name(context)}: no longer lets {_shown(foreign)} in",
+                f"security group {group_name(context)}: inbound rule for {_shown(foreign)} removed",
                 lambda foreign=foreign: ec2.revoke_security_group_ingress(  # type: ignore[misc]
                     GroupId=group_id, IpPermissions=[foreign]
                 ),
@@ -173,5 +173,5 @@ def _when_free(call: Callable[[], Any], gone: str) -> None:
         if aws.code_of(error) not in BUSY_CODES:
             raise
         raise Failed(
-            f"{aws.sentence(error)} AWS has said so for {RELEASE_SECONDS:.0f} s; run this again later."
+            f"{aws.sentence(error)} AWS has refused it for {RELEASE_SECONDS:.0f} s; run this again later."
         ) from error

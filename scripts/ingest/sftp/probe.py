@@ -60,21 +60,24 @@ def run(target: Target, *, mib: int, read_only: bool) -> Result:
         return asyncio.run(_run(target, key, mib=mib, read_only=read_only))
     except asyncssh.HostKeyNotVerifiable:
         raise Failed(
-            f"{target.host} shows another host key than the ones kept in Secrets Manager; if that is your endpoint's "
-            "name, run `ensure`, which puts ours back; if not, somebody is in between: send nothing."
+            f"{target.host} shows a host key that is not in Secrets Manager; if that is your endpoint's name, run "
+            "`ensure`, which restores it; if not, send nothing, because somebody may be intercepting the "
+            "connection."
         ) from None
     except asyncssh.PermissionDenied:
         raise Failed(
-            f"{target.host} lets {target.user} not in with the key {target.key}; `user show {target.user}` tells which "
-            "keys the user has."
+            f"{target.host} refused {target.user} with the key {target.key}; run `user show {target.user}` to see the "
+            "user's keys."
         ) from None
     except asyncssh.SFTPError as error:
-        raise Failed(f"{target.user} got in, but not on: {error.reason}; see the server's log group.") from None
+        raise Failed(
+            f"{target.user} logged in, but the session failed: {error.reason}; see the server's log group."
+        ) from None
     except (OSError, TimeoutError, asyncssh.Error) as error:
         why = "it took too long" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
         raise Failed(
-            f"{target.host}, port {target.port}, cannot be reached ({why}); is the server online (`status`), and this "
-            "machine's address in sftp.cidrs?"
+            f"{target.host}, port {target.port}, cannot be reached ({why}); run `status` to see whether the server is "
+            "online, and check that sftp.cidrs contains this machine's address."
         ) from None
 
 
@@ -87,13 +90,15 @@ def _private_key(target: Target) -> asyncssh.SSHKey:
         if "bcrypt" in str(error):
             raise Refused(
                 f"{target.key} has a passphrase, and opening it needs the Python package bcrypt; run `make setup`, or "
-                "test with a key without one, made for this and removed afterwards."
+                "test with a temporary key that has none."
             ) from None
-        raise Refused(f"the passphrase does not open {target.key}; try again.") from None
+        raise Refused(f"the passphrase of {target.key} is wrong; try again.") from None
     except (asyncssh.KeyImportError, ValueError):
         if target.passphrase is not None:
-            raise Refused(f"the passphrase does not open {target.key}; try again.") from None
-        raise Refused(f"{target.key} holds no private key; give the one whose .pub the user was added with.") from None
+            raise Refused(f"the passphrase of {target.key} is wrong; try again.") from None
+        raise Refused(
+            f"{target.key} does not contain a private key; give the one that belongs to the user's .pub file."
+        ) from None
 
 
 def is_encrypted(path: Path) -> bool:
@@ -145,7 +150,10 @@ async def _deliver(sftp: asyncssh.SFTPClient, result: Result, mib: int) -> Resul
         with contextlib.suppress(asyncssh.SFTPNoSuchFile):
             await sftp.remove(name)
     if came_back != content:
-        raise Failed(f"what came back from {result.host} differs from what was sent; run this again, and see the log.")
+        raise Failed(
+            f"the file downloaded from {result.host} differs from the uploaded one; run this again, and check the "
+            "server's log group."
+        )
     return Result(
         host=result.host,
         user=result.user,

@@ -62,7 +62,7 @@ def check_file_system(context: SftpContext) -> None:
     )
     if text and "accessedviamounttarget" in text.lower():
         raise Refused(
-            f"the policy of the file system {context.file_system_id} has a condition on AccessedViaMountTarget, which "
-            f"shuts Transfer Family out; `{deploy_command(context.deployment.workspace, 'data')}` puts back the one "
-            "that lets it in."
+            f"the policy of the file system {context.file_system_id} has a condition on AccessedViaMountTarget, "
+            f"which blocks Transfer Family; run `{deploy_command(context.deployment.workspace, 'data')}` to "
+            "restore the policy that admits it."
         )

@@ -35,7 +35,7 @@ def ensure(context: SftpContext, keys: HostKeys | None, changes: Changes) -> Ser
     addresses = network.ensure_addresses(context, changes)
     server = find_server(context)
     if server is None:
-        made = changes.do(f"server: made, endpoint {_shown(context)}", lambda: _make(context, keys, group_id))
+        made = changes.do(f"server: created, endpoint {_shown(context)}", lambda: _make(context, keys, group_id))
         if made is None:
             return None
         server = describe(context, made)
@@ -144,15 +144,15 @@ def _ensure_endpoint(
     elif kind == "VPC" and set(details.get("SubnetIds") or []) != set(network.subnets(context)):
         if attached:
             _take_offline(context, server, changes)
-            _update(context, id_, f"server {id_}: rid of its addresses", changes, **_addressed([]))
+            _update(context, id_, f"server {id_}: addresses removed", changes, **_addressed([]))
             attached = []
         moved = {"EndpointDetails": {"SubnetIds": network.subnets(context)}}
         _update(context, id_, f"server {id_}: endpoint moved, {_shown(context)}", changes, **moved)
     planned = len(network.subnets(context)) if network.wants_addresses(context) else 0
     if kind == "VPC" and (set(attached) != set(addresses) or len(attached) != planned):
         _take_offline(context, server, changes)
-        shown = f"its {planned} Elastic IPs" if planned else "no Elastic IPs"
-        _update(context, id_, f"server {id_}: has {shown}", changes, **_addressed(addresses))
+        shown = f"{planned} Elastic IPs associated" if planned else "Elastic IPs removed"
+        _update(context, id_, f"server {id_}: {shown}", changes, **_addressed(addresses))
     return server if changes.dry_run else describe(context, id_)
 
 
@@ -183,7 +183,7 @@ def _ensure_endpoints_group(context: SftpContext, server: Server, group_id: str 
         if group_id not in groups:
             arguments["AddSecurityGroupIds"] = [group_id]
         changes.do(
-            f"endpoint {endpoint_id}: guarded by {network.group_name(context)} alone",
+            f"endpoint {endpoint_id}: security group {network.group_name(context)} set as the only one",
             lambda: ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, **arguments),
         )
 
@@ -210,7 +210,7 @@ def start(context: SftpContext, server: Server, changes: Changes) -> None:
     id_ = server["ServerId"]
     if STOPPED_TAG in tags_of(server):
         changes.do(
-            f"server {id_}: no longer stopped on purpose",
+            f"server {id_}: no longer marked as stopped on purpose",
             lambda: context.transfer.untag_resource(Arn=server["Arn"], TagKeys=[STOPPED_TAG]),
         )
     if server["State"] != "ONLINE":
@@ -227,7 +227,7 @@ def stop(context: SftpContext, server: Server, changes: Changes) -> None:
     id_ = server["ServerId"]
     if STOPPED_TAG not in tags_of(server):
         changes.do(
-            f"server {id_}: noted as stopped on purpose",
+            f"server {id_}: marked as stopped on purpose",
             lambda: context.transfer.tag_resource(Arn=server["Arn"], Tags=[{"Key": STOPPED_TAG, "Value": "true"}]),
         )
     if server["State"] not in ("OFFLINE", "START_FAILED"):

@@ -61,13 +61,11 @@ def requested(
     """
     if not NAME.fullmatch(name):
         raise Refused(
-            f"the user name {name!r} is not allowed: Transfer Family takes 3 to 100 letters, digits and _ - . @, "
-            "beginning with a letter, a digit or _."
+            f"the user name {name!r} is not allowed; give 3 to 100 letters, digits and _ - . @, beginning with a "
+            "letter, a digit or _."
         )
     if not 1 <= uid <= MOST_UID:
-        raise Refused(
-            f"the uid {uid} is not allowed: give 1 to {MOST_UID} (0 is root), or leave it out for {omero.UID}."
-        )
+        raise Refused(f"the uid {uid} is not allowed; give 1 to {MOST_UID} (0 is root), or remove it for {omero.UID}.")
     return User(
         name=name, home=_home(context, name if home is None else home), uid=uid, read_only=read_only, keys=(key,)
     )
@@ -80,8 +78,8 @@ def _home(context: SftpContext, home: str) -> str:
     parts = relative.split("/")
     if len(relative) > MOST_HOME or not all(PART.fullmatch(part) for part in parts):
         raise Refused(
-            f"the home {home!r} is not in the drop area: give folders of letters, digits and _ - . @ below {area}, for "
-            "instance scanner-1 or lab/alice."
+            f"the home {home!r} is not in the drop area; give folders of letters, digits and _ - . @ under {area}, "
+            "for instance scanner-1 or lab/alice."
         )
     return relative
 
@@ -104,7 +102,7 @@ def known(context: SftpContext, server_id: str, name: str) -> dict[str, Any]:
     """
     user = describe(context, server_id, name)
     if user is None:
-        raise Refused(f"there is no user {name}; `{context.command} user list` shows those there are.")
+        raise Refused(f"user {name} does not exist; `{context.command} user list` shows the users.")
     return user
 
 
@@ -214,12 +212,12 @@ def _difference(context: SftpContext, server_id: str, user: User) -> str | None:
     if any(same.get(key) != value for key, value in asked.items()):
         access = "read only" if about["read_only"] else "may write"
         return (
-            f"there is a user {user.name} already, with the home {about['home']}, uid {about['uid']}, {access}; choose "
+            f"user {user.name} already exists, with the home {about['home']}, uid {about['uid']}, {access}; choose "
             f"another name, or run `{context.command} user remove {user.name}` first (the files stay)."
         )
     if user.keys[0].fingerprint not in [key["fingerprint"] for key in about["keys"]]:
         return (
-            f"there is a user {user.name} already, with another key; run `{context.command} user key add {user.name} "
+            f"user {user.name} already exists, with another key; run `{context.command} user key add {user.name} "
             "--key FILE` to add this one."
         )
     return None
@@ -235,7 +233,7 @@ def add_key(context: SftpContext, server_id: str, name: str, key: PublicKey, cha
     if key.fingerprint in [row["fingerprint"] for row in about["keys"]]:
         return
     if len(about["keys"]) >= MOST_KEYS:
-        raise Refused(f"user {name} has {MOST_KEYS} keys, which is all that AWS takes; remove one first.")
+        raise Refused(f"user {name} has {MOST_KEYS} keys, the maximum that AWS allows; remove one first.")
     changes.do(
         f"user {name}: key {key.type} {key.fingerprint} added",
         lambda: context.transfer.import_ssh_public_key(ServerId=server_id, UserName=name, SshPublicKeyBody=key.body),
@@ -252,8 +250,8 @@ def remove_key(context: SftpContext, server_id: str, name: str, changes: Changes
     found = [row for row in about["keys"] if key in (row["id"], row["fingerprint"])]
     if not found:
         has = ", ".join(f"{row['id']} ({row['fingerprint']})" for row in about["keys"]) or "none"
-        raise Refused(f"user {name} has no key {key}; it has {has}.")
-    last = "; it was the last one, and nobody gets in as this user now" if len(about["keys"]) == 1 else ""
+        raise Refused(f"user {name} has no key {key}; give one of {has}.")
+    last = "; it was the last one, so nobody can log in as this user now" if len(about["keys"]) == 1 else ""
     changes.do(
         f"user {name}: key {found[0]['fingerprint']} removed{last}",
         lambda: context.transfer.delete_ssh_public_key(

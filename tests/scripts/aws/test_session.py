@@ -58,7 +58,7 @@ CASES = [
     (boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), True, ["AWS_SECRET_ACCESS_KEY"]),
     (boto.ProfileNotFound(profile="lab"), True, ["lab", "aws configure list-profiles"]),
     (boto.ConfigParseError(path="aws.ini"), True, ["aws.ini", "AWS_CONFIG_FILE"]),
-    (boto.InfiniteLoopConfigError(source_profile="a", visited_profiles="a, b"), True, ["mend the profile default"]),
+    (boto.InfiniteLoopConfigError(source_profile="a", visited_profiles="a, b"), True, ["fix the profile default"]),
     (boto.TokenRetrievalError(provider="sso", error_msg="expired"), True, ["aws sso login"]),
     (boto.UnauthorizedSSOTokenError(), True, ["expired", "aws sso login"]),
     (boto.SSOTokenLoadError(error_msg="no file"), True, ["aws sso login"]),
@@ -85,7 +85,7 @@ CASES = [
     (
         client_error("AccessDenied", "User: u is not authorized to perform: kms:Decrypt on resource: k"),
         False,
-        ["needs the action kms:Decrypt"],
+        ["allow kms:Decrypt for"],
     ),
     (client_error("UnauthorizedOperation", operation="CreateBucket"), False, ["s3:CreateBucket"]),
     (client_error("403", "Forbidden", "HeadBucket"), False, ["s3:ListBucket"]),
@@ -101,7 +101,7 @@ CASES = [
         True,
         ["http://proxy:1", "user name and password", "HTTPS_PROXY"],
     ),
-    (proxy_error("403 Forbidden"), True, ["http://proxy:1", "403 Forbidden", "ask for AWS's endpoints"]),
+    (proxy_error("403 Forbidden"), True, ["http://proxy:1", "403 Forbidden", "allow AWS's endpoints"]),
     (boto.SSLError(endpoint_url=URL, error=OSError("handshake failure")), True, ["handshake", "AWS_CA_BUNDLE"]),
     (
         boto.SSLError(endpoint_url=URL, error=OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")),
@@ -143,7 +143,7 @@ def test_error_is_one_sentence(error: Exception, refused: bool, said: list[str])
 def test_names_the_bundle_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", "/mine.pem")
     sentence = aws.sentence(boto.SSLError(endpoint_url=URL, error=OSError("CERTIFICATE_VERIFY_FAILED")))
-    assert "AWS_CA_BUNDLE is set, so that only the certificates in /mine.pem count." in sentence
+    assert "AWS_CA_BUNDLE is set, so only the certificates in /mine.pem are trusted." in sentence
 
 
 def verified_by(workspace: Workspace) -> object:
@@ -200,7 +200,7 @@ def test_takes_no_web_page_for_an_answer(
             getattr(client, operation)(**arguments)
         assert aws.code_of(caught.value) == str(status)
         return
-    with pytest.raises(Refused, match=rf"a web page came in place of AWS's answer to {service} \w+ \(HTTP {status}\)"):
+    with pytest.raises(Refused, match=rf"{service} \w+ got a web page instead of AWS's answer \(HTTP {status}\)"):
         getattr(client, operation)(**arguments)
 
 

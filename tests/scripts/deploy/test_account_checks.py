@@ -105,9 +105,9 @@ def _make_record(session: boto3.Session) -> None:
     [
         (_turn_dns_off, "the VPC vpc-00000000000000001 has enableDnsHostnames off"),
         (_disable_key, r"data\.key_arn .* is Disabled; enable it"),
-        (_publish, "has an OMERO named lab already .SSM parameter /omero/lab/data/key_arn., and its state is not in"),
-        (_make_role, "has an OMERO named lab already .IAM role omero-lab-web-task, of another region perhaps."),
-        (_make_record, r"omero\.example\.org has a record in its hosted zone already .other\.example\.net."),
+        (_publish, "already has an OMERO named lab .SSM parameter /omero/lab/data/key_arn., and its state is not in"),
+        (_make_role, "already has an OMERO named lab .IAM role omero-lab-web-task, perhaps of another region."),
+        (_make_record, r"omero\.example\.org already has a record in its hosted zone .other\.example\.net."),
     ],
 )
 def test_refuses_what_somebody_made_or_turned_off(
@@ -135,13 +135,13 @@ def _network(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (_network(vpc_id="vpc-00000000000000009"), "vpc-00000000000000009 is no VPC of eu-west-1 in this account"),
-        (_network(public_subnet_ids=[PUBLIC[0], "subnet-00000000000000009"]), "which is no subnet of eu-west-1"),
+        (_network(vpc_id="vpc-00000000000000009"), "vpc-00000000000000009 is not a VPC of eu-west-1 in this account"),
+        (_network(public_subnet_ids=[PUBLIC[0], "subnet-00000000000000009"]), "which is not a subnet of eu-west-1"),
         (_network(private_subnet_ids=[PRIVATE[0], PUBLIC[0]]), "private_subnet_ids are both in eu-west-1a; give one"),
-        ({"data": {"key_arn": KEY.replace("1111-2", "1111-9")}}, "is no KMS key"),
+        ({"data": {"key_arn": KEY.replace("1111-2", "1111-9")}}, "is not a KMS key"),
         (
             {"tls": {**VALUES["tls"], "certificate_arn": CERTIFICATE.replace("1111-2", "1111-9")}},
-            "is no certificate of this account",
+            "is not a certificate of this account",
         ),
         (
             {"tls": {**VALUES["tls"], "domain_name": "slides.example.org"}},
@@ -149,7 +149,7 @@ def _network(**changes: Any) -> dict[str, Any]:
         ),
         (
             {"network": {"availability_zones": ["eu-west-1a", "eu-west-1z"]}},
-            "has eu-west-1z, which is no zone of eu-west-1 .* allowed: eu-west-1a, eu-west-1b, eu-west-1c",
+            "eu-west-1z, which is not an Availability Zone of eu-west-1 .* allowed: eu-west-1a, eu-west-1b, eu-west-1c",
         ),
     ],
 )
@@ -168,7 +168,7 @@ def test_refuses_a_subnet_of_another_vpc(session: boto3.Session) -> None:
 
 def test_refuses_a_key_that_cannot_encrypt(session: boto3.Session) -> None:
     arn = session.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["Arn"]
-    with pytest.raises(Refused, match="is a RSA_2048 key for SIGN_VERIFY; give one of SYMMETRIC_DEFAULT"):
+    with pytest.raises(Refused, match="is a RSA_2048 key for SIGN_VERIFY; give a SYMMETRIC_DEFAULT"):
         account_checks.check(state_backend(data={"key_arn": arn}))
 
 
@@ -186,7 +186,7 @@ def test_refuses_too_few_addresses(session: boto3.Session) -> None:
 def test_refuses_a_certificate_that_is_not_issued(session: boto3.Session) -> None:
     arn = session.client("acm").request_certificate(DomainName="omero.example.org", ValidationMethod="DNS")
     tls = {**VALUES["tls"], "certificate_arn": arn["CertificateArn"]}
-    with pytest.raises(Refused, match="is PENDING_VALIDATION; only an ISSUED certificate can be served"):
+    with pytest.raises(Refused, match="is PENDING_VALIDATION; give one that is ISSUED"):
         account_checks.check(state_backend(tls=tls))
 
 
@@ -203,7 +203,7 @@ def _check_gateway(there: StateBackend) -> None:
 
 
 def test_looks_at_the_file_gateways_bucket(session: boto3.Session) -> None:
-    with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides is not there; make it first, or leave it out"):
+    with pytest.raises(Refused, match=r"file_gateway\.bucket lab-slides does not exist; create it first, or remove it"):
         _check_gateway(state_backend())
     session.client("s3").create_bucket(
         Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -215,7 +215,7 @@ def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:
     session.client("s3", region_name="us-west-2").create_bucket(
         Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
     )
-    with pytest.raises(Refused, match="lab-slides is in the region us-west-2, and the workspace in eu-west-1"):
+    with pytest.raises(Refused, match="lab-slides is in region us-west-2, and the workspace is in eu-west-1"):
         _check_gateway(state_backend())
 
 
@@ -225,7 +225,7 @@ def test_refuses_a_bucket_of_another_account(session: boto3.Session, monkeypatch
     s3.meta.events.register("before-call.s3.HeadBucket", lambda params, **_: asked.append(str(params["headers"])))
     answer(s3, "HeadBucket", 403)
     monkeypatch.setattr(session, "client", lambda *_, **__: s3)
-    with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy keeps"):
+    with pytest.raises(Refused, match=r"lab-slides belongs to another account than 123456789012, or its policy denies"):
         account_checks._check_bucket(session, _gateway(), "file_gateway.bucket", "lab-slides")
     assert f"'x-amz-expected-bucket-owner': '{ACCOUNT}'" in asked[0]
 
@@ -238,7 +238,7 @@ def _check_datasync(there: StateBackend, **settings: Any) -> None:
 
 
 def test_refuses_a_bucket_that_would_start_nothing(session: boto3.Session) -> None:
-    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides is not there"):
+    with pytest.raises(Refused, match=r"^datasync\.bucket lab-slides does not exist"):
         _check_datasync(state_backend())
     s3 = session.client("s3")
     s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

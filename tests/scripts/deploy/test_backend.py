@@ -52,7 +52,7 @@ def make_table(there: StateBackend, key: str = "LockID", kind: Any = "S") -> Non
 def test_refuses_a_table_with_another_key(key: str, kind: str) -> None:
     there = state_backend()
     make_table(there, key, kind)
-    with pytest.raises(Refused, match=rf"{NAME} has the key {key}, but Terraform needs the one key LockID of type S"):
+    with pytest.raises(Refused, match=rf"{NAME} has the key {key}, but Terraform needs a single key, LockID of type S"):
         state.ensure(there)
     assert all_properties(there)["get_bucket_location"] is None
 

@@ -125,13 +125,13 @@ def test_refuses_a_server_that_is_not_there(
     releases: type[Releases], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMERO_TERRAFORM_RELEASES", "http://127.0.0.1:1")
-    with pytest.raises(Stop, match=r"could not be fetched from http://127\.0\.0\.1:1/.*refused"):
+    with pytest.raises(Stop, match=r"could not be downloaded from http://127\.0\.0\.1:1/.*refused"):
         fetch(tmp_path)
 
 
 def test_refuses_a_wrong_checksum(releases: type[Releases], tmp_path: Path) -> None:
     releases.body += b"x"
-    with pytest.raises(Stop, match="is pinned, so it was thrown away"):
+    with pytest.raises(Stop, match="is pinned, so it was discarded"):
         fetch(tmp_path)
     assert left(tmp_path) == []
     assert len(releases.asked) == 1
@@ -146,7 +146,7 @@ def test_refuses_an_archive_without_terraform(
     releases: type[Releases], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
     serve(monkeypatch, body)
-    with pytest.raises(Stop, match="holds no member `terraform`"):
+    with pytest.raises(Stop, match="does not contain `terraform`"):
         fetch(tmp_path / "checkout")
     assert left(tmp_path) == []
 
@@ -174,7 +174,7 @@ def test_refuses_another_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_refuses_an_address_without_a_scheme(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OMERO_TERRAFORM_RELEASES", "file:///tmp")
-    with pytest.raises(Stop, match="has to be an http or https address"):
+    with pytest.raises(Stop, match="must be an http or https URL"):
         fetch(tmp_path)
 
 
@@ -252,7 +252,7 @@ def test_a_second_set_up_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str
         order.append("first")
     thread.join(5)
     assert order == ["first", "second"]
-    assert "waiting for another one" in capsys.readouterr().err
+    assert "waiting for another set-up" in capsys.readouterr().err
 
 
 def test_the_child_of_a_killed_set_up_keeps_the_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,7 +266,7 @@ def test_the_child_of_a_killed_set_up_keeps_the_lock(tmp_path: Path, capsys: pyt
     subprocess.run([sys.executable, "-c", killed], cwd=bootstrap.ROOT, check=False)
     with bootstrap.lock(tmp_path):
         assert (tmp_path / "done").exists()
-    assert "waiting for another one" in capsys.readouterr().err
+    assert "waiting for another set-up" in capsys.readouterr().err
 
 
 def test_a_change_in_one_category_leaves_the_others(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_refuses_a_damaged_lock(tmp_path: Path, text: str | None) -> None:
 
 
 def test_refuses_an_old_python() -> None:
-    with pytest.raises(Stop, match=r"/usr/bin/python3 is Python 3\.10, and 3\.11 or newer is needed"):
+    with pytest.raises(Stop, match=r"/usr/bin/python3 is Python 3\.10, and set-up needs 3\.11 or newer"):
         bootstrap.check_python((3, 10), "/usr/bin/python3")
     bootstrap.check_python((3, 11), "/usr/bin/python3")
 
@@ -308,7 +308,7 @@ def test_parses_on_python_3_8(module: object) -> None:
 @pytest.mark.parametrize(
     ("printed", "message", "exit_code"),
     [
-        ("npm error code ENOTFOUND", "things could not be fetched: check the network", 2),
+        ("npm error code ENOTFOUND", "things could not be downloaded: check the network", 2),
         ("OSError: [Errno 28] No space left on device", "is full: free about 2 GB", 2),
         ("ERROR: hashes do not match", "the installation failed with exit code 7", 1),
     ],
@@ -334,7 +334,7 @@ def test_main_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
     for act, code, text in (
         (no_room, 2, f"error: {bootstrap.NO_SPACE_LEFT}\n"),
-        (read_only, 2, "error: /somewhere: Read-only file system; set-up has to be able to write there.\n"),
+        (read_only, 2, "error: /somewhere: Read-only file system; make it writable, and run `make setup` again.\n"),
         (stop, 1, "last words\nerror: it did not work.\n"),
     ):
         monkeypatch.setattr(bootstrap, "setup", act)

@@ -119,7 +119,7 @@ def test_hands_to_terraform_as_it_is(tools: Recording, words: str) -> None:
 
 
 def test_deploys_and_destroys_nothing_unasked(tools: Recording) -> None:
-    assert "there is no terminal to answer on: give --yes" in refused("deploy")
+    assert "there is no terminal to answer on; give --yes" in refused("deploy")
     assert "This destroys all stacks of workspace lab" in refused("destroy")
     assert "This destroys the stacks data, omero of workspace prod" in refused("destroy", "data", "omero", "-w", "prod")
     assert (tools.checked, tools.became, tools.ran) == ([], [], [])
@@ -165,7 +165,7 @@ def test_plans_where_cdktf_is_told_to_synthesise(
 
 def test_refuses_a_stack_that_is_none(tools: Recording) -> None:
     said = refused("diff", "network", "nowhere")
-    assert said == "the workspace has no stack nowhere; it has omero, data, network."
+    assert said == "the workspace has no stack nowhere; give one of omero, data, network."
 
 
 def test_says_what_destroy_would_take(tools: Recording) -> None:

@@ -104,7 +104,7 @@ def test_refuses_a_changed_region(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("example.org", "omero.example.net", "omero.example.net is not in the hosted zone"),
         ("example.org", "omero-example.org", "omero-example.org is not in the hosted zone"),
-        (None, "omero.example.org", "is no hosted zone of this account"),
+        (None, "omero.example.org", "is not a hosted zone of this account"),
         ("example.org", "omero.example.org", None),
         ("example.org", "example.org", None),
     ],

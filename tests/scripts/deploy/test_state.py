@@ -286,7 +286,9 @@ def test_retries_a_throttled_call() -> None:
 def test_fails_after_changes_in_a_sentence_that_says_so() -> None:
     there = state_backend()
     answer(there.s3, "PutBucketPolicy", 403, s3_error("AccessDenied"))
-    with pytest.raises(Failed, match=r"s3:PutBucketPolicy, .* Changes made before that: \d; the same command goes on"):
+    with pytest.raises(
+        Failed, match=r"s3:PutBucketPolicy, .* Changes made before that: \d; run the same command again"
+    ):
         state.ensure(there)
 
 

@@ -75,7 +75,7 @@ def test_ensure_then_status(run: Any) -> None:
     assert run("ensure")[0] == 0
     code, out, err = run("status")
     assert (code, out) == (0, "")
-    assert "no state of workspace demo yet" in err
+    assert "workspace demo has no state yet" in err
     assert "differs" not in err
     assert run("ensure")[2].startswith("nothing to change")
 

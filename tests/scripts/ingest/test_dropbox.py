@@ -78,7 +78,7 @@ def test_status_tells_properties_state_and_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "transfer", "skip", "rule"),
     [
-        ("Dataset:name:a;b", "ln_s", (), "DropBox takes for a separator"),
+        ("Dataset:name:a;b", "ln_s", (), "a character that separates values in DropBox"),
         (TARGET, "ln_rm", (), "deletes the files as it imports them"),
         (TARGET, "move", (), "--transfer move is none; allowed: ln_s, ln, cp, upload"),
         (TARGET, "ln_s", ("much",), "--skip much is none; allowed: all"),

@@ -117,7 +117,7 @@ def test_destroys_nothing_without_a_terminal_and_without_yes(run: Run, lab: Make
     arguments = (*words.split()[1:], *DESTRUCTIVE[words])
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert "Nothing was changed: there is no terminal" in err
+    assert "There is no terminal to confirm this on, so nothing was changed" in err
     assert there() == before
     assert run(*arguments, "--dry-run")[0] == 0
     assert there() == before
@@ -129,13 +129,13 @@ def test_destroys_nothing_without_a_terminal_and_without_yes(run: Run, lab: Make
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("image",), "say either --from-ami AMI or --builder"),
+        (("image",), "give either --from-ami AMI or --builder"),
         (("image", "--builder", "--from-ami", "ami-0123456789abcdef0"), "say either"),
-        (("image", "--from-ami", "i-0123"), "i-0123 is no id of an AMI; one looks like ami-0123456789abcdef0"),
-        (("image", "--builder", "--name", "a b"), "a b is no name of an image"),
-        (("url", "a"), "'a' is no user id"),
-        (("url", "x" * 33), "AppStream takes 2 to 32"),
-        (("user", "add", "ada@example.org"), "has no stack omero-lab-insight; make it with `appstream ensure`"),
+        (("image", "--from-ami", "i-0123"), "i-0123 is not an AMI id; one looks like ami-0123456789abcdef0"),
+        (("image", "--builder", "--name", "a b"), "a b is not an image name"),
+        (("url", "a"), "'a' is not a user id"),
+        (("url", "x" * 33), "give 2 to 32"),
+        (("user", "add", "ada@example.org"), "has no stack omero-lab-insight; run `appstream ensure`"),
         (("user", "remove", "ada@example.org", "--yes"), "ada@example.org is not in the user pool of eu-central-1"),
         (("fleet", "stop"), "has no fleet omero-lab-insight"),
     ],
@@ -199,7 +199,7 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     assert code == 2
     assert err.count("error:") == 3
     for part in (
-        "line 2: 'ada' is no e-mail",
+        "line 2: 'ada' is not an e-mail",
         "line 3: the first name 'Jürgen'",
         "bob@example.org and BOB@example.org",
     ):
@@ -207,7 +207,7 @@ def test_all_faults_of_a_file_are_told_at_once(run: Run, tmp_path: Path) -> None
     file.write_text("mail\nada@example.org\n")
     assert "has the column 'mail'; allowed: email, first_name, last_name" in run("user", "import", str(file))[2]
     file.write_text("email\n")
-    assert "has no line below its columns" in run("user", "import", str(file))[2]
+    assert "has only column names" in run("user", "import", str(file))[2]
     assert "cannot be read" in run("user", "import", str(tmp_path / "none.csv"))[2]
 
 
@@ -217,10 +217,10 @@ def test_refuses_somebody_who_is_there_in_other_case(run: Run, lab: Make) -> Non
     code, _, err = run("user", "add", "ada@example.org")
     assert (code, "ada@example.org is in the user pool as Ada@example.org" in err) == (2, True)
     code, _, err = run("user", "remove", "ada@example.org", "--yes")
-    assert (code, "there is Ada@example.org, and AppStream tells upper from lower case" in err) == (2, True)
+    assert (code, "there is Ada@example.org, and AppStream distinguishes upper and lower case" in err) == (2, True)
     assert [each["UserName"] for each in users.pool(lab())] == ["Ada@example.org"]
     assert run("user", "resend", "ada@example.org")[0] == 2
-    assert "AWS writes to them again" in run("user", "resend", "Ada@example.org")[2]
+    assert "e-mail requested from AWS again" in run("user", "resend", "Ada@example.org")[2]
 
 
 def test_somebody_of_another_stack_stays_in_the_pool(run: Run, lab: Make) -> None:
@@ -241,7 +241,7 @@ def test_failures_within_a_200_are_told(run: Run, lab: Make) -> None:
     run("stack", "ensure")
     FAULTS.add("BatchAssociateUserStack", "DIRECTORY_NOT_FOUND")
     people = [Person(email="ada@example.org"), Person(email="bob@example.org")]
-    with pytest.raises(Failed, match=r"did not take 1 of 2 users: ada@example\.org \(DIRECTORY_NOT_FOUND"):
+    with pytest.raises(Failed, match=r"did not accept 1 of 2 users: ada@example\.org \(DIRECTORY_NOT_FOUND"):
         users.add(lab(), people)
     assert users.members(lab()) == ["bob@example.org"]
     users.add(lab(), people)

@@ -70,9 +70,12 @@ AS_DESCRIBED = {
         ({"EnaSupport": False}, "EnaSupport is not set and not True"),
         ({"Platform": None}, "Platform is not set and not windows"),
         ({"OwnerId": "999999999999"}, f"OwnerId is 999999999999 and not {ACCOUNT}"),
-        ({"PlatformDetails": "Windows with SQL Server"}, "PlatformDetails is Windows with SQL Server and not Windows"),
-        ({"BlockDeviceMappings": AS_DESCRIBED["BlockDeviceMappings"] * 2}, "it has 2 EBS volumes and not 1"),  # type: ignore[operator]
-        ({"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 501}}]}, "its volume has 501 GiB and not 500 or less"),
+        (
+            {"PlatformDetails": "Windows with SQL Server"},
+            "PlatformDetails is Windows with SQL Server instead of Windows",
+        ),
+        ({"BlockDeviceMappings": AS_DESCRIBED["BlockDeviceMappings"] * 2}, "it has 2 EBS volumes instead of 1"),  # type: ignore[operator]
+        ({"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 501}}]}, "its volume has 501 GiB and 500 is the maximum"),
         ({"BlockDeviceMappings": [{"Ebs": {"VolumeSize": 9, "VolumeType": "io2"}}]}, "its volume is io2"),
     ],
 )
@@ -185,5 +188,5 @@ def test_refuses_an_image_that_is_in_use_elsewhere_and_one_that_is_not_there(lab
     lab().client.create_fleet(**other, ComputeCapacity=capacity)
     with pytest.raises(Refused, match="the image insight-1 is used by the fleet theirs"):
         tear_down(lab(), delete_images=["insight-1"])
-    with pytest.raises(Refused, match=r"nothing is no base image in eu-central-1; there are AppStream-WinServer"):
+    with pytest.raises(Refused, match=r"is not a base image in eu-central-1; there are AppStream-WinServer"):
         image_scripts.base_image(lab(), "nothing")

@@ -175,9 +175,7 @@ def test_a_change_that_needs_a_stop_needs_a_word(lab: Make) -> None:
     lifecycle.ensure(restarted, restart=True)
     (found,) = restarted.client.describe_fleets()["Fleets"]
     assert (found["InstanceType"], found["State"]) == ("stream.standard.xlarge", "RUNNING")
-    with pytest.raises(
-        Refused, match=r"is ELASTIC, and appstream\.fleet\.type is ON_DEMAND, which AWS does not change"
-    ):
+    with pytest.raises(Refused, match=r"is ELASTIC, and appstream\.fleet\.type is ON_DEMAND, but AWS cannot change"):
         _with_image(lambda: lifecycle.ensure(lab(**ON_DEMAND)))
 
 
@@ -206,7 +204,7 @@ def test_a_fleet_that_does_not_start_says_why_and_starts_later(lab: Make) -> Non
 def test_a_quota_of_zero_is_one_sentence(lab: Make) -> None:
     lab().client.describe_fleets()
     backend().quotas["stream.graphics.g5.xlarge"] = 0
-    with pytest.raises(Failed, match=r"CreateFleet goes beyond a quota.*stream\.graphics\.g5\.xlarge.*Service Quotas"):
+    with pytest.raises(Failed, match=r"CreateFleet exceeds a quota.*stream\.graphics\.g5\.xlarge.*Service Quotas"):
         lifecycle.ensure(lab(fleet={"instance_type": "stream.graphics.g5.xlarge"}))
 
 
@@ -225,25 +223,25 @@ def test_refuses_where_it_cannot_work(lab: Make) -> None:
     ec2, vpc = there.deployment.client("ec2"), there.deployment.parameter(Network.vpc_id)
     one = there.deployment.listed(Network.private_subnet_ids)[0]
     same = ec2.create_subnet(VpcId=vpc, CidrBlock="10.192.30.0/24", AvailabilityZone=f"{REGION}a")["Subnet"]["SubnetId"]
-    with pytest.raises(Refused, match=f"are both in {REGION}a, and AppStream wants two zones"):
+    with pytest.raises(Refused, match=f"are both in {REGION}a, and AppStream needs two Availability Zones"):
         lifecycle.ensure(lab(fleet={"subnet_ids": [one, same]}))
     other = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     outside = ec2.create_subnet(VpcId=other, CidrBlock="10.1.0.0/24", AvailabilityZone=f"{REGION}b")["Subnet"][
         "SubnetId"
     ]
-    with pytest.raises(Refused, match=f"{outside} is in {other}, and OMERO in {vpc}"):
+    with pytest.raises(Refused, match=f"{outside} is in {other}, and OMERO is in {vpc}"):
         lifecycle.ensure(lab(fleet={"subnet_ids": [one, outside]}))
     with pytest.raises(Refused, match=r"one of the subnets .* is not in eu-central-1"):
         lifecycle.ensure(lab(fleet={"subnet_ids": [one, "subnet-0123456789abcdef0"]}))
     endpoints = [each["VpcEndpointId"] for each in ec2.describe_vpc_endpoints()["VpcEndpoints"]]
     ec2.delete_vpc_endpoints(VpcEndpointIds=endpoints)
-    with pytest.raises(Refused, match="has no way to S3"):
+    with pytest.raises(Refused, match="has no route to S3"):
         lifecycle.ensure(lab())
     table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0]["RouteTableId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-    with pytest.raises(Refused, match="has no way to S3"):  # instances have no public address
+    with pytest.raises(Refused, match="has no route to S3"):  # instances have no public address
         lifecycle.ensure(lab())
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": False})
     with pytest.raises(Refused, match=r"enableDnsHostnames of .* is off.*--enable-dns-hostnames"):
@@ -283,7 +281,7 @@ def test_a_home_folder_goes_only_when_it_is_named(lab: Make, capsys: pytest.Capt
 
 
 def test_scale_stop_and_start(lab: Make) -> None:
-    with pytest.raises(Refused, match="has no fleet omero-lab-insight; make it with `appstream ensure`"):
+    with pytest.raises(Refused, match="has no fleet omero-lab-insight; run `appstream ensure`"):
         fleet.start(lab())
     lifecycle.ensure(lab())
     fleet.scale(lab(), 4)

@@ -116,7 +116,7 @@ def test_a_server_that_is_down_is_said_once_and_loses_nothing(importing: Importi
     path = importing.image("a.tif")
     importing.scan()
     importing.server.down()
-    with pytest.raises(Failed, match=r"batches in a row came to nothing, .*OMERO.server does not answer"):
+    with pytest.raises(Failed, match=r"batches in a row failed, .*OMERO.server does not answer"):
         importing.run()
     entry = importing.ledger.get(path)
     assert entry is not None

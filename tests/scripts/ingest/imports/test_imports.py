@@ -126,7 +126,7 @@ def test_status_counts_and_tells_reasons(run: Callable[..., Result]) -> None:
     }
     shown = run("status")
     assert "failed 1 times: the name is not UTF-8" in shown.stderr
-    assert (shown.exit_code, "error: 2 filesets are failed; `omero-aws imports retry`" in shown.stderr) == (1, True)
+    assert (shown.exit_code, "error: 2 filesets failed; run `omero-aws imports retry`" in shown.stderr) == (1, True)
     assert run("status", found=()).exit_code == 0
 
 
@@ -148,14 +148,14 @@ def test_only_what_is_failed_is_tried_again(run: Callable[..., Result]) -> None:
     assert "2 filesets are pending again" in run("retry").stderr
     refused = run("retry", "/OMERO/in/-leading.tif").exception
     assert isinstance(refused, Refused)
-    assert "is pending; only what is failed, or what `verify` found to differ" in str(refused)
+    assert "is pending; give a failed fileset, or one that `verify` found to differ" in str(refused)
 
 
 @pytest.mark.parametrize(
     "text", ["a.tif", "/etc/passwd", "/OMERO/../etc", "/OMEROS/a", "", "/OMERO/a\0b", "/s3uploads/a"]
 )
 def test_refuses_paths_that_importers_do_not_see(text: str) -> None:
-    with pytest.raises(Refused, match="outside of what the importers see; allowed: /OMERO/"):
+    with pytest.raises(Refused, match="outside the importers' folders; give a path under /OMERO/"):
         sources.path(deployment(), text)
 
 
@@ -178,12 +178,12 @@ def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
         ({"transfer": "move"}, "--transfer move is none; allowed: ln_s, ln, cp, upload"),
         ({"skip": ("most",)}, "--skip most is none; allowed: all, checksum"),
         ({"target": "slides"}, "--target slides is none; allowed: Dataset:5"),
-        ({"target": "regex:["}, "is no regular expression that both"),
-        ({"target": "regex:^(.*)"}, "names no container; it has to have a group"),
+        ({"target": "regex:["}, "is not a regular expression that both"),
+        ({"target": "regex:^(.*)"}, "has no group for the container; add a group"),
         ({"parallel": 9}, "--parallel 9 is more than the 4 importers that the database"),
-        ({"batch_filesets": 0}, "--batch-filesets 0 is not possible; allowed: 1 to 1000"),
-        ({"user": "-w"}, "--as -w is no name of OMERO's"),
-        ({"under": "/tmp"}, "outside of what the importers see"),  # noqa: S108
+        ({"batch_filesets": 0}, "--batch-filesets 0 is not allowed; give 1 to 1000"),
+        ({"user": "-w"}, "--as -w is not a name in OMERO"),
+        ({"under": "/tmp"}, "outside the importers' folders"),  # noqa: S108
     ],
 )
 def test_refuses_options_before_anything_is_done(options: dict[str, Any], rule: str) -> None:
@@ -195,7 +195,7 @@ def test_refuses_links_to_a_share() -> None:
     shared = Entry(id="1", path=b"/s3uploads/a.svs", state=PENDING)
     changes = sections("rw-http-s3fg")
     with pytest.raises(
-        Refused, match=r"--transfer ln_s cannot import /s3uploads/a\.svs: a File Gateway's share holds no"
+        Refused, match=r"--transfer ln_s cannot import /s3uploads/a\.svs: a File Gateway's share does not hold"
     ):
         ask((shared,), changes=changes)
     assert ask((shared,), changes=changes, transfer="cp").transfer == "cp"
@@ -206,7 +206,7 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
         ("filesets", "files", "bytes", "new", "renewed", "known", "imported", "unstable", "changed"), 0
     )
     result = {**counts, "samples": {}, "ignored": {".txt": 7}, "links": 0, "unreadable_count": 0, "unreadable": []}
-    with pytest.raises(Failed, match="nothing that OMERO imports was found below /OMERO/in"):
+    with pytest.raises(Failed, match="no file that OMERO imports was found under /OMERO/in"):
         scan_report.show(result, b"/OMERO/in")
     assert ".txt 7" in capsys.readouterr().err
 

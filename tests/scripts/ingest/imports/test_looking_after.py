@@ -78,7 +78,7 @@ def test_the_job_of_a_killed_runner_is_nobodys_when_its_lease_is_over(
         poll_seconds=0.1,
     )
     assert result == {"same": 0, "differs": 0}
-    assert said == ["alice@lab has begun the same, and this waits for its end"]
+    assert said == ["alice@lab has started the same job, and this command waits for it"]
 
 
 def test_says_what_is_missing_to_look_after_anothers_job(importing: Importing) -> None:

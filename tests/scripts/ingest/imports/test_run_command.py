@@ -22,7 +22,7 @@ def test_says_what_was_imported_and_what_is_in_the_ledger(
     monkeypatch.setattr(sources, "check_server", lambda _opened: None)  # none runs as a service here
     done = CliRunner().invoke(imports.app, ["run", *(["--json"] if as_json else [])])
     assert done.exit_code == 0, done.stderr
-    assert "1 imported and 0 found in OMERO already" in done.stderr
+    assert "1 imported and 0 already in OMERO" in done.stderr
     if as_json:
         told = json.loads(done.stdout)
         states = {state: total["filesets"] for state, total in told["states"].items()}

@@ -100,7 +100,7 @@ def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.Captu
     with calls(stage) as names, changing(dry_run=True) as planned:
         sftp.ensure(stage.context, planned)
     assert [name for name in names if not name.startswith(READ)] == []
-    assert any("server: made, endpoint vpc with Elastic IPs" in sentence for sentence in planned.sentences)
+    assert any("server: created, endpoint vpc with Elastic IPs" in sentence for sentence in planned.sentences)
     assert all(line.startswith("would be done: ") for line in capsys.readouterr().err.splitlines())
     stage.ensure()
     before = as_deployed(stage)
@@ -114,8 +114,8 @@ def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.Captu
     for part in (
         "kept for 30 days",
         "lets 203.0.113.0/24 in",
-        "no longer lets 192.0.2.0/24",
-        "rid of its addresses",
+        "inbound rule for 192.0.2.0/24",
+        "addresses removed",
         "started",
     ):
         assert part in said
@@ -134,14 +134,14 @@ def test_host_keys_are_taken_back_from_their_deletion(stage: Stage) -> None:
     stage.ensure()
     before = sorted(stage.address["host_keys"])
     stage.client("secretsmanager").delete_secret(SecretId=host_keys.secret_name(stage.context))
-    assert "taken back from its deletion" in stage.ensure()[0]
+    assert "restored from its scheduled deletion" in stage.ensure()[0]
     assert sorted(stage.address["host_keys"]) == before
 
 
 def test_a_secret_that_is_no_host_key_is_not_written_over(stage: Stage) -> None:
     name = host_keys.secret_name(stage.context)
     stage.client("secretsmanager").create_secret(Name=name, SecretString="mine")
-    with pytest.raises(Refused, match=f"the secret {name} does not hold the host keys") as caught:
+    with pytest.raises(Refused, match=f"the secret {name} does not hold host keys that this program wrote") as caught:
         stage.ensure()
     assert "mine" not in str(caught.value)
     assert stage.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"] == "mine"
@@ -193,7 +193,7 @@ DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
     "offline": ("started", lambda stage: stage.context.transfer.stop_server(ServerId=stage.server["ServerId"])),
     "addresses": ("has its 2 Elastic IPs", _without_addresses),
     "host key": ("foreign host key", _foreign_host_key),
-    "open group": ("no longer lets 0.0.0.0/0", _open_the_group),
+    "open group": ("inbound rule for 0.0.0.0/0", _open_the_group),
     "other group": ("guarded by", _other_group),
     "retention": (
         "kept for 365 days",
@@ -206,7 +206,7 @@ DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
         lambda stage: stage.client("cloudwatch").delete_alarms(AlarmNames=[logs.alarm_name(stage.context)]),
     ),
     "filter": (
-        "refused keys are counted",
+        "metric filter of refused keys set",
         lambda stage: stage.client("logs").delete_metric_filter(
             logGroupName=stage.context.log_group_name, filterName=logs.alarm_name(stage.context)
         ),
@@ -304,7 +304,7 @@ def test_a_server_is_never_asked_for_twice(stage: Stage) -> None:
     assert as_deployed(stage)["servers"] == 1
     body = {"Domain": "EFS", "Tags": [{"Key": key, "Value": value} for key, value in stage.context.tags.items()]}
     second = stage.context.transfer.create_server(**body)["ServerId"]
-    with pytest.raises(Refused, match=r"the servers s-\w+ and s-\w+ are both tagged as that of workspace"):
+    with pytest.raises(Refused, match=r"the servers s-\w+ and s-\w+ are both tagged as the server of workspace"):
         stage.ensure()
     stage.context.transfer.delete_server(ServerId=second)
 
@@ -318,7 +318,7 @@ def test_refuses_a_file_system_policy_that_shuts_it_out(stage: Stage) -> None:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     stage.client("efs").put_file_system_policy(FileSystemId=stage.files.name, Policy=policy)
-    with calls(stage) as names, pytest.raises(Refused, match=r"shuts Transfer Family out; .*omero-aws deploy data"):
+    with calls(stage) as names, pytest.raises(Refused, match=r"blocks Transfer Family; .*omero-aws deploy data"):
         stage.ensure()
     assert [name for name in names if not name.startswith(READ)] == []
     assert stage.client("efs").describe_file_system_policy(FileSystemId=stage.files.name)["Policy"] == policy

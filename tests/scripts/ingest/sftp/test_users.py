@@ -76,7 +76,7 @@ def test_keys_come_and_go(there: Stage, run: Run, key: Path, tmp_path: Path) -> 
     assert "user alice has no key SHA256:none; it has key-" in refused.err
     assert run("user", "key", "remove", "alice", shown[0]["fingerprint"], "--yes").code == 0
     last = run("user", "key", "remove", "alice", shown[1]["id"], "--yes")
-    assert "it was the last one, and nobody gets in as this user now" in last.err
+    assert "it was the last one, so nobody can log in as this user now" in last.err
     assert run("user", "show", "alice", "--json").data["keys"] == []
 
 
@@ -90,12 +90,12 @@ def test_dry_run_makes_nothing(there: Stage, run: Run, key: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("al", "--key", "{pub}"), "the user name 'al' is not allowed: Transfer Family takes 3 to 100 letters"),
+        (("al", "--key", "{pub}"), "the user name 'al' is not allowed; give 3 to 100 letters"),
         (("a b c", "--key", "{pub}"), "the user name 'a b c' is not allowed"),
-        (("alice", "--key", "{pub}", "--home", "../other"), "the home '../other' is not in the drop area: give"),
+        (("alice", "--key", "{pub}", "--home", "../other"), "the home '../other' is not in the drop area; give"),
         (("alice", "--key", "{pub}", "--home", "/OMERO/ManagedRepository"), "is not in the drop area"),
         (("alice", "--key", "{pub}", "--home", "/OMERO/SFTP/"), "is not in the drop area"),
-        (("alice", "--key", "{pub}", "--uid", "0"), "the uid 0 is not allowed: give 1 to 4294967294 (0 is root)"),
+        (("alice", "--key", "{pub}", "--uid", "0"), "the uid 0 is not allowed; give 1 to 4294967294 (0 is root)"),
         (("alice", "--key", "{private}"), "holds a private key, which must not leave its owner's machine"),
         (("alice", "--key", "{missing}"), "cannot be read: No such file or directory; give the file of a public key"),
     ],
@@ -117,16 +117,16 @@ def test_refuses_another_user_of_that_name_and_another_owners_folder(
     pub = key.with_suffix(".pub")
     run("user", "add", "alice", "--key", pub)
     other = make_key(tmp_path, "other").with_suffix(".pub")
-    assert "there is a user alice already, with another key; run `" in run("user", "add", "alice", "--key", other).err
+    assert "user alice already exists, with another key; run `" in run("user", "add", "alice", "--key", other).err
     said = run("user", "add", "alice", "--key", pub, "--home", "elsewhere")
     assert said.code == 2
-    assert "there is a user alice already, with the home /OMERO/SFTP/alice, uid 1000, may write; choose" in said.err
+    assert "user alice already exists, with the home /OMERO/SFTP/alice, uid 1000, may write; choose" in said.err
     taken = run("user", "add", "bobby", "--key", pub, "--home", "alice", "--uid", "2000")
     assert taken.code == 2
-    assert "the folder /OMERO/SFTP/alice belongs to uid 1000 and not to 2000; give --uid 1000, or another" in taken.err
+    assert "the folder /OMERO/SFTP/alice belongs to uid 1000, not 2000; give --uid 1000, or another" in taken.err
     assert run("user", "show", "bobby").code == 2
     (there.drop / "file").write_text("")
-    assert "/OMERO/SFTP/file cannot be a folder, for a file" in run("user", "add", "file", "--key", pub).err
+    assert "/OMERO/SFTP/file is a file or a symbolic link" in run("user", "add", "file", "--key", pub).err
 
 
 def test_refuses_without_an_endpoint(stage: Stage, run: Run, key: Path) -> None:
@@ -137,14 +137,14 @@ def test_refuses_without_an_endpoint(stage: Stage, run: Run, key: Path) -> None:
 
 
 KEYS: dict[str, tuple[str, str]] = {
-    "empty": ("", "holds no public SSH key; one is made by `ssh-keygen -t ed25519`"),
-    "words": ("ssh-rsa hello", "holds no public SSH key"),
+    "empty": ("", "does not contain a public SSH key; create one with `ssh-keygen -t ed25519`"),
+    "words": ("ssh-rsa hello", "does not contain a public SSH key"),
     "many": ("ssh-ed25519 AAAA\nssh-ed25519 BBBB\n", "holds 2 lines; give one public key"),
     "openssh private": ("-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET", "holds a private key"),
     "pem private": ("-----BEGIN RSA PRIVATE KEY-----\nSECRET", "holds a private key"),
     "encrypted private": ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nSECRET", "holds a private key"),
     "putty private": ("PuTTY-User-Key-File-3: ssh-ed25519\nSECRET", "holds a private key"),
-    "large": ("x" * 20_000, "has 20000 bytes, which no public key has"),
+    "large": ("x" * 20_000, "has 20000 bytes, too many for a public key"),
 }
 
 
@@ -225,7 +225,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
     for text, said in (
         ("name,kee\n", "has the column 'kee'; allowed: name, key"),
         ("name\nalice\n", "needs the column key or key_file"),
-        ("name,key\n", "has no line below its columns"),
+        ("name,key\n", "has only column names"),
         ("name,key\nalice,x,y\n", "there are more values than columns"),
         (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is that of alice too"),
     ):
