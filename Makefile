@@ -36,10 +36,10 @@ nightly: setup lint test audit local-aws kills ## All that is too long for every
 
 test: setup ## All tests but the long ones: those of `make local-aws` run only if what they are about has changed.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
-	@$(RUN) scripts.maintain.terraform_tests --if-changed
+	@$(OMERO) terraform-tests --if-changed
 
 local-aws: setup ## The tests of the AWS on this machine that apply the real Terraform; records what they passed for.
-	@$(RUN) scripts.maintain.terraform_tests
+	@$(OMERO) terraform-tests
 
 lint: setup ## ruff and mypy --strict.
 	@$(RUN) ruff check .

@@ -24,7 +24,6 @@ from rich.text import Text
 from typer._click.exceptions import ClickException
 
 from scripts.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, Failed, Refused
-from settings.text import visible
 
 __all__ = [
     "EPILOG",
@@ -67,7 +66,14 @@ def ask(question: str) -> None:
 
 def text(words: str) -> Text:
     """`words` for rich to print as they are: all that is shown on a terminal goes through this."""
-    return Text(visible(words))
+    return Text(_visible(words))
+
+
+def _visible(words: str) -> str:
+    # The settings take a while to import, for which `--help` does not wait.
+    from settings.text import visible  # noqa: PLC0415
+
+    return visible(words)
 
 
 def table(
@@ -132,7 +138,7 @@ def _run_typer(app: typer.Typer) -> NoReturn:
     except ClickException as error:
         shown = io.StringIO()
         error.show(file=shown)
-        sys.stderr.writelines(f"{visible(line)}\n" for line in shown.getvalue().rstrip("\n").split("\n"))
+        sys.stderr.writelines(f"{_visible(line)}\n" for line in shown.getvalue().rstrip("\n").split("\n"))
         code = error.exit_code
     except typer.Abort:
         sys.stderr.write("Aborted!\n")

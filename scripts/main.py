@@ -120,6 +120,11 @@ TREE: dict[str, Entry] = {
         panel=DEVELOP,
         help="Print seconds and memory that the ledger and the planning of imports take.",
     ),
+    "terraform-tests": Entry(
+        module="scripts.maintain.terraform_tests",
+        panel=DEVELOP,
+        help="Run the tests of local_aws that apply the real Terraform, and record what they passed for.",
+    ),
     "schema": Entry(
         module="scripts.maintain.schema",
         panel=DEVELOP,

@@ -33,7 +33,7 @@ LOCKS = ("Pipfile.lock", "package-lock.json")
 IGNORED_FOLDERS = {"__pycache__", ".pytest_cache", ".terraform", "build"}
 IGNORED_ENDINGS = {".md", ".pyc"}
 
-app = typer.Typer(add_completion=False, epilog=console.EPILOG)
+app = typer.Typer(add_completion=False)
 
 
 def digest(root: Path = ROOT) -> str:
@@ -71,7 +71,7 @@ def outcome(report: Path) -> list[str]:
 
 
 @app.command()
-def main(
+def terraform_tests(
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Do nothing if the tests have already passed for these files.")
     ] = False,
@@ -102,7 +102,3 @@ def main(
         raise Failed("local_aws or a lock file changed while its Terraform tests ran; run `make local-aws` again.")
     PASSED.write_text(json.dumps({"digest": before, "passed": names}, indent=2) + "\n", encoding="utf-8")
     console.say(f"{len(names)} tests passed; commit {PASSED.relative_to(ROOT)} with your change.")
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from scripts import console
 from scripts.confirming import confirm
@@ -113,7 +112,8 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         write_json(rows)
         return
-    table = Table("e-mail", "name", "has access", "enabled", "status")
-    for row in rows:
-        table.add_row(*("yes" if value is True else "no" if value is False else value for value in row.values()))
-    console.err.print(table)
+    columns = ("e-mail", "name", "has access", "enabled", "status")
+    console.table(
+        columns,
+        (["yes" if value is True else "no" if value is False else value for value in row.values()] for row in rows),
+    )

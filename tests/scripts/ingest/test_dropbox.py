@@ -80,8 +80,8 @@ def test_status_tells_properties_state_and_folders(tmp_path: Path) -> None:
     [
         ("Dataset:name:a;b", "ln_s", (), "a character that separates values in DropBox"),
         (TARGET, "ln_rm", (), "deletes the files as it imports them"),
-        (TARGET, "move", (), "--transfer move is none; allowed: ln_s, ln, cp, upload"),
-        (TARGET, "ln_s", ("much",), "--skip much is none; allowed: all"),
+        (TARGET, "move", (), "--transfer move is not valid; allowed: ln_s, ln, cp, upload"),
+        (TARGET, "ln_s", ("much",), "--skip much is not valid; allowed: all"),
     ],
 )
 def test_refuses_what_dropbox_would_take_otherwise(
@@ -135,7 +135,7 @@ def test_disabling_is_refused_without_a_terminal(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(dropbox, "_run", never)
     done = CliRunner().invoke(dropbox.app, ["disable"])
     assert isinstance(done.exception, Refused)
-    assert "there is no terminal to confirm this on" in str(done.exception)
+    assert "There is no terminal to confirm this on" in str(done.exception)
 
 
 def told() -> dict[str, str]:

@@ -72,7 +72,7 @@ def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
         monkeypatch.setattr(terraform, "find", lambda *_: terraform.Terraform(root, (1, 11, 4)))
         monkeypatch.setattr(subprocess, "run", pytest_run)
-        terraform_tests.main(if_changed=if_changed, jobs=1)
+        terraform_tests.terraform_tests(if_changed=if_changed, jobs=1)
         return terraform_tests.PASSED
 
     return running
