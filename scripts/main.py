@@ -123,7 +123,7 @@ TREE: dict[str, Entry] = {
     "terraform-tests": Entry(
         module="scripts.maintain.terraform_tests",
         panel=DEVELOP,
-        help="Run the tests of local_aws that apply the real Terraform, and record what they passed for.",
+        help="Run the Terraform tests of local_aws, and record the files they passed for.",
     ),
     "schema": Entry(
         module="scripts.maintain.schema",

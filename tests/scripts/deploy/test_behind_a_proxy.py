@@ -128,7 +128,7 @@ def checkout(proxy: Interception, root: Path) -> None:
     checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
     (root / "tools").mkdir()
     (root / "tools" / "pipenv.txt").write_text(f"leaf==1.0.0 --hash={checksum}\n")
-    (root / "pyproject.toml").write_text('[project]\nname = "lab"\n')
+    (root / "pyproject.toml").write_text('[project.scripts]\nlab = "lab:main"\n')
     (root / "Pipfile").write_text('[packages]\nleaf = "*"\n')
     meta = {"hash": {"sha256": ""}, "pipfile-spec": 6, "requires": {}, "sources": []}
     leaf = {"leaf": {"hashes": [checksum], "version": "==1.0.0"}}
