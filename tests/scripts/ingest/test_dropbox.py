@@ -80,8 +80,8 @@ def test_status_tells_properties_state_and_folders(tmp_path: Path) -> None:
     [
         ("Dataset:name:a;b", "ln_s", (), "a character that separates values in DropBox"),
         (TARGET, "ln_rm", (), "deletes the files as it imports them"),
-        (TARGET, "move", (), "--transfer move is none; allowed: ln_s, ln, cp, upload"),
-        (TARGET, "ln_s", ("much",), "--skip much is none; allowed: all"),
+        (TARGET, "move", (), "--transfer move is not valid; allowed: ln_s, ln, cp, upload"),
+        (TARGET, "ln_s", ("much",), "--skip much is not valid; allowed: all"),
     ],
 )
 def test_refuses_what_dropbox_would_take_otherwise(
