@@ -1,4 +1,4 @@
-"""`omero-aws state`: make, mend and show where Terraform keeps its state.
+"""`omero-aws state`: create, update and show the bucket and the table of Terraform's state.
 
 `ensure` may be killed at any point and run again: it looks at what there is and sets only what differs.
 """
@@ -30,7 +30,7 @@ app = typer.Typer(
 
 
 def ensure(state: StateBackend, *, dry_run: bool = False) -> list[str]:
-    """Make bucket and table, or mend them; one sentence for each change, also printed as it is done.
+    """Create bucket and table or bring them up to date; one sentence for each change, also printed as it is done.
 
     Raises:
         Refused: something is not ours to change, and nothing was.

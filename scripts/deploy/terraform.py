@@ -46,7 +46,7 @@ PROGRESS_SECONDS = 10.0
 
 
 class Stop(Exception):
-    """Set-up cannot go on: one sentence for the user, the exit code, and what a tool printed last."""
+    """Set-up cannot continue: one sentence for the user, the exit code, and what a tool printed last."""
 
     def __init__(self, message: str, exit_code: int = 2, tail: str = "") -> None:
         super().__init__(message)

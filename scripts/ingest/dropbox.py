@@ -63,7 +63,7 @@ def settings(watch_dir: str, args: str) -> str:
 
 
 def enable_script(watch_dir: str, users: tuple[str, ...], args: str) -> str:
-    """Make the folders, keep the settings, set them, and have DropBox begin anew. Stops at the first failure."""
+    """Make the folders, keep the settings, set them, and restart DropBox. Stops at the first failure."""
     folders = " ".join(shlex.quote(f"{watch_dir}/{user}") for user in users) or shlex.quote(watch_dir)
     text = shlex.quote(settings(watch_dir, args))
     return (

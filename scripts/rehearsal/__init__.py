@@ -1,1 +1,1 @@
-"""Rehearsals: a workspace deployed to an AWS on this machine, proved, and taken away."""
+"""Rehearsals: a workspace deployed to an AWS on this machine, tested, and destroyed."""

@@ -15,7 +15,7 @@ from scripts.ingest.appstream.files import ARCHIVE_NAME, Files
 
 BUILDER_SECONDS = 2 * 3600
 PERSON_SECONDS = 8 * 3600
-# AWS's most for a streaming URL of a builder is a week; what is printed shall not outlive the work by much.
+# AWS's most for a streaming URL of a builder is a week; what is printed must not outlive the work by much.
 URL_SECONDS = 4 * 3600
 ASSISTANT = r"C:\Program Files\Amazon\Photon\ConsoleImageBuilder\image-assistant.exe"
 
@@ -45,7 +45,7 @@ def build(
 ) -> None:
     """Have the image. Where a person has to act, `show` gets the streaming URL and the script to paste.
 
-    Without `wait` it ends there; the same call goes on with waiting. The builder is deleted at the end.
+    Without `wait` it ends there; the same call continues waiting. The builder is deleted at the end.
 
     Raises:
         Failed: builder or image ended otherwise, with AppStream's reasons.

@@ -1,4 +1,4 @@
-"""Files from a path or a URL, with the checksum that they shall have."""
+"""Files from a path or a URL, with the checksum that they must have."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def ensure(context: AppStreamContext) -> Files:
     """Have the bucket and, in it, what this workspace's archive is made of. Fetches and packs only what is not there.
 
     Raises:
-        Refused: archive or runtime are not what they shall be, or the bucket is somebody else's; nothing was changed.
+        Refused: archive or runtime are not what they must be, or the bucket is somebody else's; nothing was changed.
         Failed: a download broke off.
     """
     insight = needed(context)

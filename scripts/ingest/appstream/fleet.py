@@ -1,4 +1,4 @@
-"""The fleet: what it shall be like, and its states."""
+"""The fleet: the wanted settings, and its states."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find(context: AppStreamContext) -> Json | None:
 
 
 def desired(context: AppStreamContext, group_id: str) -> Json:
-    """What it shall be like, as CreateFleet takes it."""
+    """The wanted fleet, as CreateFleet takes it."""
     settings = context.settings.fleet
     asked: Json = {
         "FleetType": settings.type,
@@ -76,7 +76,7 @@ def _differences(context: AppStreamContext, found: Json, group_id: str) -> Json:
 
 
 def check(context: AppStreamContext, group_id: str | None, *, restart: bool) -> None:
-    """Look whether the fleet can become what it shall be, before anything is changed.
+    """Check that the fleet can be changed to the wanted settings, before anything is changed.
 
     Raises:
         Refused: its type would change; its image is not there; or it would have to be stopped, without `restart`.

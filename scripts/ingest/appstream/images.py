@@ -51,7 +51,7 @@ def reasons(found: Json) -> str:
 
 
 def check_unused(context: AppStreamContext, name: str) -> None:
-    """Raises Refused if a fleet that is not this workspace's uses an image that shall be deleted."""
+    """Raises Refused if a fleet that is not this workspace's uses an image that is to be deleted."""
     using = [
         each["Name"]
         for each in context.rows("describe_fleets", "Fleets")

@@ -1,4 +1,4 @@
-"""All of it: made, shown, taken away."""
+"""All of AppStream: created, shown, deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOURS_OF_A_MONTH = 730
 def ensure(context: AppStreamContext, *, restart: bool = False, start: bool = True, send_email: bool = True) -> None:
     """Have all that the section `appstream` says, and the fleet RUNNING unless `start` is false.
 
-    What was begun and killed goes on; what is as it shall be stays untouched. Nobody is removed from the user pool.
+    A killed run is continued; what is up to date is not changed. Nobody is removed from the user pool.
 
     Raises:
         Refused: it cannot work, or cannot be done without ending sessions; nothing was changed.

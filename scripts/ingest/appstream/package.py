@@ -165,7 +165,7 @@ def assemble(*, insight: Path, runtime: Path, preset: Preset, target: Path) -> s
     """Write the archive that instances unpack: `insight/` and `runtime/`. Gives its SHA-256.
 
     Raises:
-        Refused: one of the two is not what it shall be, or the archive is too large.
+        Refused: one of the two is not what it must be, or the archive is too large.
     """
     insight_root, version = check_insight(insight)
     runtime_root, java = check_runtime(runtime)

@@ -17,7 +17,7 @@ def find(context: AppStreamContext) -> Json | None:
 
 
 def desired(context: AppStreamContext) -> Json:
-    """What it shall be like, as CreateStack takes it; what is left out is empty."""
+    """The wanted stack, as CreateStack takes it; what is left out is empty."""
     settings = context.settings.stack
     allowed = {
         "CLIPBOARD_COPY_FROM_LOCAL_DEVICE": settings.clipboard_in,
@@ -97,7 +97,7 @@ def fleets(context: AppStreamContext) -> list[str]:
 
 
 def remove(context: AppStreamContext) -> None:
-    """Take the fleet from behind it, and delete it. Home folders are no part of it."""
+    """Disassociate the fleet, and delete the stack. Home folders stay."""
     if find(context) is None:
         return
     for name in fleets(context):

@@ -23,7 +23,7 @@ _NAME = r"[A-Za-z0-9_\-\s]*"  # AppStream's own rule
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Someone who shall see the stack. First and last name may be empty."""
+    """A user to be given access to the stack. First and last name may be empty."""
 
     email: str
     first_name: str = ""

@@ -52,7 +52,7 @@ class Channel:
     """To the one task of OMERO.server that runs at the moment; `task` is the ARN of what sessions go to.
 
     Raises:
-        Refused: no session can be opened; the message has each fault on a line, and how to mend it.
+        Refused: no session can be opened; the message has each fault on a line, and how to fix it.
     """
 
     def __init__(self, deployment: DeployedWorkspace) -> None:

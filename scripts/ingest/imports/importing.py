@@ -1,6 +1,6 @@
 """Import what is pending: fill the slots with batches, look after those that run, whoever started them.
 
-A run ends when nothing is pending and nothing runs. Killed at any point, the next one goes on: a job's filesets are
+A run ends when nothing is pending and nothing runs. Killed at any point, the next one continues: a job's filesets are
 given back only when its program certainly does not run any more, and each importer asks OMERO by client path first.
 """
 
@@ -29,7 +29,7 @@ ROOM_SECONDS = 900.0
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """What a run shall do. `target` as OMERO's importer takes it, or ""; `user` "" is the importer's own."""
+    """What a run does. `target` as OMERO's importer takes it, or ""; `user` "" is the importer's own."""
 
     target: str = ""
     transfer: str = "ln_s"

@@ -1,4 +1,4 @@
-"""The host keys of the endpoint: kept in Secrets Manager, so that a server made anew shows the same ones.
+"""The host keys of the endpoint: kept in Secrets Manager, so that a new server shows the same ones.
 
 There are two, for every client that can be met: ED25519, and RSA for old ones. The secret is made in one call with both
 in it, and never written again. The private keys are in this process's memory only, and go to AWS in the body of a

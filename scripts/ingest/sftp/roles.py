@@ -18,7 +18,7 @@ POLICY = "files"
 
 
 def ensure(context: SftpContext, changes: Changes) -> None:
-    """Make both roles what they shall be."""
+    """Create both roles or bring them up to date."""
     for read_only in (False, True):
         roles.ensure(context.deployment.client("iam"), _role(context, read_only=read_only), changes)
 

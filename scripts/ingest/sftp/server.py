@@ -1,4 +1,4 @@
-"""The Transfer Family server: made, mended, started, stopped, deleted."""
+"""The Transfer Family server: created, updated, started, stopped, deleted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Server = dict[str, Any]
 
 
 def ensure(context: SftpContext, keys: HostKeys | None, changes: Changes) -> Server | None:
-    """The server as it shall be, but for its host keys; None in a dry run that would make it."""
+    """The server, up to date but for its host keys; None in a dry run that would create it."""
     group_id = network.ensure_group(context, changes) if context.settings.endpoint == "vpc" else None
     addresses = network.ensure_addresses(context, changes)
     server = find_server(context)

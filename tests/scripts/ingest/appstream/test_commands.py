@@ -52,7 +52,7 @@ def test_from_nothing_to_a_session_and_back(run: Run) -> None:
     assert (code, "the fleet omero-lab-insight is not there" in err) == (2, True)
 
     assert run("ensure")[0] == 0
-    assert "nothing to change: AppStream of workspace lab is as it shall be." in run("ensure")[2]
+    assert "nothing to change: AppStream of workspace lab is up to date." in run("ensure")[2]
     code, out, err = run("url", "ada", "--valid-minutes", "90")
     assert (code, out.count("\n")) == (0, 1)
     stacks.open_session(backend(), out.strip())
@@ -130,7 +130,7 @@ def test_destroys_nothing_without_a_terminal_and_without_yes(run: Run, lab: Make
     ("arguments", "sentence"),
     [
         (("image",), "give either --from-ami AMI or --builder"),
-        (("image", "--builder", "--from-ami", "ami-0123456789abcdef0"), "say either"),
+        (("image", "--builder", "--from-ami", "ami-0123456789abcdef0"), "give either"),
         (("image", "--from-ami", "i-0123"), "i-0123 is not an AMI id; one looks like ami-0123456789abcdef0"),
         (("image", "--builder", "--name", "a b"), "a b is not an image name"),
         (("url", "a"), "'a' is not a user id"),

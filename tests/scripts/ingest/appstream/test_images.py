@@ -65,11 +65,11 @@ AS_DESCRIBED = {
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"BootMode": "legacy-bios"}, "BootMode is legacy-bios and not uefi"),
-        ({"TpmSupport": None}, "TpmSupport is not set and not v2.0"),
-        ({"EnaSupport": False}, "EnaSupport is not set and not True"),
-        ({"Platform": None}, "Platform is not set and not windows"),
-        ({"OwnerId": "999999999999"}, f"OwnerId is 999999999999 and not {ACCOUNT}"),
+        ({"BootMode": "legacy-bios"}, "BootMode is legacy-bios instead of uefi"),
+        ({"TpmSupport": None}, "TpmSupport is not set instead of v2.0"),
+        ({"EnaSupport": False}, "EnaSupport is not set instead of True"),
+        ({"Platform": None}, "Platform is not set instead of windows"),
+        ({"OwnerId": "999999999999"}, f"OwnerId is 999999999999 instead of {ACCOUNT}"),
         (
             {"PlatformDetails": "Windows with SQL Server"},
             "PlatformDetails is Windows with SQL Server instead of Windows",

@@ -142,8 +142,8 @@ def test_drift_is_corrected(lab: Make) -> None:
         "UserSettings",
         "RedirectURL, EmbedHostDomains",
         "LaunchPath",
-        "0.0.0.0/0, all ports closed",
-        "open to AppStream",
+        "outbound rule to 0.0.0.0/0, all ports removed",
+        "inbound rule for sessions on port 4064 added",
     ):
         assert part in text
     (found,) = client.describe_stacks()["Stacks"]

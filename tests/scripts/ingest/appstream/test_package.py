@@ -119,7 +119,7 @@ def test_refuses_a_file_with_another_checksum(tmp_path: Path, monkeypatch: pytes
     path, sha256 = write_zip(tmp_path / "a.zip", insight_files())
     key = "appstream.insight.archive"
     assert download.fetch(str(path), sha256=sha256, folder=tmp_path, key=key) == path
-    with pytest.raises(Refused, match=rf"has the SHA-256 {sha256}, and {key}_sha256 says 000"):
+    with pytest.raises(Refused, match=rf"has the SHA-256 {sha256}, and {key}_sha256 is 000"):
         download.fetch(str(path), sha256="0" * 64, folder=tmp_path, key=key)
     with pytest.raises(Refused, match="is not a file"):
         download.fetch(str(tmp_path / "b.zip"), sha256=sha256, folder=tmp_path, key=key)

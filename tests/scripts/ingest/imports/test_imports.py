@@ -177,7 +177,7 @@ def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
         ({"transfer": "ln_rm"}, "--transfer ln_rm deletes the files"),
         ({"transfer": "move"}, "--transfer move is not valid; allowed: ln_s, ln, cp, upload"),
         ({"skip": ("most",)}, "--skip most is not valid; allowed: all, checksum"),
-        ({"target": "slides"}, "--target slides is none; allowed: Dataset:5"),
+        ({"target": "slides"}, "--target slides is not valid; allowed: Dataset:5"),
         ({"target": "regex:["}, "is not a regular expression that both"),
         ({"target": "regex:^(.*)"}, "has no group for the container; add a group"),
         ({"parallel": 9}, "--parallel 9 is more than the 4 importers that the database"),

@@ -56,10 +56,10 @@ def test_a_healthy_server_is_taken_whatever_has_stopped_before_it() -> None:
     ("ecs", "fault"),
     [
         (Ecs(HEALTHY, status="INACTIVE"), "does not exist; deploy the omero stack first"),
-        (Ecs(), r"does not run \(unable to place a task\); its log group is server_log_group_name"),
-        (Ecs(("PENDING", "RUNNING", "UNKNOWN")), "OMERO.server does not run"),
+        (Ecs(), r"is not running \(unable to place a task\); its log group is server_log_group_name"),
+        (Ecs(("PENDING", "RUNNING", "UNKNOWN")), "OMERO.server is not running"),
         (Ecs(("RUNNING", "RUNNING", "UNHEALTHY")), "is running but not healthy"),
-        (Ecs(HEALTHY, HEALTHY), "more than one task of OMERO.server .*0 is RUNNING, 1 is RUNNING.* repository's lock"),
+        (Ecs(HEALTHY, HEALTHY), "OMERO.server has more than one task .*0 is RUNNING, 1 is RUNNING.* repository's lock"),
         (
             Ecs(HEALTHY, ("DEACTIVATING", "STOPPED", "HEALTHY")),
             "1 is DEACTIVATING.*wait until ECS has stopped",

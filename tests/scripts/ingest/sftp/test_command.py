@@ -55,7 +55,7 @@ def test_test_delivers_and_cleans_up(there: Stage, run: Run, key: Path) -> None:
     assert done.code == 0, done.err
     assert done.data["mib"] == 2
     assert done.data["upload_mib_s"] > 0
-    assert "the host key is ours" in done.err
+    assert "the host key is the right one" in done.err
     assert list((there.drop / "alice").iterdir()) == []
     reader = make_key(key.parent, "reader")
     run("user", "add", "reader", "--key", reader.with_suffix(".pub"), "--read-only")
@@ -123,7 +123,7 @@ def test_status_tells_all(there: Stage, run: Run, key: Path) -> None:
     assert found["last_activity"]["stream"].startswith("alice.")
     assert found["cost"]["usd_per_month"] == 219
     text = run("status").err
-    for part in ("ONLINE", "1 users", "lets in: every address", "host key: SHA256:", "cost this month", "alice."):
+    for part in ("ONLINE", "1 users", "admits: every address", "host key: SHA256:", "cost this month", "alice."):
         assert part in text
 
 

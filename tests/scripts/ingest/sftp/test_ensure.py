@@ -112,9 +112,9 @@ def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.Captu
     said = "\n".join(planned.sentences)
     assert said.count("stopped for some minutes, which ends every session") == 1
     for part in (
-        "kept for 30 days",
-        "lets 203.0.113.0/24 in",
-        "inbound rule for 192.0.2.0/24",
+        "retention set to 30 days",
+        "inbound rule for 203.0.113.0/24 added",
+        "inbound rule for 192.0.2.0/24 removed",
         "addresses removed",
         "started",
     ):
@@ -191,12 +191,12 @@ DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
     "security policy": ("security policy", _update(SecurityPolicyName="TransferSecurityPolicy-2018-11")),
     "logs": ("logs to", _update(StructuredLogDestinations=[])),
     "offline": ("started", lambda stage: stage.context.transfer.stop_server(ServerId=stage.server["ServerId"])),
-    "addresses": ("has its 2 Elastic IPs", _without_addresses),
+    "addresses": ("2 Elastic IPs associated", _without_addresses),
     "host key": ("foreign host key", _foreign_host_key),
-    "open group": ("inbound rule for 0.0.0.0/0", _open_the_group),
-    "other group": ("guarded by", _other_group),
+    "open group": ("inbound rule for 0.0.0.0/0 removed", _open_the_group),
+    "other group": ("set as the only one", _other_group),
     "retention": (
-        "kept for 365 days",
+        "retention set to 365 days",
         lambda stage: stage.client("logs").put_retention_policy(
             logGroupName=stage.context.log_group_name, retentionInDays=1
         ),

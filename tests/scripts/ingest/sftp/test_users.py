@@ -40,7 +40,7 @@ def test_add_show_list_remove(there: Stage, run: Run, key: Path) -> None:
     assert files.owner(there.drop / "alice") == Owner(1000, 1000, 0o750)
     again = run("user", "add", "alice", "--key", key.with_suffix(".pub"), "--json")
     assert (again.code, again.data["changes"]) == (0, [])
-    assert "nothing to change: user alice is there." in again.err
+    assert "nothing to change: user alice already exists." in again.err
 
     shown = run("user", "show", "alice", "--json").data
     assert (shown["uid"], shown["gid"], shown["read_only"]) == (1000, 1000, False)
@@ -73,7 +73,7 @@ def test_keys_come_and_go(there: Stage, run: Run, key: Path, tmp_path: Path) -> 
     assert [each["type"] for each in shown] == ["ssh-ed25519", "ssh-rsa"]
     refused = run("user", "key", "remove", "alice", "SHA256:none", "--yes")
     assert refused.code == 2
-    assert "user alice has no key SHA256:none; it has key-" in refused.err
+    assert "user alice has no key SHA256:none; give one of key-" in refused.err
     assert run("user", "key", "remove", "alice", shown[0]["fingerprint"], "--yes").code == 0
     last = run("user", "key", "remove", "alice", shown[1]["id"], "--yes")
     assert "it was the last one, so nobody can log in as this user now" in last.err
@@ -216,7 +216,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
     assert len(told) == 6
     assert "line 3: the user name 'no' is not allowed" in told[0]
     assert "line 4: give either key or key_file" in told[1]
-    assert "line 5: the user fine is in line 2 already" in told[2]
+    assert "line 5: the user fine is already in line 2" in told[2]
     assert "line 6: " in told[3]
     assert "holds a private key" in told[3]
     assert "line 7: the uid 'one' is no number" in told[4]
