@@ -48,7 +48,7 @@ def test_node_loads_less_and_the_output_is_the_same(tmp_path: Path) -> None:
     assert 0 < int(report.read_text()) < 100
     full = _synthesise(tmp_path / "full", NODE_OPTIONS=f'--require "{spy}"', OMERO_FULL_BINDINGS="1")
     assert int(report.read_text()) > 1000
-    assert set(light) == {"network", "data", "omero"}
+    assert set(light) == {"network", "data", "frontend", "omero"}
     assert light == full
 
 

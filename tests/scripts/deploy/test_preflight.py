@@ -141,7 +141,7 @@ def test_refuses_a_private_zone_for_a_certificate(monkeypatch: pytest.MonkeyPatc
     values = {**workspace().model_dump(), "name": "lab", "topology": "rw-tls", "tls": tls}
     select(monkeypatch, Workspace.model_validate(values))
     state.ensure(state_backend())
-    with pytest.raises(Refused, match="is a private zone"):
+    with pytest.raises(Refused, match="is a private hosted zone"):
         preflight.check()
 
 

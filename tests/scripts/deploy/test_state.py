@@ -287,7 +287,7 @@ def test_fails_after_changes_in_a_sentence_that_says_so() -> None:
     there = state_backend()
     answer(there.s3, "PutBucketPolicy", 403, s3_error("AccessDenied"))
     with pytest.raises(
-        Failed, match=r"s3:PutBucketPolicy, .* Changes made before that: \d; run the same command again"
+        Failed, match=r"s3:PutBucketPolicy for .* Changes made before that: \d; run the same command again"
     ):
         state.ensure(there)
 

@@ -37,11 +37,11 @@ def test_an_update_in_place_with_one_task_is_well() -> None:
         ({"aws_ecs_service.server": (["delete", "create"], WELL)}, "it would delete and create aws_ecs_service.server"),
         (
             {"aws_ecs_service.server": (["update"], {**WELL, "deployment_maximum_percent": 200})},
-            "aws_ecs_service.server would have deployment_maximum_percent 200 instead of 100",
+            "aws_ecs_service.server would have deployment_maximum_percent 200, instead of 100",
         ),
         (
             {"aws_ecs_service.read_only_1": (["update"], {**WELL, "desired_count": 2})},
-            "aws_ecs_service.read_only_1 would have desired_count 2 instead of 1",
+            "aws_ecs_service.read_only_1 would have desired_count 2, instead of 1",
         ),
         ({"aws_efs_file_system.file_system": (["update"], {})}, "it would update aws_efs_file_system.file_system too"),
         ({"aws_ecs_service.server": (["no-op"], WELL)}, "it would no-op aws_ecs_service.server instead of updating"),

@@ -156,7 +156,7 @@ def test_the_builder_gives_url_and_script_to_stdout(run: Run, tmp_path: Path) ->
     code, out, err = run("image", "--builder", "--name", "insight-1", "--no-wait")
     assert code == 0
     url, _, script = out.partition("\n")
-    assert "paste this" in err
+    assert "paste the script" in err
     images.paste(backend(), url, script)
     code, out, err = run("image", "--builder", "--name", "insight-1")
     assert (code, out) == (0, "")
@@ -178,7 +178,7 @@ def test_people_of_a_file_are_added_25_at_a_time(run: Run, lab: Make, tmp_path: 
     assert users.pool(lab()) == []
     code, _, err = run("user", "import", str(file), "--no-email")
     assert code == 0
-    assert err.count("shown to") == 2
+    assert err.count("access granted to") == 2
     assert len(users.members(lab())) == 30
     assert "nothing to change: all 30 people" in run("user", "import", str(file))[2]
     code, out, _ = run("user", "list", "--json")

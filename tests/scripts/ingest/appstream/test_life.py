@@ -143,7 +143,7 @@ def test_drift_is_corrected(lab: Make) -> None:
         "RedirectURL, EmbedHostDomains",
         "LaunchPath",
         "outbound rule to 0.0.0.0/0, all ports removed",
-        "inbound rule for sessions on port 4064 added",
+        "policy set to read access for AppStream",
     ):
         assert part in text
     (found,) = client.describe_stacks()["Stacks"]

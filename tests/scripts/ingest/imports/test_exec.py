@@ -78,7 +78,7 @@ def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pyt
     with pytest.raises(Refused) as caught:
         Channel(importing.deployment)
     assert "session-manager-plugin is not on the PATH" in str(caught.value)
-    assert "no task of the ECS service none runs" in str(caught.value)
+    assert "no task of the ECS service none is running" in str(caught.value)
 
 
 def _job(transport: ExecTransport, server: Importing, **more: Any) -> JobItem:

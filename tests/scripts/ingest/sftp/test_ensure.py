@@ -114,7 +114,7 @@ def test_dry_run_changes_nothing_and_says_all(stage: Stage, capsys: pytest.Captu
     for part in (
         "retention set to 30 days",
         "inbound rule for 203.0.113.0/24 added",
-        "inbound rule for 192.0.2.0/24 removed",
+        "inbound rule for 192.0.2.0/24 (ports 22 to 22) removed",
         "addresses removed",
         "started",
     ):
@@ -193,7 +193,7 @@ DRIFT: dict[str, tuple[str, Callable[[Stage], object]]] = {
     "offline": ("started", lambda stage: stage.context.transfer.stop_server(ServerId=stage.server["ServerId"])),
     "addresses": ("2 Elastic IPs associated", _without_addresses),
     "host key": ("foreign host key", _foreign_host_key),
-    "open group": ("inbound rule for 0.0.0.0/0 removed", _open_the_group),
+    "open group": ("inbound rule for 0.0.0.0/0 (ports 22 to 22) removed", _open_the_group),
     "other group": ("set as the only one", _other_group),
     "retention": (
         "retention set to 365 days",

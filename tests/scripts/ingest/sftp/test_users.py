@@ -219,7 +219,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
     assert "line 5: the user fine is already in line 2" in told[2]
     assert "line 6: " in told[3]
     assert "holds a private key" in told[3]
-    assert "line 7: the uid 'one' is no number" in told[4]
+    assert "line 7: the uid 'one' is not a number" in told[4]
     assert "line 8: read_only is 'maybe'" in told[5]
     assert run("user", "list", "--json").data == []
     for text, said in (
