@@ -180,7 +180,7 @@ def test_people_of_a_file_are_added_25_at_a_time(run: Run, lab: Make, tmp_path: 
     assert code == 0
     assert err.count("access granted to") == 2
     assert len(users.members(lab())) == 30
-    assert "nothing to change: all 30 people" in run("user", "import", str(file))[2]
+    assert "nothing to change: all 30 users" in run("user", "import", str(file))[2]
     code, out, _ = run("user", "list", "--json")
     assert json.loads(out)[0] == {
         "email": "u0@example.org",

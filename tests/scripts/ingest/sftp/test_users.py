@@ -227,7 +227,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
         ("name\nalice\n", "needs the column key or key_file"),
         ("name,key\n", "has only column names"),
         ("name,key\nalice,x,y\n", "there are more values than columns"),
-        (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is that of alice too"),
+        (f"name,key,home,uid\nalice,{body},lab,1\nbobby,{body},lab,2\n", "line 3: the home lab is also that of alice"),
     ):
         path.write_text(text)
         assert said in run("user", "import", path).err
