@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from contract.kinds import Kind
 from contract.outputs import Outputs
@@ -36,3 +37,9 @@ class SectionRecord:
     kinds: Mapping[str, Kind]
     rehearsal: str | None
     command: str | None
+
+
+def named(dotted: str) -> Any:
+    """What a record gives the dotted name of: the attribute of a module, imported only now."""
+    module, _, attribute = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)

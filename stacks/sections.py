@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Literal
 
 from constructs import Construct
 
 from contract import sections
+from contract.section import named
 from settings import Workspace
 from settings.section import Section
 from stacks.base import WorkspaceStack
@@ -31,8 +31,5 @@ def build_sections(
 
 def stack_class(name: str) -> Callable[[Construct, Workspace, Built, Section], SectionStack]:
     """The class that a record names."""
-    module, _, attribute = name.rpartition(".")
-    found: Callable[[Construct, Workspace, Built, Section], SectionStack] = getattr(
-        importlib.import_module(module), attribute
-    )
+    found: Callable[[Construct, Workspace, Built, Section], SectionStack] = named(name)
     return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from contract import sections
+from contract.section import named
 from settings import Workspace
 
 if TYPE_CHECKING:
@@ -49,6 +49,5 @@ def steps(workspace: Workspace, moment: Moment) -> Iterator[Step]:
 
 def found(name: str) -> SectionRehearsal:
     """The rehearsal that a record names."""
-    module, _, attribute = name.rpartition(".")
-    rehearsal: SectionRehearsal = getattr(importlib.import_module(module), attribute)
+    rehearsal: SectionRehearsal = named(name)
     return rehearsal
