@@ -50,8 +50,9 @@ def physical(service: str, workspace: str, role: str) -> str:
     """
     if service == "log_group":
         return _within(service, f"{log_prefix(workspace)}/{role}")
-    separator = "/" if service == "secret" else "-"
-    return _within(service, separator.join(("omero", workspace, role)))
+    if service == "secret":
+        return _within(service, f"omero/{workspace}/{role}")
+    return _within(service, f"{base(workspace)}-{role}")
 
 
 def base(workspace: str) -> str:
@@ -66,7 +67,7 @@ def log_prefix(workspace: str) -> str:
 
 def bucket(workspace: str, role: str, account_id: str, region: str) -> str:
     """A bucket's name; the world shares one list of them, so it carries account and region."""
-    return _within("bucket", f"omero-{workspace}-{role}-{account_id}-{region}")
+    return _within("bucket", f"{base(workspace)}-{role}-{account_id}-{region}")
 
 
 def suffixed(service: str, name: str, suffix: str) -> str:
