@@ -30,6 +30,20 @@ def ask(appliance: dict[str, Any], query: str) -> tuple[int, str, str]:
     return found
 
 
+def activate(client: Client, key: str) -> dict[str, Any]:
+    """The S3 File Gateway that an activation key makes, as `ListGateways` tells of it."""
+    api = client("storagegateway")
+    arn = api.activate_gateway(
+        ActivationKey=key,
+        GatewayName="lab",
+        GatewayTimezone="GMT",
+        GatewayRegion="eu-west-1",
+        GatewayType="FILE_S3",
+    )["GatewayARN"]
+    (found,) = [each for each in api.list_gateways()["Gateways"] if each["GatewayARN"] == arn]
+    return dict(found)
+
+
 def start_instance(client: Client, network: Network) -> dict[str, Any]:
     """An EC2 instance of Storage Gateway's image."""
     image = client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,10 @@ TRUST = {
     ],
 }
 ALL = ("ClientMount", "ClientWrite")
+AWKWARD = ("with space", "ünïcödé-日本語", "quote'single", 'quote"double', "back\\slash", "star*[1]?", "-dash", "#hash")
+needs_sftp = pytest.mark.skipif(
+    shutil.which("sftp") is None, reason="there is no sftp on the PATH: install Debian's openssh-client"
+)
 
 
 def make_role(client: Client, name: str, *actions: str, trust: dict[str, Any] = TRUST) -> str:
@@ -52,6 +58,11 @@ def make_key(folder: Path, name: str, kind: str = "ssh-ed25519", **more: Any) ->
     path.chmod(0o600)
     key.write_public_key(path.with_suffix(".pub"))
     return path
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def public(key: Path) -> str:
@@ -80,6 +91,31 @@ class Sftp:
 
     def run(self, batch: str, *, user: str, key: Path) -> subprocess.CompletedProcess[str]:
         """A batch of commands: a line that begins with `-` may fail; the first other that does ends it with 1."""
+        return subprocess.run(
+            self._command(user, key, "-b", "-"),
+            input=batch,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=self.work,
+        )
+
+    def break_upload(self, name: str, landed: Path, *, user: str, key: Path) -> int:
+        """Kill a slow upload of the file `name` once more than 1 MiB is at `landed`. How many bytes are there then."""
+        (self.work / "batch").write_text(f"put {name}\n")
+        slow = subprocess.Popen(
+            self._command(user, key, "-l", "40000", "-b", "batch"),
+            cwd=self.work,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: landed.exists() and landed.stat().st_size > 2**20)
+        slow.send_signal(signal.SIGKILL)
+        slow.wait()
+        return landed.stat().st_size
+
+    def _command(self, user: str, key: Path, *more: str) -> list[str]:
         found = self.address()
         known = self.work / "known_hosts"
         known.write_text("".join(f"[127.0.0.1]:{found['port']} {each}\n" for each in found["host_keys"]))
@@ -94,18 +130,10 @@ class Sftp:
             "StrictHostKeyChecking=yes",
             "ConnectTimeout=10",
         ]
-        command = [program, "-F", "/dev/null", "-b", "-", "-P", str(found["port"]), "-i", str(key)]
+        command = [program, "-F", "/dev/null", *more, "-P", str(found["port"]), "-i", str(key)]
         for each in options:
             command += ["-o", each]
-        return subprocess.run(
-            [*command, f"{user}@127.0.0.1"],
-            input=batch,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            cwd=self.work,
-        )
+        return [*command, f"{user}@127.0.0.1"]
 
     def add(self, name: str, role: str, key: Path, target: str, *, uid: int = 1001, **more: Any) -> None:
         """A user with a logical home at `target` of the file system."""

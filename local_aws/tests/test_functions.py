@@ -12,7 +12,7 @@ import pytest
 from local_aws.server import LocalAws
 from local_aws.testing.ecs import Client, Network, until
 from local_aws.testing.functions import invoke, make
-from local_aws.testing.gateway import start_instance
+from local_aws.testing.gateway import activate, start_instance
 
 # In the function's own process.
 PROBE = """
@@ -45,16 +45,7 @@ def test_a_function_in_a_vpc_reaches_the_gateways_machine(client: Client, networ
     url = f"http://{machine['PrivateIpAddress']}/?activationRegion=eu-west-1&no_redirect"
     key, failed = invoke(client, name, {"url": url})
     assert not failed
-    arn = client("storagegateway").activate_gateway(
-        ActivationKey=key,
-        GatewayName="lab",
-        GatewayTimezone="GMT",
-        GatewayRegion="eu-west-1",
-        GatewayType="FILE_S3",
-    )["GatewayARN"]
-    listed = client("storagegateway").list_gateways()["Gateways"]
-    (found,) = [each for each in listed if each["GatewayARN"] == arn]
-    assert found["Ec2InstanceId"] == machine["InstanceId"]
+    assert activate(client, key)["Ec2InstanceId"] == machine["InstanceId"]
 
 
 def test_the_server_is_a_proxy_to_machines_that_run(client: Client, network: Network, aws: LocalAws) -> None:

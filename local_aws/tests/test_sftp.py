@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -22,14 +19,11 @@ from local_aws import files
 from local_aws.files import Owner
 from local_aws.server import LocalAws
 from local_aws.testing.ecs import Client, until
-from local_aws.testing.sftp import ALL, TRUST, Sftp, make_key, make_role, public
+from local_aws.testing.sftp import ALL, AWKWARD, TRUST, Sftp, digest, make_key, make_role, needs_sftp, public
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("sftp") is None, reason="there is no sftp on the PATH: install Debian's openssh-client"
-)
+pytestmark = needs_sftp
 
 BIG = 64 * 2**20
-AWKWARD = ("with space", "ünïcödé-日本語", "quote'single", 'quote"double', "back\\slash", "star*[1]?", "-dash", "#hash")
 
 
 @pytest.fixture
@@ -116,7 +110,7 @@ def test_delivers_large_and_awkward_files(client: Client, sftp: Sftp, key: Path)
     assert done.returncode == 0, done.stderr
     for each in source.iterdir():
         assert (sftp.work / "back" / each.name).read_bytes() == each.read_bytes()
-    assert _digest(sftp.work / "big") == _digest(source / "big")
+    assert digest(sftp.work / "big") == digest(source / "big")
 
     events = _events(client, sftp)
     closed = [each for each in events if each["activity-type"] == "CLOSE" and each["path"].endswith("/alice/big")]
@@ -124,10 +118,6 @@ def test_delivers_large_and_awkward_files(client: Client, sftp: Sftp, key: Path)
     connected = next(each for each in events if each["activity-type"] == "CONNECTED")
     assert (connected["user"], connected["home-dir"], connected["ssh-public-key-type"]) == ("alice", "/", "ssh-ed25519")
     assert sum(each["activity-type"] == "DISCONNECTED" for each in events) == 2
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("name", AWKWARD)
@@ -218,20 +208,7 @@ def test_broken_upload_is_resumed(client: Client, sftp: Sftp, key: Path) -> None
     source = sftp.work / "big"
     source.write_bytes(os.urandom(2**20) * (BIG // 2**20))
     landed = _home(sftp) / "big"
-    address = sftp.address()
-    (sftp.work / "batch").write_text("put big\n")
-    (sftp.work / "known").write_text(f"[127.0.0.1]:{address['port']} {address['host_keys'][0]}\n")
-    command = ["sftp", "-F", "/dev/null", "-l", "40000", "-b", "batch", "-P", str(address["port"]), "-i", str(key)]
-    slow = subprocess.Popen(
-        [*command, "-o", "UserKnownHostsFile=known", "alice@127.0.0.1"],
-        cwd=sftp.work,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: landed.exists() and landed.stat().st_size > 2**20)
-    slow.send_signal(signal.SIGKILL)
-    slow.wait()
-    part = landed.stat().st_size
+    part = sftp.break_upload("big", landed, user="alice", key=key)
     assert part < BIG
 
     def is_told() -> bool:
@@ -240,13 +217,13 @@ def test_broken_upload_is_resumed(client: Client, sftp: Sftp, key: Path) -> None
     until(is_told)
     done = sftp.run("reput big\n", user="alice", key=key)
     assert done.returncode == 0, done.stderr
-    assert _digest(landed) == _digest(source)
+    assert digest(landed) == digest(source)
     closed = [each for each in _events(client, sftp) if each["activity-type"] == "CLOSE"]
     assert 0 < int(closed[-1]["bytes-in"]) <= BIG - part
 
     (sftp.work / "down").write_bytes(source.read_bytes()[: BIG // 2])
     assert sftp.run("reget big down\n", user="alice", key=key).returncode == 0
-    assert _digest(sftp.work / "down") == _digest(source)
+    assert digest(sftp.work / "down") == digest(source)
 
 
 def test_folders_modes_times_and_space(sftp: Sftp, key: Path) -> None:

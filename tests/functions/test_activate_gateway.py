@@ -14,7 +14,7 @@ from functions.activate_gateway import NoAnswer, handler
 from local_aws.services.storagegateway.activation import Appliance, find_key
 from local_aws.testing.ecs import Client, Network
 from local_aws.testing.functions import invoke, make
-from local_aws.testing.gateway import start_instance
+from local_aws.testing.gateway import activate, start_instance
 
 
 @dataclass
@@ -100,13 +100,4 @@ def test_in_the_vpc_it_fetches_a_key_that_activates(client: Client, network: Net
     name = make(client, code, "activate_gateway", VpcConfig=place)
     key, failed = invoke(client, name, {"address": machine["PrivateIpAddress"], "region": "eu-west-1"})
     assert not failed
-    arn = client("storagegateway").activate_gateway(
-        ActivationKey=key,
-        GatewayName="omero",
-        GatewayTimezone="GMT",
-        GatewayRegion="eu-west-1",
-        GatewayType="FILE_S3",
-    )["GatewayARN"]
-    listed = client("storagegateway").list_gateways()["Gateways"]
-    (found,) = [each for each in listed if each["GatewayARN"] == arn]
-    assert found["Ec2InstanceId"] == machine["InstanceId"]
+    assert activate(client, key)["Ec2InstanceId"] == machine["InstanceId"]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,28 +10,19 @@ import pytest
 
 from local_aws import files
 from local_aws.files import Owner
-from local_aws.testing.ecs import until
-from local_aws.testing.sftp import Sftp, make_key
+from local_aws.testing.sftp import AWKWARD, Sftp, digest, make_key, needs_sftp
 from tests.scripts.ingest.sftp.sftp_help import Ran, Stage
 
 Run = Callable[..., Ran]
-pytestmark = pytest.mark.skipif(
-    shutil.which("sftp") is None, reason="there is no sftp on the PATH: install Debian's openssh-client"
-)
+pytestmark = needs_sftp
 
 GIB = 2**30
 PART = 64 * 2**20
-AWKWARD = ("with space", "ünïcödé-日本語", "quote'single", 'quote"double', "back\\slash", "star*[1]?", "-dash", "#hash")
 
 
 @pytest.fixture
 def sftp(there: Stage, tmp_path: Path) -> Sftp:
     return there.openssh(tmp_path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def test_delivers_a_large_file_and_five_hundred_small_ones(there: Stage, sftp: Sftp, key: Path) -> None:
@@ -53,7 +40,7 @@ def test_delivers_a_large_file_and_five_hundred_small_ones(there: Stage, sftp: S
     landed = there.drop / "alice" / "out"
     names = sorted(each.name for each in source.iterdir())
     assert sorted(each.name for each in landed.iterdir()) == names
-    assert [name for name in names if _digest(landed / name) != _digest(source / name)] == []
+    assert [name for name in names if digest(landed / name) != digest(source / name)] == []
     assert files.owner(landed / "slide.ndpi") == Owner(1000, 1000, 0o644)
 
 
@@ -137,23 +124,8 @@ def test_resumes_a_broken_upload(there: Stage, sftp: Sftp, key: Path) -> None:
     source = sftp.work / "big"
     source.write_bytes(os.urandom(PART))
     landed = there.drop / "alice" / "big"
-    address = sftp.address()
-    (sftp.work / "batch").write_text("put big\n")
-    (sftp.work / "known").write_text(
-        "".join(f"[127.0.0.1]:{address['port']} {each}\n" for each in address["host_keys"])
-    )
-    command = ["sftp", "-F", "/dev/null", "-l", "80000", "-b", "batch", "-P", str(address["port"]), "-i", str(key)]
-    slow = subprocess.Popen(
-        [*command, "-o", "UserKnownHostsFile=known", "alice@127.0.0.1"],
-        cwd=sftp.work,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: landed.exists() and landed.stat().st_size > 2**20)
-    slow.send_signal(signal.SIGKILL)
-    slow.wait()
-    part = landed.stat().st_size
+    part = sftp.break_upload("big", landed, user="alice", key=key)
     assert 0 < part < PART
     done = sftp.run("reput big\n", user="alice", key=key)
     assert done.returncode == 0, done.stderr
-    assert _digest(landed) == _digest(source)
+    assert digest(landed) == digest(source)
