@@ -19,6 +19,9 @@ from scripts.output import write_json
 
 app = typer.Typer(help="Users in AppStream's user pool.", no_args_is_help=True, add_completion=False)
 
+ListedEmailArgument = Annotated[
+    str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")
+]
 NoEmailOption = Annotated[bool, typer.Option("--no-email", help="Do not have AWS e-mail added users.")]
 
 
@@ -66,7 +69,7 @@ def _check_stack(context: AppStreamContext) -> None:
 
 @app.command("remove")
 def remove(
-    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
+    email: ListedEmailArgument,
     workspace: WorkspaceOption = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
@@ -84,7 +87,7 @@ def remove(
 
 @app.command("resend")
 def resend(
-    email: Annotated[str, typer.Argument(help="E-mail address, in upper and lower case as `user list` shows it.")],
+    email: ListedEmailArgument,
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
