@@ -47,7 +47,7 @@ def changing(*, dry_run: bool = False) -> Iterator[Changes]:
     """The changes of one run.
 
     Raises:
-        Failed: AWS said no after the first change; the sentence says that run the same command again, and it
+        Failed: AWS said no after the first change; the sentence says how many were made, and that the same command
         continues from there.
     """
     changes = Changes(dry_run=dry_run)
