@@ -62,7 +62,7 @@ class Server(Settings):
 
     launch_type: LaunchType = "FARGATE"
     """Where the servers run; left out, FARGATE, or EC2 in topologies with a share. OMERO.web is always on Fargate."""
-    image: PinnedImage = "openmicroscopy/omero-server:5.6.16-2"
+    image: PinnedImage = "openmicroscopy/omero-server:5.6.18"
     """Container image of the server, the read-only ones' too."""
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 in topologies with read-only servers or a share."""

@@ -50,7 +50,7 @@ def _prefix(value: str) -> str:
 
 def _release(value: str) -> str:
     if not re.fullmatch(r"5\.6\.\d{1,3}", value):
-        raise ValueError(f"{value} is no release of OMERO.server 5.6; give the server's own, for instance 5.6.16")
+        raise ValueError(f"{value} is no release of OMERO.server 5.6; give the server's own, for instance 5.6.18")
     return value
 
 
@@ -82,7 +82,7 @@ class UploadHost(Section):
     """GiB of a host's encrypted gp3 volume, where images lie before they are imported. It goes with the host."""
     sources: Annotated[tuple[Source, ...], Field(max_length=20), Distinct(_bucket)] = ()
     """Buckets that the hosts may read, each once with all of its prefixes; left out, none."""
-    importer_version: Annotated[str, AfterValidator(_release)] = "5.6.16"
+    importer_version: Annotated[str, AfterValidator(_release)] = "5.6.18"
     """Release of OMERO whose importer is installed; give the server's own, of `omero.server.image`."""
     importer_sha256: Sha256 | None = None
     """SHA-256 of that release's OMERO.java.zip; left out, TLS alone says that it is the right one."""
