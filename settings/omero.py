@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
 from settings.fields import Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.memory import IMPORTER_MIB, LEAST_MEMORY_MIB
 from settings.omero_defaults import (
     CONNECTIONS,
     FILESETS,
@@ -21,14 +22,6 @@ from settings.omero_defaults import (
     SERVER_SIZE,
     with_defaults,
 )
-
-# OMERO's own lower bound for the memory it divides among its JVMs (omero.jvmcfg.min_system_memory).
-MIN_SYSTEM_MEMORY_MIB = 3414
-# `omero import` in the server's container is one more JVM, started with -Xmx1024M.
-IMPORTER_MIB = 1024
-# The original solution's least server; below it the JVMs and an importer have no room beside each other.
-LEAST_MEMORY_MIB = 4096
-
 
 LaunchType = Literal["FARGATE", "EC2"]
 
@@ -67,8 +60,8 @@ class Server(Settings):
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 in topologies with read-only servers or a share."""
     memory_mib: int = SERVER_SIZE[1]
-    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 in those topologies; or what is
-    nearest to it that Fargate has with `cpu`, or an instance leaves to tasks."""
+    """MiB of memory, from which the Java heaps are derived: of 10,240 MiB, Blitz has 4,736. Left out, 10240, or 4096 in
+    those topologies; or what is nearest to it that Fargate has with `cpu`, or an instance leaves to tasks."""
     database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
     """Size of the server's database pool, 10 above the number of filesets imported at once. Left out, 50, or as many as
     the importers need if they are more."""
@@ -253,16 +246,11 @@ class Omero(Settings):
         elif size.memory_mib < LEAST_MEMORY_MIB:
             yield (
                 f"{key}.memory_mib",
-                f"{size.memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more "
-                f"({MIN_SYSTEM_MEMORY_MIB} are OMERO's own least for its JVMs)",
+                f"{size.memory_mib} is too little for OMERO.server; give {LEAST_MEMORY_MIB} or more, so that its Java "
+                "heaps and an importer fit",
             )
         elif on_fargate:
             yield from ((f"{key}.{name}", said) for name, said in _fargate_faults(size.cpu, size.memory_mib))
         elif self.ec2 and (fault := ec2.refusal(size.cpu, size.memory_mib, self.ec2.instance_type)):
             name = fault.split()[0]
             yield f"{key}.{name}", fault.removeprefix(f"{name} ")
-
-
-def system_memory_mib(memory_mib: int) -> int:
-    """MiB that OMERO divides among its JVMs: the task's memory less one importer's JVM, but not below OMERO's least."""
-    return max(MIN_SYSTEM_MEMORY_MIB, memory_mib - IMPORTER_MIB)
