@@ -61,7 +61,8 @@ def image(tmp_path: Path) -> Path:
     for name in ("50-config.py", "60-database.sh", "99-run.sh"):
         _executable(tmp_path / "startup" / name, f"echo ran {name}")
     write = "; ".join(f"echo from {name} >> {logs}/{name}.log" for name in ("Blitz-0", "DropBox"))
-    start = f"test -d {logs.parent}/tmp || exit; echo ran 99-run.sh; {write}; sleep 2.5"
+    temporary = logs.parent / "tmp"
+    start = f"test -d {temporary} || exit; echo ran 99-run.sh; {write}; sleep 2.5"
     _executable(tmp_path / "startup/99-run.sh", start)
     _executable(
         tmp_path / "usr/local/bin/entrypoint.sh", f'for step in {tmp_path}/startup/*; do "$step"; done; pkill -P $$'
