@@ -184,7 +184,9 @@ class Omero(Settings):
     dashboard: bool = True
     """A CloudWatch dashboard of balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
-    """Days the load balancers' access logs are kept in their bucket."""
+    """Days the access logs of OMERO.web's load balancer are kept in their bucket. The balancer of `access.server` has
+    none, because AWS logs TLS listeners only and OMERO's own TLS passes through; `network.flow_logs` records who
+    connects."""
 
     @model_validator(mode="before")
     @classmethod

@@ -105,7 +105,7 @@ class Workspace(Settings):
     sftp: Sftp | None = None
     """Senders deliver by SFTP into a folder below /OMERO (`omero-aws sftp`); left out, there is none."""
     retain: bool = True
-    """True keeps the data when stacks go: deletion protection, final snapshot, and `terraform destroy`
+    """True keeps the data when stacks go: deletion protection, and `terraform destroy`
     refuses to take the data stack away. False is for rehearsals: everything goes."""
     tags: Annotated[dict[str, str], AfterValidator(_tags), Field(max_length=40, default_factory=dict)]
     """More tags for every resource, for instance a cost centre."""

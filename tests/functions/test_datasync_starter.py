@@ -254,7 +254,7 @@ def test_no_longer_name_is_one_of_a_file(way: Way) -> None:
 
 def test_a_filter_is_what_the_model_of_the_service_takes() -> None:
     """The witness is botocore's model of StartTaskExecution."""
-    service = botocore.session.get_session().get_service_model("datasync")
+    service: Any = botocore.session.get_session().get_service_model("datasync")
     limits = service.shape_for("FilterRule").members["Value"].metadata
     assert limits["max"] == starter.MOST_CHARACTERS
     for key in FIT_FOR_NOTHING.keys() - {"in/\ud800.tif"}:
@@ -277,7 +277,7 @@ class Choosy:
     def start_task_execution(self, **request: Any) -> Any:
         self.starts += 1
         if self.refused & set(request["Includes"][0]["Value"].split("|")):
-            said = {"Error": {"Code": "InvalidRequestException", "Message": "Request parameters are invalid"}}
+            said: Any = {"Error": {"Code": "InvalidRequestException", "Message": "Request parameters are invalid"}}
             raise ClientError(said, "StartTaskExecution")
         return self.client.start_task_execution(**request)
 
@@ -287,7 +287,8 @@ def test_a_name_that_aws_refuses_costs_itself(way: Way) -> None:
     way.place.put({f"in/{key}": content for key, content in objects.items()})
     sqs = way.place.client("sqs")
     sqs.set_queue_attributes(QueueUrl=way.queue_url, Attributes={"VisibilityTimeout": "3"})
-    choosy, copied = Choosy(way.place.datasync, {"/07.tif"}), []
+    choosy = Choosy(way.place.datasync, {"/07.tif"})
+    copied: list[int] = []
     while sum(copied) < 19:
         answer = way.call(choosy)
         way.place.ended(answer["execution"])
