@@ -1,6 +1,8 @@
 # Starts a read-only server: all that its image runs at the start but the script that upgrades the database, or makes
 # one if it cannot read it. Logs as in server.sh; there is no DropBox in a server that cannot import.
 set -eu
+# As in server.sh: OMERO.server does not start without it.
+mkdir -p /opt/omero/server/OMERO.server/var/tmp
 tail -n +1 -F /opt/omero/server/OMERO.server/var/log/Blitz-0.log 2>/dev/null | sed -u "s/^/Blitz-0.log | /" &
 exec /usr/local/bin/dumb-init /bin/bash -c '
     set -eu

@@ -1,6 +1,9 @@
 # Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
 # to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
 set -eu
+# Java's folder for temporary files since OMERO.server 5.6.17, which does not start without it: an empty volume hides
+# the one of the image (ome/openmicroscopy issue 6448).
+mkdir -p /opt/omero/server/OMERO.server/var/tmp
 # What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
 if [ -f /OMERO/.omero-on-aws/dropbox.omero ]; then
     cp /OMERO/.omero-on-aws/dropbox.omero /opt/omero/server/config/90-dropbox.omero

@@ -146,8 +146,9 @@ class Database(Construct):
             maintenance_window="sun:05:00-sun:06:00",
             copy_tags_to_snapshot=True,
             deletion_protection=props.retain,
+            # No final snapshot: a kept instance is not deleted, and one that goes is not wanted. Without an identifier
+            # the provider refuses to delete an instance that does not skip it: one more lock on what is kept.
             skip_final_snapshot=not props.retain,
-            final_snapshot_identifier=names.suffixed("db_instance", props.name, "-final") if props.retain else None,
             enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=60,
             monitoring_role_arn=monitoring.arn,

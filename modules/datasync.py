@@ -1,7 +1,7 @@
 """A DataSync task from an S3 bucket to a folder on EFS, which copies and never deletes.
 
-It runs in Basic mode. Enhanced mode is for transfers between S3 and S3, other clouds, or file servers with an agent;
-"all other supported DataSync locations" take Basic mode (DataSync user guide, "Choosing a task mode").
+It runs in Basic mode. Enhanced mode serves S3 to EFS too (API reference, CreateTask), but costs 0.55 USD an execution
+(DataSync pricing, eu-west-1), and the schedule starts one every hour.
 """
 
 from __future__ import annotations

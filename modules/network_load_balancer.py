@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs
+from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
 from constructs import Construct
@@ -28,7 +28,6 @@ class NetworkLoadBalancerProps:
     internal: bool
     cidrs: Sequence[str]
     ports: Mapping[str, int]
-    access_log_bucket: str
     retain: bool
 
 
@@ -57,7 +56,10 @@ class NetworkLoadBalancer(Construct):
             # One server, in one zone: the node of the other zone has to reach it too.
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=props.retain,
-            access_logs=LbAccessLogs(bucket=props.access_log_bucket, prefix="server", enabled=True),
+        )
+        skip(
+            balancer,
+            CKV_AWS_91="a network balancer logs accesses of TLS listeners only, and OMERO's own TLS passes through",
         )
         if not props.retain:
             skip(balancer, CKV_AWS_150="the workspace says retain: false")

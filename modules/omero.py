@@ -38,13 +38,14 @@ def variable(property_: str) -> str:
 class ServerProps:
     """What the read-write and the read-only servers have in common.
 
-    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `system_memory_mib` is what a
-    server divides among its JVMs. `database_user` is who it logs in as.
+    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is that of the
+    task, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
     """
 
     image: str
     transports: Sequence[str] = ("ssl",)
-    system_memory_mib: int
+    memory_mib: int
+    heaps_mib: Mapping[str, int]
     database_host: str
     database_name: str
     database_user: DatabaseUser
@@ -60,7 +61,9 @@ class ServerProps:
             "omero.db.properties": "sslmode=require",
             "omero.db.user": self.database_user.name,
             # OMERO looks at the host's memory, not the container's.
-            "omero.jvmcfg.system_memory": str(self.system_memory_mib),
+            "omero.jvmcfg.system_memory": str(self.memory_mib),
+            # Explicit, so that neither OMERO's percentages nor its upper bound of 48,000 MiB decide.
+            **{f"omero.jvmcfg.heap_size.{name}": str(mib) for name, mib in self.heaps_mib.items()},
         }
 
 

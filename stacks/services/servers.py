@@ -15,7 +15,7 @@ from modules.omero import (
     server_container,
 )
 from modules.service import Service
-from settings.omero import system_memory_mib
+from settings.memory import heaps_mib
 from stacks.services.context import ServiceContext, TaskSize
 
 
@@ -56,7 +56,8 @@ class Servers:
         return ServerProps(
             image=workspace.omero.server.image,
             transports=("ssl",) if read_only else self._context.frontend.transports,
-            system_memory_mib=system_memory_mib(memory_mib),
+            memory_mib=memory_mib,
+            heaps_mib=heaps_mib(memory_mib),
             database_host=data.database.address,
             database_name=NAME,
             database_user=user,

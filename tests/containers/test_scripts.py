@@ -51,13 +51,19 @@ def _executable(path: Path, text: str) -> None:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A stand-in for the server's image: the same folders, and start-up steps that say that they ran."""
+    """A stand-in for the server's image: the same folders, and start-up steps that say that they ran.
+
+    `var` is as an empty volume leaves it, and the server starts only where `var/tmp` is: so does OMERO.server since
+    5.6.17 (ome/openmicroscopy issue 6448).
+    """
     logs = tmp_path / "opt/omero/server/OMERO.server/var/log"
     logs.mkdir(parents=True)
     for name in ("50-config.py", "60-database.sh", "99-run.sh"):
         _executable(tmp_path / "startup" / name, f"echo ran {name}")
     write = "; ".join(f"echo from {name} >> {logs}/{name}.log" for name in ("Blitz-0", "DropBox"))
-    _executable(tmp_path / "startup/99-run.sh", f"echo ran 99-run.sh; {write}; sleep 2.5")
+    temporary = logs.parent / "tmp"
+    start = f"test -d {temporary} || exit; echo ran 99-run.sh; {write}; sleep 2.5"
+    _executable(tmp_path / "startup/99-run.sh", start)
     _executable(
         tmp_path / "usr/local/bin/entrypoint.sh", f'for step in {tmp_path}/startup/*; do "$step"; done; pkill -P $$'
     )

@@ -148,7 +148,8 @@ def test_server_is_told_its_own_memory_and_tls_to_the_database(omero: dict[str, 
     assert (
         variables(omero, "server").items()
         >= {
-            "CONFIG_omero_jvmcfg_system__memory": str(10240 - 1024),
+            "CONFIG_omero_jvmcfg_system__memory": "10240",
+            "CONFIG_omero_jvmcfg_heap__size_blitz": "4736",
             "CONFIG_omero_db_properties": "sslmode=require",
             "CONFIG_omero_client_icetransports": "ssl",
         }.items()
