@@ -89,20 +89,25 @@ class Rollouts:
     def _failure(self, service: dict[str, Any]) -> str | None:
         name = service["serviceName"]
         for event in self._new_events(service):
-            if match := FAILED.search(event["message"]):
-                why = self._reason(name, match["id"]) or match["why"]
+            match = FAILED.search(event["message"])
+            # The first deployment of a service stays, for there is none to go back to.
+            if match and match["id"] != _primary(service)["id"]:
+                why = self._reason(name, match["id"]) or match["why"].rstrip(".")
                 return _sentence("ECS rolled back the deployment of", service, why)
-        for deployment in service["deployments"]:
-            if deployment.get("rolloutState") == "FAILED":
-                why = self._reason(name, deployment["id"]) or deployment.get("rolloutStateReason", "")
-                return _sentence("ECS gave up the deployment of", service, why)
+        primary = _primary(service)
+        if primary.get("rolloutState") == "FAILED":
+            why = self._reason(name, primary["id"]) or primary.get("rolloutStateReason", "")
+            return _sentence("ECS gave up the deployment of", service, why)
         return None
 
     def _progress(self, service: dict[str, Any]) -> str | None:
-        """How far it is; None where it runs one completed deployment, with healthy tasks only."""
+        """How far it is; None where it runs one completed deployment, with healthy tasks only.
+
+        Every service's tasks have a health check (`modules.service`): UNKNOWN is not healthy yet.
+        """
         tasks = [task for task in self._tasks(service["serviceName"], "RUNNING") if task["lastStatus"] == "RUNNING"]
         healthy = sum(task["healthStatus"] == "HEALTHY" for task in tasks)
-        state = service["deployments"][0].get("rolloutState", "COMPLETED")
+        state = _primary(service).get("rolloutState", "COMPLETED")
         desired, several = service["desiredCount"], len(service["deployments"]) > 1
         if state == "COMPLETED" and not several and healthy == len(tasks) == desired:
             return None
@@ -161,6 +166,11 @@ def _explain(rollouts: Rollouts) -> None:
             console.say(line)
     except aws.ERRORS as error:
         console.say(aws.sentence(error))
+
+
+def _primary(service: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in service["deployments"] if each["status"] == "PRIMARY")
+    return found
 
 
 def _sentence(what: str, service: dict[str, Any], why: str) -> str:

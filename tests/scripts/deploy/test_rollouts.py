@@ -103,7 +103,7 @@ def test_tells_a_first_deployment_that_was_given_up_each_time(ecs: Ecs, marked: 
     marked("exit")
     followed = _rollouts(ecs)
     ecs.create(_definition(ecs), desiredCount=1, deploymentConfiguration=BREAKER)
-    with pytest.raises(Failed, match=r"deployment of service web, whose tasks failed: Essential container"):
+    with pytest.raises(Failed, match=r"^ECS gave up the deployment of service web, whose tasks failed: Essential"):
         followed.wait()
     (again,) = _rollouts(ecs).failures()
     assert again.startswith("ECS gave up the deployment of service web, whose tasks failed: Essential container")
@@ -154,9 +154,9 @@ class Tool:
         return self._code
 
 
-def test_a_deployment_that_failed_ends_with_the_tools_exit_code_and_ecss_reason(
-    ecs: Ecs, marked: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def follow(ecs: Ecs, marked: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Follows a tool that deploys the bad image, which ECS rolls back, and ends with an exit code."""
     marked("CannotPullContainerError")
     _deployed(ecs)
     monkeypatch.setattr(rollouts, "load", lambda _name: workspace())
@@ -165,14 +165,31 @@ def test_a_deployment_that_failed_ends_with_the_tools_exit_code_and_ecss_reason(
 
     def deploy() -> None:
         ecs.client.update_service(cluster=ecs.cluster, service="web", taskDefinition=_definition(ecs))
-        until(lambda: any("rolling back" in message for message in ecs.messages()))
+        until(lambda: any("rolling back" in message for message in ecs.messages()) and ecs.is_steady())
 
-    tool: Any = Tool(7, deploy)
-    with pytest.raises(SystemExit) as left:
+    def run(code: int) -> None:
+        tool: Any = Tool(code, deploy)
         rollouts.follow(tool, ["cdktf", "deploy"], workspace=None, folder=Path(), to_stderr=False)
+
+    return run
+
+
+SAID = "ECS rolled back the deployment of service web, whose tasks failed: CannotPullContainerError: "
+
+
+def test_a_tool_that_took_a_rollback_for_success_is_not_believed(follow: Any) -> None:
+    with pytest.raises(Failed) as failed:
+        follow(0)
+    assert str(failed.value).startswith(SAID)
+
+
+def test_a_tool_that_failed_keeps_its_exit_code_and_gets_ecss_reason(
+    follow: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        follow(7)
     assert left.value.code == 7
-    said = " ".join(capsys.readouterr().err.split())
-    assert "ECS rolled back the deployment of service web, whose tasks failed: CannotPullContainerError: " in said
+    assert SAID in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
