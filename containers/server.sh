@@ -11,4 +11,11 @@ fi
 for name in Blitz-0 DropBox; do
     tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
 done
+# What read-only servers wait for: that a server of their image has been well on this repository and its database.
+(
+    until /opt/omero/server/venv3/bin/omero admin status >/dev/null 2>&1; do sleep 5; done
+    mkdir -p /OMERO/.omero-on-aws
+    echo "$SERVER_IMAGE" >/OMERO/.omero-on-aws/well.new
+    mv /OMERO/.omero-on-aws/well.new /OMERO/.omero-on-aws/well
+) &
 exec /usr/local/bin/entrypoint.sh

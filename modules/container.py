@@ -13,6 +13,9 @@ from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig,
 )
 
+MAX_START_PERIOD = 300
+"""Seconds, of ECS's HealthCheck."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
@@ -69,13 +72,25 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """A shell command that says whether the container is well; times in seconds."""
+    """A shell command that says whether the container is well; times in seconds.
+
+    `start_period` is 300 at most (ECS's HealthCheck). `grace` is how long the service's scheduler ignores failed
+    checks, of the container and of its balancer, once a task has started.
+    """
 
     command: str
     interval: int = 30
     timeout: int = 15
     retries: int = 5
     start_period: int = 300
+    grace: int = 300
+
+    def __post_init__(self) -> None:
+        if self.start_period > MAX_START_PERIOD:
+            raise ValueError(
+                f"a start period of {self.start_period} s is longer than ECS takes, {MAX_START_PERIOD} s; give the "
+                "health check a grace period"
+            )
 
     def render(self) -> dict[str, Any]:
         """The container's health check."""

@@ -20,6 +20,10 @@ WEB_HEALTH_CODES = "200-302"
 # half of the sessions.
 ONE_AT_A_TIME = Deployment(count=1, minimum_percent=0, maximum_percent=100)
 
+# Half an hour for a first start or an upgrade of the database, in which Blitz does not answer, and 15 minutes for what
+# comes before and after: roles, certificates, indexes. A read-only server waits as long for the read-write one.
+SERVER_GRACE_SECONDS = 2_700
+
 # The user that read-only servers log in as; it may read, and make temporary tables.
 READ_ONLY_USER = "omero_read_only"
 TMP_DIR = "/tmp"  # noqa: S108 - in the container
@@ -98,9 +102,10 @@ def _server(
         entry_point=("/bin/bash", "-c", script(start)),
         ports=[TRANSPORTS[transport] for transport in props.transports],
         # Temporary files and their locks stay off the network file system.
-        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR},
+        # server.sh and read_only_server.sh compare images: one of the latter waits for one of the former.
+        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR, "SERVER_IMAGE": props.image},
         secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
-        health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1"),
+        health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1", grace=SERVER_GRACE_SECONDS),
         mounts=props.mounts,
     )
 
@@ -187,7 +192,9 @@ def web_container(
         ports=[WEB_PORT],
         environment=_variables(properties),
         secrets={variable("omero.web.secret_key"): secret_key_arn},
-        health=Health(command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120),
+        health=Health(
+            command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
+        ),
         stop_timeout=30,
     )
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinition,
     EcsTaskDefinitionRuntimePlatform,
@@ -60,7 +61,9 @@ class TaskProps:
 
 
 class Task:
-    """`definition_arn`, its `family`, `policies` to wait for, `security_group` and `log_group_name`.
+    """`definition_arn` and its `family`, `policies` to wait for, `security_group` and `log_group_name`.
+
+    Terraform knows the definition as `definition_fqn`.
 
     Its resources belong to the scope that it is given: a service's are its own, not those of a part of it.
     """
@@ -99,8 +102,11 @@ class Task:
             task_role_arn=task_role.arn,
             container_definitions=json.dumps(_container_definitions(props)),
             volume=[mount.render() for mount in container.mounts],
+            # ECS rolls back to a revision only as long as it is registered: it goes once the next one runs.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.definition_arn = definition.arn
+        self.definition_fqn = definition.fqn
         self.family = definition.family
         self.policies = (execution_policy, task_policy)
         self.security_group = group

@@ -61,9 +61,9 @@ class Server(Settings):
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 with read-only servers or a share."""
     memory_mib: int = SERVER_SIZE[1]
-    """MiB of memory, from which the Java heaps are derived: of 10,240 MiB, Blitz has 4,736. Left out, 10240, or 4096 with
-    read-only servers or a share;
-    or the nearest that Fargate offers with `cpu`, or that an instance leaves for tasks."""
+    """MiB of memory, from which the Java heaps are derived: of 10,240 MiB, Blitz has 4,736. Left out, 10240, or 4096
+    with read-only servers or a share; or the nearest that Fargate offers with `cpu`, or that an instance leaves for
+    tasks."""
     database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
     """Size of the server's database pool, at least 10 more than the filesets imported at once. Left out, 50, or as many
     as the importers need if they are more."""
@@ -189,9 +189,9 @@ class Omero(Settings):
     dashboard: bool = True
     """True creates a CloudWatch dashboard of the load balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
-    """Days for which the access logs of OMERO.web's load balancer are kept in their bucket. The balancer of `access.server` has
-    none, because AWS logs TLS listeners only and OMERO's own TLS passes through; `network.flow_logs` records who
-    connects."""
+    """Days for which the access logs of OMERO.web's load balancer are kept in their bucket. The balancer of
+    `access.server` has none, because AWS logs TLS listeners only and OMERO's own TLS passes through;
+    `network.flow_logs` records who connects."""
 
     @model_validator(mode="before")
     @classmethod

@@ -30,7 +30,7 @@ class OmeroStack(WorkspaceStack):
         self._network, self._data, self._frontend = built.network, built.data, built.frontend
         # It encrypts no image and no metadata.
         self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"{names.log_prefix(workspace.name)}/")
-        self._cluster_name = names.base(workspace.name)
+        self._cluster_name = names.cluster(workspace.name)
         self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = self._make_cluster()
         context = ServiceContext(

@@ -191,6 +191,28 @@ def test_images_are_pinned_and_health_is_checked(omero: dict[str, Any]) -> None:
         assert task["healthCheck"]["command"][0] == "CMD-SHELL"
 
 
+def test_a_first_start_of_half_an_hour_is_not_killed(omero: dict[str, Any]) -> None:
+    services = of_type(omero, "aws_ecs_service")
+    assert services["server"]["health_check_grace_period_seconds"] >= 30 * 60
+    assert services["web"]["health_check_grace_period_seconds"] == 300
+    for service in services.values():
+        minutes = int(service["timeouts"]["update"].removesuffix("m"))
+        assert minutes * 60 >= service["health_check_grace_period_seconds"] + 15 * 60
+        assert service["timeouts"]["create"] == service["timeouts"]["update"]
+
+
+def test_a_service_that_was_rolled_back_is_no_success(omero: dict[str, Any]) -> None:
+    for role, service in of_type(omero, "aws_ecs_service").items():
+        (condition,) = service["lifecycle"]["postcondition"]
+        arn = f"aws_ecs_task_definition.{role}_task_definition.arn"
+        assert condition["condition"] == f"${{self.task_definition == {arn}}}"
+        assert f"ECS rolled back the deployment of service omero-lab-{role}" in condition["error_message"]
+        # What ECS goes back to has to be registered still.
+        assert of_type(omero, "aws_ecs_task_definition")[f"{role}_task_definition"]["lifecycle"] == {
+            "create_before_destroy": True
+        }
+
+
 def test_health_and_stickiness_are_the_originals(frontend: dict[str, Any]) -> None:
     group = only(frontend, "aws_lb_target_group")
     assert group["port"] == 4080
@@ -244,4 +266,4 @@ def test_web_scales_by_its_load_only_if_asked(synthesise: Callable[..., Stacks],
     assert policy["scale_in_cooldown"] > policy["scale_out_cooldown"]
     services = of_type(scaled, "aws_ecs_service")
     assert services["web"]["lifecycle"]["ignore_changes"] == ["desired_count"], "or each deployment undoes the scaling"
-    assert "lifecycle" not in services["server"]
+    assert "ignore_changes" not in services["server"]["lifecycle"]

@@ -40,6 +40,12 @@ class Container:
         return "STOPPED" if self.task.desired_status == "STOPPED" else "PENDING"
 
     @property
+    def health(self) -> str:
+        if not self.definition.get("healthCheck") or not (self.task.healthy or self.task.unhealthy):
+            return "UNKNOWN"
+        return "HEALTHY" if self.task.healthy else "UNHEALTHY"
+
+    @property
     def has_agent(self) -> bool:
         """Whether ECS Exec's agent runs; it needs a root file system that it can write to."""
         return self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
@@ -61,7 +67,7 @@ class Container:
             "lastStatus": self.last_status,
             "exitCode": self.exit_code,
             "reason": self.reason,
-            "healthStatus": "HEALTHY" if definition.get("healthCheck") and task.healthy else "UNKNOWN",
+            "healthStatus": self.health,
             "networkInterfaces": [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
             if task.address
             else [],

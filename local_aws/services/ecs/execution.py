@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.services.ecs import logs, metadata, mounts, startup
-from local_aws.services.ecs.faults import FAULTS
+from local_aws.services.ecs.faults import FAULTS, of_image
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
@@ -32,6 +32,10 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 def reason_of_fault(task: Any) -> str | None:
     """Why the task does not start, if a fault says so; other faults are kept in `task.fault`."""
+    for container in task.containers:
+        image = container.definition["image"]
+        if (marked := of_image(image)) in _REASONS:
+            return _REASONS[marked].format(image=image)
     fault = FAULTS.take("task") if task.executes else None
     if fault is None:
         return None

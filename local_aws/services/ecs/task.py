@@ -14,8 +14,9 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
-from local_aws.services.ecs import execution
+from local_aws.services.ecs import execution, health
 from local_aws.services.ecs.container import Container, moment
+from local_aws.services.ecs.faults import of_image
 from local_aws.services.ecs.programs import NotStarted
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.startup import reason_not_to_start
@@ -61,6 +62,8 @@ class Task:
     stopped_reason: str | None = None
     stop_code: str | None = None
     healthy: bool = False
+    unhealthy: bool = False
+    was_healthy: bool = False
     fault: str | None = None  # of `faults`, that this task meets
 
     def __post_init__(self) -> None:
@@ -94,6 +97,14 @@ class Task:
     @property
     def failed_to_start(self) -> bool:
         return self.stop_code == "TaskFailedToStart"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts as failed in its deployment (botocore's Deployment, `failedTasks`)."""
+        failed_checks = (self.stopped_reason or "").startswith("Task failed ")
+        return self.failed_to_start or (
+            not self.was_healthy and (failed_checks or self.stop_code == "EssentialContainerExited")
+        )
 
     def _network_interface(self) -> Any:
         subnet = self._ec2.get_subnet(self.subnets[0])
@@ -176,7 +187,7 @@ class Task:
         if self.desired_status == "STOPPED":
             return
         self.desired_status, self.stopped_reason, self.stop_code, self.stopping = "STOPPED", reason, code, now
-        self.healthy = False
+        self.healthy = self.unhealthy = False
         self._disconnect()
         if self.last_status == "PROVISIONING":
             self._enter_down("DEPROVISIONING", now)
@@ -193,7 +204,8 @@ class Task:
 
     def _run(self, now: float) -> None:
         self.last_status, self.started = "RUNNING", now
-        self.due = now + DURATIONS.health
+        self._course = health.course(self)
+        self.due = now + (0 if self._exits else self._course.after(0) or 0)
         for balancer in self.load_balancers:
             group = self._target_groups[balancer["targetGroupArn"]]
             group.register([{"Id": self.address, "Port": balancer["containerPort"]}])
@@ -201,22 +213,58 @@ class Task:
         for registry in self.registries:
             self._register(registry)
 
+    @property
+    def _exits(self) -> bool:
+        return any(of_image(each.definition["image"]) == "exit" for each in self.containers)
+
     def _after_running(self, now: float) -> None:
-        if not self.healthy:
-            self.healthy = True
-            for balancer in self.load_balancers:
-                group = self._target_groups.get(balancer["targetGroupArn"])
-                if group and self.address in group.targets:
-                    group.targets[self.address]["State"] = "healthy"
-            for registry in self.registries:
-                with contextlib.suppress(HTTPException):  # deregistered by somebody else
-                    self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
-            if self.runs_for is not None:
-                self.due = max(now, (self.started or now) + self.runs_for)
-        elif self.runs_for is not None:
-            for container in self.containers:
-                container.exit_code = 0
-            self.stop(now, "Essential container in task exited", "EssentialContainerExited")
+        course, started = self._course, self.started or now
+        if self._exits:
+            self._exit(now, 1)
+        elif self.healthy:
+            self._exit(now, 0)
+        elif course.passes is not None and now >= started + course.passes:
+            self._pass_checks(now)
+        elif course.stops is not None and now >= started + course.stops:
+            self._fail_checks(now)
+        else:
+            self.unhealthy = True
+            self._set_targets("unhealthy")
+            later = course.after(course.fails or 0)
+            self.due = None if later is None else started + later
+
+    def _exit(self, now: float, code: int) -> None:
+        for container in self.containers:
+            container.exit_code = code
+        self.stop(now, "Essential container in task exited", "EssentialContainerExited")
+
+    def _pass_checks(self, now: float) -> None:
+        self.healthy, self.unhealthy, self.was_healthy = True, False, True
+        self._set_targets("healthy")
+        for registry in self.registries:
+            with contextlib.suppress(HTTPException):  # deregistered by somebody else
+                self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
+        if self.runs_for is not None:
+            self.due = max(now, (self.started or now) + self.runs_for)
+
+    def _fail_checks(self, now: float) -> None:
+        """What the scheduler does at the end of the grace period (ECS Developer Guide, "Service event messages")."""
+        if any(each.definition.get("healthCheck") for each in self.containers):
+            reason, event = "Task failed container health checks", "failed container health checks."
+        else:
+            group = f"(target-group {self.load_balancers[0]['targetGroupArn']})"
+            port = self.load_balancers[0]["containerPort"]
+            reason = f"Task failed ELB health checks in {group}"
+            event = f"(port {port}) is unhealthy in {group} due to (reason Health checks failed)."
+        self.service.event(f"(task {self.id}) {event}", now)
+        self.service.event(f"has stopped 1 running tasks: (task {self.id}).", now)
+        self.stop(now, reason, "ServiceSchedulerInitiated")
+
+    def _set_targets(self, state: str) -> None:
+        for balancer in self.load_balancers:
+            group = self._target_groups.get(balancer["targetGroupArn"])
+            if group and self.address in group.targets:
+                group.targets[self.address]["State"] = state
 
     def _end(self, now: float, reason: str, code: str) -> None:
         self.desired_status = self.last_status = "STOPPED"
@@ -307,7 +355,6 @@ class Task:
                     "details": [{"name": name, "value": value} for name, value in names.items()],
                 }
             )
-        checked = any(container.definition.get("healthCheck") for container in self.containers)
         fargate = self.launch_type == "FARGATE"
         described = {
             "taskArn": self.task_arn,
@@ -317,7 +364,7 @@ class Task:
             "startedBy": self.started_by or None,
             "lastStatus": self.last_status,
             "desiredStatus": self.desired_status,
-            "healthStatus": "HEALTHY" if checked and self.healthy else "UNKNOWN",
+            "healthStatus": health.status(self),
             "availabilityZone": self.zone,
             "launchType": self.launch_type,
             "capacityProviderName": self.capacity_provider,
