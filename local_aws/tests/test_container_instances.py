@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,9 @@ def _code(raised: pytest.ExceptionInfo[ClientError]) -> str:
     return str(raised.value.response["Error"]["Code"])
 
 
-def _group(client: Client, network: Network, cluster: str, *, size: int = 0, most: int = 2) -> dict[str, Any]:
+def _group(
+    client: Client, network: Network, cluster: str, *, size: int = 0, most: int = 2, groups: Sequence[str] = ()
+) -> dict[str, Any]:
     name = f"g-{uuid4().hex[:8]}"
     client("iam").create_instance_profile(InstanceProfileName=name)
     image = client("ssm").get_parameter(Name=IMAGE)["Parameter"]["Value"]
@@ -30,6 +33,7 @@ def _group(client: Client, network: Network, cluster: str, *, size: int = 0, mos
             "InstanceType": "m6i.large",
             "UserData": base64.b64encode(data.encode()).decode(),
             "IamInstanceProfile": {"Name": name},
+            **({"SecurityGroupIds": list(groups)} if groups else {}),
         },
     )
     scaling = client("autoscaling")
