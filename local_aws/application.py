@@ -29,6 +29,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.exceptions import HTTPException
 
 from local_aws import clock
+from local_aws.packets import Side
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -56,8 +57,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
     # Paths that no AWS service has: a function of the method and the body, to a status and what is answered as JSON.
     resources: ClassVar[dict[str, Callable[[str, bytes], tuple[int, Any]]]] = {}
     # The server is an HTTP proxy to the machines of its VPCs: functions of a private address, a path with its query and
-    # the caller's security groups (none: unknown), to status, headers and body, or None if there is no such machine.
-    machines: ClassVar[list[Callable[[str, str, tuple[str, ...]], tuple[int, dict[str, str], bytes] | None]]] = []
+    # who calls (None: unknown), to status, headers and body, or None if there is no such machine.
+    machines: ClassVar[list[Callable[[str, str, Side | None], tuple[int, dict[str, str], bytes] | None]]] = []
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(create_backend_app)
@@ -105,8 +106,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         path = f"{environ.get('PATH_INFO', '/')}?{environ.get('QUERY_STRING', '')}"
         with self.lock_for_backends:
             clock.tick()
-            groups = _callers_groups(environ)
-            found = (machine(address, path, groups) for machine in self.machines)
+            caller = _caller(environ)
+            found = (machine(address, path, caller) for machine in self.machines)
             status, headers, body = next(filter(None, found), (504, {}, f"nothing answers at {address}".encode()))
         if not self.quiet:
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} http://{address} {status}\n")
@@ -173,13 +174,13 @@ def _private_address(environ: Environ) -> str:
     return host if address.is_private and not address.is_loopback else ""
 
 
-def _callers_groups(environ: Environ) -> tuple[str, ...]:
-    """The security groups of whoever asks the server as a proxy: the user that its address of the proxy names."""
+def _caller(environ: Environ) -> Side | None:
+    """Who asks the server as a proxy: its security groups as the proxy's user, and its address as the password."""
     scheme, _, encoded = str(environ.get("HTTP_PROXY_AUTHORIZATION", "")).partition(" ")
     if scheme.lower() != "basic":
-        return ()
-    user = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[0]
-    return tuple(filter(None, user.split(",")))
+        return None
+    groups, _, address = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")
+    return Side(name="the caller", groups=tuple(groups.split(",")), address=address)
 
 
 class _Answer:

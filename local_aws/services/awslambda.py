@@ -160,7 +160,7 @@ def _environment(function: Any) -> dict[str, str]:
     own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     proxy, api = {}, endpoint
     if (side := _side(function)) and side.groups is not None:
-        named = endpoint.replace("://", f"://{quote(','.join(side.groups), safe='')}:x@", 1)
+        named = endpoint.replace("://", f"://{quote(','.join(side.groups), safe='')}:{side.address}@", 1)
         proxy = {"http_proxy": named, "no_proxy": "127.0.0.1"}
         if packets.blocked(_ec2(function), side, packets.ELSEWHERE, packets.HTTPS):
             api = NOWHERE

@@ -32,7 +32,7 @@ def install() -> None:
         _add_parameter()
 
 
-def answer(address: str, path: str, groups: tuple[str, ...]) -> tuple[int, dict[str, str], bytes] | None:
+def answer(address: str, path: str, caller: packets.Side | None) -> tuple[int, dict[str, str], bytes] | None:
     """What a gateway's machine answers at `address`, if the caller's security groups and its own let the call through.
 
     None where no running machine has the address.
@@ -41,9 +41,8 @@ def answer(address: str, path: str, groups: tuple[str, ...]) -> tuple[int, dict[
         for backend in list(regions.values()):
             for instance in [each for group in backend.reservations.values() for each in group.instances]:
                 if (instance.image_id, instance.private_ip, instance.state) == (IMAGE, address, "running"):
-                    caller = packets.Side(name="the caller", groups=groups)
                     found = packets.instance(backend, instance)
-                    if groups and (why := packets.blocked(backend, caller, found, HTTP)):
+                    if caller and (why := packets.blocked(backend, caller, found, HTTP)):
                         return 504, {}, why.encode()
                     machine = _machines.setdefault(instance.id, Machine(address, instance.id))
                     return machine.answer(path)
