@@ -18,6 +18,7 @@ from contract.policy import trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.connections import Endpoint
 from modules.generated_secret import GeneratedSecret
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
@@ -65,7 +66,7 @@ class DatabaseProps:
 
 
 class Database(Construct):
-    """`address` is the host name, `arn` the instance's; `security_group_id` guards port 5432."""
+    """`address` is the host name, `arn` the instance's; clients connect to `endpoint`."""
 
     def __init__(self, scope: Construct, id_: str, props: DatabaseProps) -> None:
         super().__init__(scope, id_)
@@ -164,4 +165,10 @@ class Database(Construct):
             skip(instance, CKV_AWS_293="the workspace says retain: false")
         self.address = instance.address
         self.arn = instance.arn
-        self.security_group_id = group.id
+        self.endpoint = Endpoint(
+            id="to_database",
+            port=POSTGRES_PORT,
+            description="PostgreSQL",
+            security_group_id=group.id,
+            host=instance.address,
+        )

@@ -32,7 +32,7 @@ class NetworkLoadBalancerProps:
 
 
 class NetworkLoadBalancer(Construct):
-    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`."""
+    """`dns_name` and `zone_id`; a service registers with `targets`, after the `listeners`."""
 
     def __init__(self, scope: Construct, id_: str, props: NetworkLoadBalancerProps) -> None:
         super().__init__(scope, id_)
@@ -67,12 +67,13 @@ class NetworkLoadBalancer(Construct):
         self.targets: list[Target] = []
         for role, port in props.ports.items():
             group.allow_in_from_cidrs(role, cidrs=props.cidrs, port=port, description=f"OMERO.server, {role}")
-            self._forward(balancer, props, role, port)
+            self._forward(balancer, group, props, role, port)
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
-        self.security_group_id = group.id
 
-    def _forward(self, balancer: Lb, props: NetworkLoadBalancerProps, role: str, port: int) -> None:
+    def _forward(
+        self, balancer: Lb, group: SecurityGroup, props: NetworkLoadBalancerProps, role: str, port: int
+    ) -> None:
         target_group = LbTargetGroup(
             self,
             f"{role}_target_group",
@@ -95,4 +96,6 @@ class NetworkLoadBalancer(Construct):
                 default_action=[LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)],
             )
         )
-        self.targets.append(Target(arn=target_group.arn, port=port))
+        self.targets.append(
+            Target(arn=target_group.arn, port=port, balancer=group, description=f"OMERO, {role}", role=role)
+        )

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from containers import BOOTSTRAP, package, script
-from contract.omero import DATA_DIR, SERVER_PORT, TRANSPORTS, WEB_PORT
+from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
+from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
 
@@ -50,7 +51,7 @@ class ServerProps:
     transports: Sequence[str] = ("ssl",)
     memory_mib: int
     heaps_mib: Mapping[str, int]
-    database_host: str
+    database: Endpoint
     database_name: str
     database_user: DatabaseUser
     mounts: Sequence[Mount | Share]
@@ -60,7 +61,7 @@ class ServerProps:
         return {
             "omero.client.icetransports": ",".join(self.transports),
             "omero.data.dir": DATA_DIR,
-            "omero.db.host": self.database_host,
+            "omero.db.host": self.database.known_host,
             "omero.db.name": self.database_name,
             "omero.db.properties": "sslmode=require",
             "omero.db.user": self.database_user.name,
@@ -107,13 +108,14 @@ def _server(
         secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
         health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1", grace=SERVER_GRACE_SECONDS),
         mounts=props.mounts,
+        calls=[props.database],
     )
 
 
 def importer_container(
     *,
     image: str,
-    server: str,
+    server: Endpoint,
     admin: str,
     password_arn: str,
     ledger_table: str,
@@ -133,7 +135,7 @@ def importer_container(
             "LEDGER_REGION": region,
             "LEDGER_TABLE": ledger_table,
             "OMERO_ADMIN": admin,
-            "OMERO_HOST": server,
+            "OMERO_HOST": server.known_host,
             "OMERO_TMPDIR": TMP_DIR,
             "PROGRAM": package("importer"),
         },
@@ -141,6 +143,7 @@ def importer_container(
         health=None,
         essential=True,
         mounts=mounts,
+        calls=[server],
     )
 
 
@@ -154,7 +157,7 @@ def read_only_role_container(props: ServerProps, role: DatabaseUser) -> Containe
         image=props.image,
         entry_point=("/opt/omero/server/venv3/bin/python", "-c", script("read_only_role.py")),
         environment={
-            "PGHOST": props.database_host,
+            "PGHOST": props.database.known_host,
             "PGDATABASE": props.database_name,
             "PGUSER": props.database_user.name,
             "PGSSLMODE": "require",
@@ -162,28 +165,31 @@ def read_only_role_container(props: ServerProps, role: DatabaseUser) -> Containe
         },
         secrets={"PGPASSWORD": props.database_user.password_arn, "READ_ONLY_PASSWORD": role.password_arn},
         health=None,
+        calls=[props.database],
     )
 
 
 def web_container(
     *,
     image: str,
-    servers: Mapping[str, str],
+    servers: Mapping[str, Endpoint],
     secret_key_arn: str,
-    sessions_url: str | None = None,
+    sessions: Endpoint | None = None,
     domain_name: str | None = None,
 ) -> Container:
     """One of the equal web containers; they share a secret key, so that any may read another's cookies.
 
-    `servers` are the hosts that people may choose when they log in, by the name they see; the first is preset.
-    `sessions_url` is the cache that holds the sessions; None leaves them in each container.
+    `servers` are those that people may choose when they log in, by the name they see; the first is preset.
+    `sessions` is the cache that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP.
     """
     url = f"http://127.0.0.1:{WEB_PORT}{WEB_HEALTH_PATH}"
     probe = f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
     properties = {
-        "omero.web.server_list": json.dumps([[host, SERVER_PORT, name] for name, host in servers.items()]),
-        **(_shared_sessions(sessions_url) if sessions_url else {}),
+        "omero.web.server_list": json.dumps(
+            [[server.known_host, server.port, name] for name, server in servers.items()]
+        ),
+        **(_shared_sessions(sessions) if sessions else {}),
         **(_behind_tls(domain_name) if domain_name else {}),
     }
     return Container(
@@ -196,11 +202,13 @@ def web_container(
             command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
         ),
         stop_timeout=30,
+        calls=[*servers.values(), *([sessions] if sessions else [])],
     )
 
 
-def _shared_sessions(url: str) -> dict[str, str]:
+def _shared_sessions(cache: Endpoint) -> dict[str, str]:
     """Django's own cache for Redis: its client is in OME's image (defaults of ome/ansible-role-omero-web)."""
+    url = f"rediss://{cache.known_host}:{cache.port}/0"
     backend = "django.core.cache.backends.redis.RedisCache"
     return {
         "omero.web.caches": json.dumps({"default": {"BACKEND": backend, "LOCATION": url}}),

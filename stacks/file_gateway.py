@@ -25,7 +25,7 @@ from stacks.sections import SectionStack
 
 
 class FileGatewayStack(SectionStack):
-    """`address` and `bucket_name` are what servers mount; `security_group_id` guards the gateway's port 2049."""
+    """`endpoint` and `bucket_name` are what servers and hosts mount."""
 
     def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: FileGatewaySettings) -> None:
         super().__init__(scope, "file_gateway", workspace)
@@ -62,12 +62,11 @@ class FileGatewayStack(SectionStack):
             ),
         )
         topic = self._alarms(refresh)
-        self.address = gateway.address
+        self.endpoint = gateway.endpoint
         self.bucket_name = bucket_name
-        self.security_group_id = gateway.security_group_id
         self.publish(Outputs.bucket_name, bucket_name)
         self.publish(Outputs.gateway_arn, gateway.arn)
-        self.publish(Outputs.address, gateway.address)
+        self.publish(Outputs.address, gateway.endpoint.known_host)
         self.publish(Outputs.export, share.export)
         self.publish(Outputs.security_group_id, gateway.security_group_id)
         self.publish(Outputs.file_share_arn, share.arn)

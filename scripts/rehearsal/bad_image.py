@@ -1,4 +1,4 @@
-"""Whether a deployment with an image that cannot be pulled ends with exit code 1 and ECS's reason, and can be undone."""
+"""Whether a deployment with an image that cannot be pulled ends with exit code 1 and its reason, and can be undone."""
 
 from __future__ import annotations
 

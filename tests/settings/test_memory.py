@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from modules.connections import Endpoint
 from modules.database import DatabaseUser
 from modules.omero import ServerProps
 from settings import ec2, fargate
@@ -53,7 +54,7 @@ def _properties(memory_mib: int) -> dict[str, str]:
         image="omero-server:5.6.18",
         memory_mib=memory_mib,
         heaps_mib=heaps_mib(memory_mib),
-        database_host="database",
+        database=Endpoint(id="to_database", port=5432, description="x", security_group_id="sg", host="database"),
         database_name="omero",
         database_user=DatabaseUser(name="omero", password_arn="arn"),
         mounts=(),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from local_aws.services.ecs import images
+from local_aws.services.ecs import images, ways
 
 Json = dict[str, Any]
 
@@ -47,8 +47,9 @@ class Container:
 
     @property
     def has_agent(self) -> bool:
-        """Whether ECS Exec's agent runs; it needs a root file system that it can write to."""
-        return self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
+        """Whether ECS Exec's agent runs; it needs a root file system that it can write to, and a way to AWS."""
+        runs = self.last_status == "RUNNING" and self.task.healthy and ways.reaches_aws(self.task)
+        return runs and not self.definition.get("readonlyRootFilesystem")
 
     def describe(self) -> Json:
         definition, task = self.definition, self.task

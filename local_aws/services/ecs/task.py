@@ -14,7 +14,7 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
-from local_aws.services.ecs import execution, health
+from local_aws.services.ecs import execution, health, logs, ways
 from local_aws.services.ecs.container import Container, moment
 from local_aws.services.ecs.faults import of_image
 from local_aws.services.ecs.programs import NotStarted
@@ -78,17 +78,18 @@ class Task:
         if any(each.image and each.definition.get("essential", True) for each in self.containers):
             self.runs_for = None
         self._began = False
-        self._ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
-        self._eni = self._network_interface() if self.subnets else None
+        self._refused = False  # by the network, so that it counts as one that failed to start
+        self.ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
+        self.eni = self._network_interface() if self.subnets else None
         self.due = self.created + _UP["PROVISIONING"] * DURATIONS.start
 
     @property
     def address(self) -> str | None:
-        return self._eni.private_ip_address if self._eni else None
+        return self.eni.private_ip_address if self.eni else None
 
     @property
     def zone(self) -> str:
-        return str(self._eni.subnet.availability_zone) if self._eni else f"{self.backend.region_name}a"
+        return str(self.eni.subnet.availability_zone) if self.eni else f"{self.backend.region_name}a"
 
     @property
     def is_starting(self) -> bool:
@@ -96,7 +97,7 @@ class Task:
 
     @property
     def failed_to_start(self) -> bool:
-        return self.stop_code == "TaskFailedToStart"
+        return self.stop_code == "TaskFailedToStart" or self._refused
 
     @property
     def failed(self) -> bool:
@@ -107,8 +108,8 @@ class Task:
         )
 
     def _network_interface(self) -> Any:
-        subnet = self._ec2.get_subnet(self.subnets[0])
-        interface = self._ec2.create_network_interface(
+        subnet = self.ec2.get_subnet(self.subnets[0])
+        interface = self.ec2.create_network_interface(
             subnet,
             subnet.get_available_subnet_ip(self),
             group_ids=self.security_groups,
@@ -147,6 +148,7 @@ class Task:
             account, region = self.backend.account_id, self.backend.region_name
             reason = execution.reason_of_fault(self)
             reason = reason or reason_not_to_start(self.definition, account, region, self.zone)
+            reason = reason or ways.reason_not_to_start(self)
             if reason:
                 self._end(now, reason, "TaskFailedToStart")
                 return
@@ -155,6 +157,8 @@ class Task:
                 return
             self._create_log_streams()
             self._began = True
+            if self._cannot_connect(now):
+                return
         try:
             if self.executes and not execution.begin(self):
                 self.due = execution.next_look(now)
@@ -166,6 +170,21 @@ class Task:
             self._enter_up("ACTIVATING", now)
         else:
             self._run(now)
+
+    def _cannot_connect(self, now: float) -> bool:
+        """End it if a host that its variables name is out of reach."""
+        found = ways.unreachable(self)
+        if found is None:
+            return False
+        container, why = found
+        container.exit_code, self._refused = 1, True
+        logs.say(execution.stream(self, container.definition), why)
+        reason, code = "Essential container in task exited", "EssentialContainerExited"
+        if self.started is None:
+            self._end(now, reason, code)
+        else:
+            self.stop(now, reason, code)
+        return True
 
     def follow(self, now: float) -> bool:
         """Stop it if an essential program has ended, or what interrupts it is due; whether it changed."""
@@ -224,6 +243,13 @@ class Task:
         elif self.healthy:
             self._exit(now, 0)
         elif course.passes is not None and now >= started + course.passes:
+            # By now there may be services that were not there when it started.
+            if self._cannot_connect(now):
+                return
+            if reason := ways.failing_target_group(self):
+                self._refused = True
+                self.stop(now, reason, "ServiceSchedulerInitiated")
+                return
             self._pass_checks(now)
         elif course.stops is not None and now >= started + course.stops:
             self._fail_checks(now)
@@ -275,9 +301,9 @@ class Task:
         for container in self.containers:
             if self.started is not None and container.exit_code is None:
                 container.exit_code = 143  # 128 + SIGTERM, for a program that does not catch it
-        if self._eni is not None:
+        if self.eni is not None:
             with contextlib.suppress(ServiceException):
-                self._eni.delete()
+                self.eni.delete()
 
     def _create_log_streams(self) -> None:
         for each in self.definition.container_definitions:
@@ -339,12 +365,12 @@ class Task:
     def describe(self) -> Json:
         """As in a response, without tags."""
         attachments = []
-        if self._eni is not None:
+        if self.eni is not None:
             names = {
-                "subnetId": self._eni.subnet.id,
-                "networkInterfaceId": self._eni.id,
-                "macAddress": self._eni.mac_address,
-                "privateDnsName": getattr(self._eni, "private_dns_name", "") or "",
+                "subnetId": self.eni.subnet.id,
+                "networkInterfaceId": self.eni.id,
+                "macAddress": self.eni.mac_address,
+                "privateDnsName": getattr(self.eni, "private_dns_name", "") or "",
                 "privateIPv4Address": self.address,
             }
             attachments.append(
