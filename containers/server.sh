@@ -1,6 +1,9 @@
 # Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
 # to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
 set -eu
+# Java's folder for temporary files since OMERO.server 5.6.17, which does not start without it: an empty volume hides
+# the one of the image (ome/openmicroscopy issue 6448).
+mkdir -p /opt/omero/server/OMERO.server/var/tmp
 # What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
 if [ -f /OMERO/.omero-on-aws/dropbox.omero ]; then
     cp /OMERO/.omero-on-aws/dropbox.omero /opt/omero/server/config/90-dropbox.omero
@@ -8,4 +11,11 @@ fi
 for name in Blitz-0 DropBox; do
     tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
 done
+# What read-only servers wait for: that a server of their image has been well on this repository and its database.
+(
+    until /opt/omero/server/venv3/bin/omero admin status >/dev/null 2>&1; do sleep 5; done
+    mkdir -p /OMERO/.omero-on-aws
+    echo "$SERVER_IMAGE" >/OMERO/.omero-on-aws/well.new
+    mv /OMERO/.omero-on-aws/well.new /OMERO/.omero-on-aws/well
+) &
 exec /usr/local/bin/entrypoint.sh

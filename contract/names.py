@@ -70,6 +70,11 @@ def bucket(workspace: str, role: str, account_id: str, region: str) -> str:
     return _within("bucket", f"{base(workspace)}-{role}-{account_id}-{region}")
 
 
+def cluster(workspace: str) -> str:
+    """The ECS cluster's name."""
+    return _within("cluster", f"omero-{workspace}")
+
+
 def suffixed(service: str, name: str, suffix: str) -> str:
     """The name of something beside the thing `name`, for instance `omero-prod-web-task`.
 

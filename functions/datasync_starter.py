@@ -6,7 +6,8 @@ starts one execution for all that wait, with one include filter that names them,
 While an execution runs it takes nothing from the queue, so that no message ages towards the dead letters by waiting.
 DataSync itself keeps it to one execution: with TaskQueueing DISABLED it refuses a second one. A message that names no
 object this task can copy is never deleted: after a few attempts SQS moves it to the dead letters, which raises an
-alarm. If an execution fails, that raises one too, and the task's own schedule copies what is missing.
+alarm. The others are copied. If AWS refuses names that looked right, halves of the batch are tried, and what is left
+stays in the queue. If an execution fails, that raises an alarm too, and the task's own schedule copies what is missing.
 
 Environment: TASK_ARN, QUEUE_URL, BUCKET, KEY_PREFIX ("" or what the keys begin with, ending in a slash).
 """
@@ -15,14 +16,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 
-# Of one filter (DataSync user guide, "Quotas for DataSync tasks").
+# Of one filter (botocore's model of DataSync, FilterValue). Counted as bytes here, of which there are never fewer.
 MOST_CHARACTERS = 102_400
+# Of one part of a path (EFS user guide, "Resource quotas").
+MOST_BYTES_OF_A_PART = 255
+# What DataSync never transfers (its user guide, "Filtering data transferred by DataSync").
+NEVER_BY_FOLDER = (".aws-datasync", ".awssync", ".zfs")
+NEVER_BY_END = ".snapshot"
 # SQS gives and deletes 10 messages at a time.
 AT_A_TIME = 10
 # An S3 key has up to 1,024 bytes; each may need a backslash, and between two patterns comes a bar.
@@ -30,6 +37,9 @@ MOST_OF_A_PATTERN = 2 * 1024 + 2
 # Keeps a call well within the function's timeout: SQS answers within 20 ms or so. The rest waits a minute.
 MOST_MESSAGES = 5_000
 BUSY = ("RUNNING", "QUEUED")
+REFUSALS = ("InvalidRequestException", "ValidationException")
+# Calls of StartTaskExecution in one run: all, halves, ... down to sixteenths, well within the function's timeout.
+MOST_STARTS = 31
 
 
 class NotForUs(ValueError):
@@ -64,33 +74,57 @@ def start(datasync: Any, sqs: Any, *, task_arn: str, queue_url: str, bucket: str
     task = datasync.describe_task(TaskArn=task_arn)
     if task["Status"] in BUSY:
         return {"execution": None, "objects": 0, "because": "an execution is running"}
-    patterns: dict[str, None] = {}
-    receipts = []
+    patterns: dict[str, list[str]] = {}
     for message in waiting(sqs, queue_url, patterns):
         try:
-            patterns[pattern(message["Body"], bucket, key_prefix)] = None
+            found = pattern(message["Body"], bucket, key_prefix)
         except NotForUs as fault:
             say({"left": message["MessageId"], "because": str(fault)})
         else:
-            receipts.append(message["ReceiptHandle"])
+            patterns.setdefault(found, []).append(message["ReceiptHandle"])
     if not patterns:
         return {"execution": None, "objects": 0, "because": "nothing waits"}
-    try:
-        execution = datasync.start_task_execution(
-            TaskArn=task_arn,
-            OverrideOptions={**task["Options"], "TaskQueueing": "DISABLED"},
-            Includes=[{"FilterType": "SIMPLE_PATTERN", "Value": "|".join(patterns)}],
-        )["TaskExecutionArn"]
-    except datasync.exceptions.InvalidRequestException:
-        # The schedule may have started one in between. The messages come back by themselves.
-        if datasync.describe_task(TaskArn=task_arn)["Status"] not in BUSY:
-            raise
+    execution, taken = start_what_is_taken(datasync, task, list(patterns))
+    if execution is None:
+        # The schedule started one in between. The messages come back by themselves.
         return {"execution": None, "objects": 0, "because": "another execution was started first"}
-    delete(sqs, queue_url, receipts)
-    return {"execution": execution, "objects": len(patterns)}
+    delete(sqs, queue_url, [receipt for each in taken for receipt in patterns[each]])
+    return {"execution": execution, "objects": len(taken)}
 
 
-def waiting(sqs: Any, queue_url: str, patterns: Mapping[str, None]) -> Iterator[dict[str, Any]]:
+def start_what_is_taken(datasync: Any, task: Mapping[str, Any], patterns: list[str]) -> tuple[str | None, list[str]]:
+    """The execution's ARN and its patterns: all, or the largest part tried that AWS does not refuse.
+
+    The ARN is None if another execution runs.
+
+    Raises:
+        botocore.exceptions.ClientError: AWS refused every part that was tried.
+    """
+    parts = deque([patterns])
+    for _ in range(MOST_STARTS):
+        part = parts.popleft()
+        try:
+            started = datasync.start_task_execution(
+                TaskArn=task["TaskArn"],
+                OverrideOptions={**task["Options"], "TaskQueueing": "DISABLED"},
+                Includes=[{"FilterType": "SIMPLE_PATTERN", "Value": "|".join(part)}],
+            )
+            return started["TaskExecutionArn"], part
+        except ClientError as fault:
+            if fault.response["Error"]["Code"] not in REFUSALS:
+                raise
+            if datasync.describe_task(TaskArn=task["TaskArn"])["Status"] in BUSY:
+                return None, []
+            say({"refused": part[0] if len(part) == 1 else f"{len(part)} patterns", "because": str(fault)})
+            refusal = fault
+        if half := len(part) // 2:
+            parts.extend((part[:half], part[half:]))
+        if not parts:
+            break
+    raise refusal
+
+
+def waiting(sqs: Any, queue_url: str, patterns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Messages of the queue, as many as fit into one filter; what is left stays in the queue."""
     taken = 0
     while taken < MOST_MESSAGES and size(patterns) + AT_A_TIME * MOST_OF_A_PATTERN <= MOST_CHARACTERS:
@@ -101,9 +135,9 @@ def waiting(sqs: Any, queue_url: str, patterns: Mapping[str, None]) -> Iterator[
         yield from messages
 
 
-def size(patterns: Mapping[str, None]) -> int:
-    """Characters of the filter that the patterns make."""
-    return sum(map(len, patterns)) + len(patterns)
+def size(patterns: Mapping[str, Any]) -> int:
+    """Bytes of the filter that the patterns make."""
+    return sum(len(each.encode()) for each in patterns) + len(patterns)
 
 
 def pattern(body: str, bucket: str, key_prefix: str) -> str:
@@ -113,7 +147,7 @@ def pattern(body: str, bucket: str, key_prefix: str) -> str:
     means the object, and perhaps others: those are compared, and copied only if they are missing.
 
     Raises:
-        NotForUs: the message is no such event, or DataSync would skip the key.
+        NotForUs: the message is no such event, or DataSync would skip the key, or EFS or a filter cannot hold it.
     """
     try:
         detail = json.loads(body)["detail"]
@@ -125,8 +159,25 @@ def pattern(body: str, bucket: str, key_prefix: str) -> str:
     path = key.removeprefix(key_prefix)
     if any(part in ("", ".", "..") for part in path.removesuffix("/").split("/")):
         raise NotForUs(f"DataSync copies no key with an empty part, . or .. such as {key!r}; give it another name")
+    if fault := unfit(path.removesuffix("/").split("/")):
+        raise NotForUs(f"{key!r} {fault}; give the object another name")
     before, star, _ = path.partition("*")
     return "/" + before.replace("\\", "\\\\").replace("|", "\\|") + star
+
+
+def unfit(parts: list[str]) -> str | None:
+    """Why no file of EFS has such a path, or no filter such a pattern; None if they do."""
+    try:
+        longest = max(len(part.encode()) for part in parts)
+    except UnicodeEncodeError:
+        return "is no text in Unicode"
+    if longest > MOST_BYTES_OF_A_PART:
+        return f"has a part of {longest} bytes, and a name on EFS has at most {MOST_BYTES_OF_A_PART}"
+    if any("\0" in part for part in parts):
+        return "has a NUL, which no file name and no filter may have"
+    if parts[0] in NEVER_BY_FOLDER or any(part.endswith(NEVER_BY_END) for part in parts):
+        return "is a name that DataSync keeps for itself and never copies"
+    return None
 
 
 def delete(sqs: Any, queue_url: str, receipts: list[str]) -> None:

@@ -8,6 +8,7 @@ retries, and a line in the log. An unexpected exception becomes `LocalAwsFault`,
 
 from __future__ import annotations
 
+import base64
 import http
 import ipaddress
 import json
@@ -28,6 +29,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.exceptions import HTTPException
 
 from local_aws import clock
+from local_aws.packets import Side
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -54,9 +56,9 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
     lock_for_backends: ClassVar[threading.RLock] = threading.RLock()
     # Paths that no AWS service has: a function of the method and the body, to a status and what is answered as JSON.
     resources: ClassVar[dict[str, Callable[[str, bytes], tuple[int, Any]]]] = {}
-    # The server is an HTTP proxy to the machines of its VPCs: functions of a private address and a path with its query,
-    # to status, headers and body, or None where there is no such machine.
-    machines: ClassVar[list[Callable[[str, str], tuple[int, dict[str, str], bytes] | None]]] = []
+    # The server is an HTTP proxy to the machines of its VPCs: functions of a private address, a path with its query and
+    # who calls (None: unknown), to status, headers and body, or None if there is no such machine.
+    machines: ClassVar[list[Callable[[str, str, Side | None], tuple[int, dict[str, str], bytes] | None]]] = []
 
     def __init__(self, *, quiet: bool = False) -> None:
         super().__init__(create_backend_app)
@@ -104,7 +106,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         path = f"{environ.get('PATH_INFO', '/')}?{environ.get('QUERY_STRING', '')}"
         with self.lock_for_backends:
             clock.tick()
-            found = (machine(address, path) for machine in self.machines)
+            caller = _caller(environ)
+            found = (machine(address, path, caller) for machine in self.machines)
             status, headers, body = next(filter(None, found), (504, {}, f"nothing answers at {address}".encode()))
         if not self.quiet:
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} http://{address} {status}\n")
@@ -169,6 +172,15 @@ def _private_address(environ: Environ) -> str:
     except ValueError:
         return ""
     return host if address.is_private and not address.is_loopback else ""
+
+
+def _caller(environ: Environ) -> Side | None:
+    """Who asks the server as a proxy: its security groups as the proxy's user, and its address as the password."""
+    scheme, _, encoded = str(environ.get("HTTP_PROXY_AUTHORIZATION", "")).partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    groups, _, address = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")
+    return Side(name="the caller", groups=tuple(groups.split(",")), address=address)
 
 
 class _Answer:

@@ -7,13 +7,15 @@ left, DELETE drops it. A fault is one of
 - an error code of the service, which the call answers;
 - `lost`: the action is done, and the call answers an error of the server all the same;
 - a word of the action's or the thing's own, such as a state in which what began ends.
+
+Faults of a kind that a service lists as `standing` (such as `image` of ECS) are met by every such thing, until DELETE.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from moto.core.utils import get_service_model
@@ -32,15 +34,16 @@ class Faults:
         lost: str,
         refusal: Callable[[str, str], Exception],
         words: Mapping[str, str],
+        standing: Collection[str] = (),
     ) -> None:
         """`service`: botocore's name. `errors`: codes and messages that any action may answer; `lost` is one of them.
 
-        `words`: patterns of the further faults of an action or a kind of thing. `refusal` makes the exception of a
-        code and a message.
+        `words`: patterns of the further faults of an action or a kind of thing; those of the kinds in `standing` are
+        not used up. `refusal` makes the exception of a code and a message.
         """
         self.path = f"/_local/{service}/faults"
         self._service, self._errors, self._refusal = service, errors, refusal
-        self._lost, self._words = lost, words
+        self._lost, self._words, self._standing = lost, words, standing
         self._waiting: dict[str, list[str]] = {}
 
     def before(self, action: str) -> None:
@@ -60,6 +63,11 @@ class Faults:
         """The word that is due for this action or this thing, if one is; it is met once."""
         waiting = self._waiting.get(what)
         return waiting.pop(0) if waiting and waiting[0] != LOST and waiting[0] not in self._errors else None
+
+    def stand(self, what: str) -> tuple[str, ...]:
+        """The words that every thing of this kind meets."""
+        assert what in self._standing, what  # noqa: S101 - a fault of the caller
+        return tuple(self._waiting.get(what, ()))
 
     def _raise(self, code: str) -> None:
         raise self._refusal(code, self._errors[code])

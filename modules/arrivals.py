@@ -19,8 +19,9 @@ from modules.event_queue import filled_by, redrive_policy
 
 # The longest that SQS keeps a message, 14 days: an execution over a large collection takes days.
 RETENTION_SECONDS = 1_209_600
-# Of reading a message without deleting it, before it goes to the dead letters.
-ATTEMPTS = 5
+# Of reading a message without deleting it, before it goes to the dead letters. If AWS refuses a name that looked right,
+# half of the batch at least is copied each time: what waits beside that name gets out before.
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)

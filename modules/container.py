@@ -13,10 +13,20 @@ from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinitionVolumeEfsVolumeConfigurationAuthorizationConfig,
 )
 
+from modules.connections import Endpoint
+from modules.security_group import SecurityGroup
+
+MAX_START_PERIOD = 300
+"""Seconds, of ECS's HealthCheck."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """An EFS access point in the container, over TLS and with the task's own role."""
+    """An EFS access point in the container, over TLS and with the task's own role.
+
+    A task in network mode awsvpc mounts it from its own network interface, on EC2 as on Fargate: the agent gives the
+    volume plugin the task's network namespace (aws/amazon-ecs-agent, agent/taskresource/volume, `getDriverOpts`).
+    """
 
     volume: str
     path: str
@@ -24,6 +34,7 @@ class Mount:
     file_system_arn: str
     access_point_id: str
     access_point_arn: str
+    endpoint: Endpoint
     read_only: bool = False
 
     def render(self) -> EcsTaskDefinitionVolume:
@@ -42,11 +53,11 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """An NFS share of `bucket` by the File Gateway at `address`; the instance mounts it read-only (Fargate never)."""
+    """An NFS share of `bucket` by the File Gateway at `endpoint`; the instance mounts it read-only (Fargate never)."""
 
     volume: str
     path: str
-    address: str
+    endpoint: Endpoint
     bucket: str
     read_only: bool = True
 
@@ -60,7 +71,7 @@ class Share:
                 driver_opts={
                     "type": "nfs",
                     # `nolock,hard` are what AWS asks of clients of a File Gateway (its user guide, "Mounting").
-                    "o": f"addr={self.address},nfsvers=4.1,nolock,hard,ro",
+                    "o": f"addr={self.endpoint.known_host},nfsvers=4.1,nolock,hard,ro",
                     "device": f":/{self.bucket}",
                 },
             ),
@@ -69,13 +80,25 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """A shell command that says whether the container is well; times in seconds."""
+    """A shell command that says whether the container is well; times in seconds.
+
+    `start_period` is 300 at most (ECS's HealthCheck). `grace` is how long the service's scheduler ignores failed
+    checks, of the container and of its balancer, once a task has started.
+    """
 
     command: str
     interval: int = 30
     timeout: int = 15
     retries: int = 5
     start_period: int = 300
+    grace: int = 300
+
+    def __post_init__(self) -> None:
+        if self.start_period > MAX_START_PERIOD:
+            raise ValueError(
+                f"a start period of {self.start_period} s is longer than ECS takes, {MAX_START_PERIOD} s; give the "
+                "health check a grace period"
+            )
 
     def render(self) -> dict[str, Any]:
         """The container's health check."""
@@ -93,6 +116,7 @@ class Container:
     """`secrets` maps a variable's name to the ARN of the secret that holds its value.
 
     `entry_point` replaces the image's own. `health` None is for containers that run to their end.
+    `calls` are the endpoints that it connects to, besides what it mounts.
     `essential` None: what has no health check may end before the rest of its task, and what has one may not.
     `stop_timeout` is the seconds from SIGTERM to SIGKILL, at most 120 on Fargate.
     """
@@ -104,6 +128,7 @@ class Container:
     health: Health | None
     ports: Sequence[int] = ()
     mounts: Sequence[Mount | Share] = ()
+    calls: Sequence[Endpoint] = ()
     entry_point: Sequence[str] = ()
     stop_timeout: int = 120
     essential: bool | None = None
@@ -137,10 +162,16 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A balancer's target group, and the container's port that it forwards to."""
+    """A balancer's target group, and the container's port that it forwards to.
+
+    `balancer` is the security group it forwards from; `role` tells several targets of one balancer apart.
+    """
 
     arn: str
     port: int
+    balancer: SecurityGroup
+    description: str
+    role: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from contract.policy import trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.connections import Endpoint
 from modules.generated_secret import GeneratedSecret
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
@@ -65,7 +66,7 @@ class DatabaseProps:
 
 
 class Database(Construct):
-    """`address` is the host name, `arn` the instance's; `security_group_id` guards port 5432."""
+    """`address` is the host name, `arn` the instance's; clients connect to `endpoint`."""
 
     def __init__(self, scope: Construct, id_: str, props: DatabaseProps) -> None:
         super().__init__(scope, id_)
@@ -146,8 +147,9 @@ class Database(Construct):
             maintenance_window="sun:05:00-sun:06:00",
             copy_tags_to_snapshot=True,
             deletion_protection=props.retain,
+            # No final snapshot: a kept instance is not deleted, and one that goes is not wanted. Without an identifier
+            # the provider refuses to delete an instance that does not skip it: one more lock on what is kept.
             skip_final_snapshot=not props.retain,
-            final_snapshot_identifier=names.suffixed("db_instance", props.name, "-final") if props.retain else None,
             enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=60,
             monitoring_role_arn=monitoring.arn,
@@ -163,4 +165,10 @@ class Database(Construct):
             skip(instance, CKV_AWS_293="the workspace says retain: false")
         self.address = instance.address
         self.arn = instance.arn
-        self.security_group_id = group.id
+        self.endpoint = Endpoint(
+            id="to_database",
+            port=POSTGRES_PORT,
+            description="PostgreSQL",
+            security_group_id=group.id,
+            host=instance.address,
+        )

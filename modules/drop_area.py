@@ -18,9 +18,8 @@ from constructs import Construct
 
 from contract.omero import GID, UID
 from contract.policy import Statement
-from modules.file_system import NFS_PORT, FileSystem
+from modules.file_system import FileSystem
 from modules.function import Function, FunctionProps, Mounted, VpcConfig
-from modules.security_group import connect
 
 MOUNT_PATH = "/mnt/drop"
 ROOT = 0
@@ -72,17 +71,11 @@ class DropArea(Construct):
                 log_retention_days=props.log_retention_days,
                 key_arn=props.key_arn,
                 vpc_config=props.vpc_config,
-                mounted=Mounted(access_point_arn=point.arn, path=MOUNT_PATH),
+                # The rules' addresses are older than the endpoint's name.
+                mounted=Mounted(
+                    access_point_arn=point.arn, path=MOUNT_PATH, endpoint=props.file_system.endpoint.named("nfs")
+                ),
             ),
-        )
-        assert function.security_group is not None  # noqa: S101 - it has a vpc_config
-        connect(
-            self,
-            "nfs",
-            source_id=function.security_group.id,
-            target_id=props.file_system.security_group_id,
-            port=NFS_PORT,
-            description="Folders of SFTP senders",
         )
         self.function_name = function.name
 

@@ -23,8 +23,10 @@ from contract import names
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.connections import HTTP_PORT, Endpoint
+from modules.file_system import NFS_PORT
 from modules.function import VpcConfig
-from modules.gateway_activation import HTTP_PORT, GatewayActivation, GatewayActivationProps
+from modules.gateway_activation import GatewayActivation, GatewayActivationProps
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest image of an S3 File Gateway here (S3 File Gateway User Guide, "Deploying on EC2").
@@ -63,7 +65,7 @@ class FileGatewayProps:
 
 
 class FileGateway(Construct):
-    """`arn` is the gateway's, known once it has its cache; `address` where it answers; `security_group_id` guards."""
+    """`arn` is the gateway's, known once it has its cache; clients mount its share at `endpoint`."""
 
     def __init__(self, scope: Construct, id_: str, props: FileGatewayProps) -> None:
         super().__init__(scope, id_)
@@ -105,7 +107,9 @@ class FileGateway(Construct):
             lifecycle=TerraformResourceLifecycle(ignore_changes=["disk_id"]),
         )
         self.arn = cache.gateway_arn
-        self.address = instance.private_ip
+        self.endpoint = Endpoint(
+            id="to_share", port=NFS_PORT, description="NFS", security_group_id=group.id, host=instance.private_ip
+        )
         self.security_group_id = group.id
 
     def _instance(self, props: FileGatewayProps, security_group_id: str) -> Instance:
@@ -157,9 +161,14 @@ class FileGateway(Construct):
             GatewayActivationProps(
                 name=names.suffixed("function", props.name, "-activation"),
                 account=props.account,
-                address=instance.private_ip,
+                endpoint=Endpoint(
+                    id="to_gateway",
+                    port=HTTP_PORT,
+                    description="Activation of the gateway",
+                    security_group_id=security_group_id,
+                    host=instance.private_ip,
+                ),
                 instance_id=instance.id,
-                security_group_id=security_group_id,
                 vpc_config=props.vpc_config,
                 log_group_name=props.function_log_group_name,
                 log_retention_days=props.log_retention_days,

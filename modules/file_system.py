@@ -22,6 +22,7 @@ from contract.omero import DATA_DIR, UID
 from contract.policy import Statement, document
 from modules.account import Account
 from modules.addresses import MAIN
+from modules.connections import Endpoint
 from modules.security_group import SecurityGroup, SecurityGroupProps
 from modules.vpc import ZONES
 
@@ -44,7 +45,10 @@ class FileSystemProps:
 
 
 class FileSystem(Construct):
-    """`id`, `arn`, `security_group_id`, and `access_point_id` and `access_point_arn` of /OMERO."""
+    """`id`, `arn`, `security_group_id`, and `access_point_id` and `access_point_arn` of /OMERO.
+
+    Clients mount it at `endpoint`.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: FileSystemProps) -> None:
         super().__init__(scope, id_)
@@ -92,6 +96,9 @@ class FileSystem(Construct):
         self.id = file_system.id
         self.arn = file_system.arn
         self.security_group_id = group.id
+        self.endpoint = Endpoint(
+            id="to_file_system", port=NFS_PORT, description="NFS over TLS", security_group_id=group.id
+        )
         self.access_point_id = access_point.id
         self.access_point_arn = access_point.arn
 

@@ -28,6 +28,7 @@ from contract.policy import Statement, document, trust
 from functions import FOLDER, archive
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.connections import Endpoint, open_ways
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
@@ -44,18 +45,22 @@ class VpcConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Mounted:
-    """An access point of a file system, and where the function finds it, below `/mnt/` (Lambda API reference)."""
+    """An access point of the file system at `endpoint`.
+
+    The function finds it at `path`, below `/mnt/` (Lambda API reference).
+    """
 
     access_point_arn: str
     path: str
+    endpoint: Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionProps:
     """`code` is a file of `functions/`, without `.py`; its `handler` is called. `statements` are what it may do.
 
-    `timeout_seconds` is 900 at most (Lambda quotas). Without a `vpc_config` it reaches AWS and the internet only. What
-    it has `mounted` it reaches from subnets with a way to the file system, which the caller opens.
+    `timeout_seconds` is 900 at most (Lambda quotas). Without a `vpc_config` it reaches AWS and the internet only; with
+    one, what it has `mounted` and what it `calls`.
     """
 
     name: str
@@ -69,6 +74,7 @@ class FunctionProps:
     environment: Mapping[str, str] = field(default_factory=dict)
     vpc_config: VpcConfig | None = None
     mounted: Mounted | None = None
+    calls: Sequence[Endpoint] = ()
 
     def __post_init__(self) -> None:
         if not (FOLDER / f"{self.code}.py").is_file():
@@ -77,14 +83,21 @@ class FunctionProps:
             raise ValueError(f"timeout_seconds {self.timeout_seconds} is not offered by Lambda; allowed: 1 to 900")
         if self.mounted and not self.vpc_config:
             raise ValueError("mounted needs a vpc_config: Lambda mounts a file system in a VPC only")
+        if self.calls and not self.vpc_config:
+            raise ValueError("calls needs a vpc_config: what a function calls is in a VPC")
 
 
 class Function(Construct):
-    """`name` and `arn` are the function's, known once it may do what it has to; `security_group` is that in the VPC."""
+    """`name` and `arn` are the function's, known once it may do what it has to; `ways` are rules to wait for.
+
+    `security_group` is that in the VPC.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: FunctionProps) -> None:
         super().__init__(scope, id_)
         self.security_group = self._security_group(props) if props.vpc_config else None
+        mounted = [props.mounted.endpoint] if props.mounted else []
+        self.ways = open_ways(scope, self.security_group, [*mounted, *props.calls]) if self.security_group else []
         group = log_group(
             self,
             "log_group",
@@ -126,7 +139,7 @@ class Function(Construct):
             )
             if props.mounted
             else None,
-            depends_on=[policy],
+            depends_on=[policy, *self.ways],
         )
         skip(
             function,

@@ -15,24 +15,21 @@ from cdktf_cdktf_provider_aws.lambda_invocation import LambdaInvocation
 from constructs import Construct
 
 from modules.account import Account
-from modules.audit import skip
+from modules.connections import Endpoint
 from modules.function import Function, FunctionProps, VpcConfig
-from modules.security_group import connect
 
-HTTP_PORT = 80
 # A gateway answers some minutes after its instance was started.
 PATIENCE_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayActivationProps:
-    """`address`, `instance_id` and `security_group_id` are the gateway's; it is asked once `ready` is there."""
+    """`endpoint`, with the address, and `instance_id` are the gateway's; it is asked once `ready` is there."""
 
     name: str
     account: Account
-    address: str
+    endpoint: Endpoint
     instance_id: str
-    security_group_id: str
     vpc_config: VpcConfig
     log_group_name: str
     log_retention_days: int
@@ -57,25 +54,16 @@ class GatewayActivation(Construct):
                 log_retention_days=props.log_retention_days,
                 key_arn=props.key_arn,
                 vpc_config=props.vpc_config,
+                calls=[props.endpoint],
             ),
         )
-        assert function.security_group is not None  # noqa: S101 - it has a vpc_config
-        out, into = connect(
-            self,
-            "to_gateway",
-            source_id=function.security_group.id,
-            target_id=props.security_group_id,
-            port=HTTP_PORT,
-            description="Activation of the gateway",
-        )
-        skip(into, CKV_AWS_260="it lets in the members of one security group, and no address")
         invocation = LambdaInvocation(
             self,
             "key",
             function_name=function.name,
-            input=json.dumps({"address": props.address, "region": props.account.region}),
+            input=json.dumps({"address": props.endpoint.known_host, "region": props.account.region}),
             # Another instance has another key, even at the same address.
             triggers={"instance": props.instance_id},
-            depends_on=[*props.ready, out, into],
+            depends_on=[*props.ready, *function.ways],
         )
         self.key = Token.as_string(Fn.jsondecode(invocation.result))

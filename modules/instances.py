@@ -6,7 +6,7 @@ come in by Session Manager; there is no key pair and no open port.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdktf import Fn, TerraformResourceLifecycle
@@ -26,8 +26,9 @@ from contract import names
 from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
+from modules.connections import Endpoint, open_ways
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
-from modules.security_group import SecurityGroup, SecurityGroupProps
+from modules.security_group import Rule, SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest ECS-optimised Amazon Linux 2023 here (ECS Developer Guide, "Linux AMI metadata").
 IMAGE_PARAMETER = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
@@ -51,6 +52,8 @@ class InstancesProps:
 class Instances(Construct):
     """`capacity_provider` is the provider's name; `security_group` is the instances', not the tasks'.
 
+    Through it go the agent, image pulls, logs and what Docker mounts itself (`open_ways`); what a task mounts from EFS
+    and connects to goes through the task's own security group.
     CloudWatch knows the instances by `autoscaling_group_name`.
     """
 
@@ -107,7 +110,8 @@ class Instances(Construct):
                 ),
             ],
             lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_capacity"]),
-            depends_on=[policy],
+            # Without a way out, an instance neither joins the cluster nor drains.
+            depends_on=[policy, *self.security_group.rules],
         )
         provider = EcsCapacityProvider(
             self,
@@ -127,6 +131,10 @@ class Instances(Construct):
         )
         self.capacity_provider = provider.name
         self.autoscaling_group_name = group.name
+
+    def open_ways(self, endpoints: Iterable[Endpoint]) -> list[Rule]:
+        """Let the instances reach what Docker mounts in their own network; rules for a task to wait for."""
+        return open_ways(self, self.security_group, endpoints)
 
 
 def _user_data(cluster_name: str) -> str:

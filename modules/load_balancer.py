@@ -132,7 +132,7 @@ class LoadBalancer(Construct):
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
         self.security_group_id = group.id
-        self.targets = [Target(arn=target_group.arn, port=props.target_port)]
+        self.targets = [Target(arn=target_group.arn, port=props.target_port, balancer=group, description="OMERO.web")]
 
     def _http_only(self, balancer: Lb, forward: LbListenerDefaultAction) -> LbListener:
         skip(

@@ -1,4 +1,4 @@
-"""The bucket that a load balancer writes its access logs to."""
+"""The bucket that an application load balancer writes its access logs to."""
 
 from __future__ import annotations
 
@@ -70,16 +70,12 @@ DELIVERY_ACCOUNTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class LogBucketProps:
-    """`retain` False lets `terraform destroy` delete the bucket with the logs in it.
-
-    `network_balancers` lets those write too: their logs come from another service.
-    """
+    """`retain` False lets `terraform destroy` delete the bucket with the logs in it."""
 
     name: str
     account: Account
     retention_days: int
     retain: bool
-    network_balancers: bool = False
 
 
 class LogBucket(Construct):
@@ -143,7 +139,6 @@ class LogBucket(Construct):
                     resources=(f"{bucket.arn}/AWSLogs/{props.account.id}/*",),
                     principals=_delivery_principal(props.account),
                 ),
-                *(_network_balancers(props.account, bucket.arn) if props.network_balancers else ()),
             ),
             depends_on=[block],
         )
@@ -178,28 +173,3 @@ def _delivery_principal(account: Account) -> dict[str, tuple[str, ...]]:
     if delivery_account:
         return {"AWS": (f"arn:{account.partition}:iam::{delivery_account}:root",)}
     return {"Service": ("logdelivery.elasticloadbalancing.amazonaws.com",)}
-
-
-def _network_balancers(account: Account, bucket_arn: str) -> tuple[Statement, ...]:
-    """As in the User Guide for Network Load Balancers, "Access logs", bucket requirements."""
-    service = {"Service": ("delivery.logs.amazonaws.com",)}
-    ours = {
-        "StringEquals": {"aws:SourceAccount": account.id},
-        "ArnLike": {"aws:SourceArn": account.arn("logs", "*")},
-    }
-    return (
-        Statement(
-            sid="NetworkBalancersOfThisAccountLook",
-            actions=("s3:GetBucketAcl",),
-            resources=(bucket_arn,),
-            principals=service,
-            conditions=ours,
-        ),
-        Statement(
-            sid="NetworkBalancersOfThisAccountWrite",
-            actions=("s3:PutObject",),
-            resources=(f"{bucket_arn}/server/AWSLogs/{account.id}/*",),
-            principals=service,
-            conditions={**ours, "StringEquals": {**ours["StringEquals"], "s3:x-amz-acl": "bucket-owner-full-control"}},
-        ),
-    )

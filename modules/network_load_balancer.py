@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs
+from cdktf_cdktf_provider_aws.lb import Lb
 from cdktf_cdktf_provider_aws.lb_listener import LbListener, LbListenerDefaultAction
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
 from constructs import Construct
@@ -28,12 +28,11 @@ class NetworkLoadBalancerProps:
     internal: bool
     cidrs: Sequence[str]
     ports: Mapping[str, int]
-    access_log_bucket: str
     retain: bool
 
 
 class NetworkLoadBalancer(Construct):
-    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`."""
+    """`dns_name` and `zone_id`; a service registers with `targets`, after the `listeners`."""
 
     def __init__(self, scope: Construct, id_: str, props: NetworkLoadBalancerProps) -> None:
         super().__init__(scope, id_)
@@ -57,7 +56,10 @@ class NetworkLoadBalancer(Construct):
             # One server, in one zone: the node of the other zone has to reach it too.
             enable_cross_zone_load_balancing=True,
             enable_deletion_protection=props.retain,
-            access_logs=LbAccessLogs(bucket=props.access_log_bucket, prefix="server", enabled=True),
+        )
+        skip(
+            balancer,
+            CKV_AWS_91="a network balancer logs accesses of TLS listeners only, and OMERO's own TLS passes through",
         )
         if not props.retain:
             skip(balancer, CKV_AWS_150="the workspace says retain: false")
@@ -65,12 +67,13 @@ class NetworkLoadBalancer(Construct):
         self.targets: list[Target] = []
         for role, port in props.ports.items():
             group.allow_in_from_cidrs(role, cidrs=props.cidrs, port=port, description=f"OMERO.server, {role}")
-            self._forward(balancer, props, role, port)
+            self._forward(balancer, group, props, role, port)
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
-        self.security_group_id = group.id
 
-    def _forward(self, balancer: Lb, props: NetworkLoadBalancerProps, role: str, port: int) -> None:
+    def _forward(
+        self, balancer: Lb, group: SecurityGroup, props: NetworkLoadBalancerProps, role: str, port: int
+    ) -> None:
         target_group = LbTargetGroup(
             self,
             f"{role}_target_group",
@@ -93,4 +96,6 @@ class NetworkLoadBalancer(Construct):
                 default_action=[LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)],
             )
         )
-        self.targets.append(Target(arn=target_group.arn, port=port))
+        self.targets.append(
+            Target(arn=target_group.arn, port=port, balancer=group, description=f"OMERO, {role}", role=role)
+        )

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from containers import BOOTSTRAP, package, script
-from contract.omero import DATA_DIR, SERVER_PORT, TRANSPORTS, WEB_PORT
+from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
+from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
 
@@ -19,6 +20,10 @@ WEB_HEALTH_CODES = "200-302"
 # gone before the new one starts. A read-only server writes nothing, but two behind one name would each know
 # half of the sessions.
 ONE_AT_A_TIME = Deployment(count=1, minimum_percent=0, maximum_percent=100)
+
+# Half an hour for a first start or an upgrade of the database, in which Blitz does not answer, and 15 minutes for what
+# comes before and after: roles, certificates, indexes. A read-only server waits as long for the read-write one.
+SERVER_GRACE_SECONDS = 2_700
 
 # The user that read-only servers log in as; it may read, and make temporary tables.
 READ_ONLY_USER = "omero_read_only"
@@ -38,14 +43,15 @@ def variable(property_: str) -> str:
 class ServerProps:
     """What the read-write and the read-only servers have in common.
 
-    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `system_memory_mib` is what a
-    server divides among its JVMs. `database_user` is who it logs in as.
+    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is that of the
+    task, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
     """
 
     image: str
     transports: Sequence[str] = ("ssl",)
-    system_memory_mib: int
-    database_host: str
+    memory_mib: int
+    heaps_mib: Mapping[str, int]
+    database: Endpoint
     database_name: str
     database_user: DatabaseUser
     mounts: Sequence[Mount | Share]
@@ -55,12 +61,14 @@ class ServerProps:
         return {
             "omero.client.icetransports": ",".join(self.transports),
             "omero.data.dir": DATA_DIR,
-            "omero.db.host": self.database_host,
+            "omero.db.host": self.database.known_host,
             "omero.db.name": self.database_name,
             "omero.db.properties": "sslmode=require",
             "omero.db.user": self.database_user.name,
             # OMERO looks at the host's memory, not the container's.
-            "omero.jvmcfg.system_memory": str(self.system_memory_mib),
+            "omero.jvmcfg.system_memory": str(self.memory_mib),
+            # Explicit, so that neither OMERO's percentages nor its upper bound of 48,000 MiB decide.
+            **{f"omero.jvmcfg.heap_size.{name}": str(mib) for name, mib in self.heaps_mib.items()},
         }
 
 
@@ -95,17 +103,19 @@ def _server(
         entry_point=("/bin/bash", "-c", script(start)),
         ports=[TRANSPORTS[transport] for transport in props.transports],
         # Temporary files and their locks stay off the network file system.
-        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR},
+        # server.sh and read_only_server.sh compare images: one of the latter waits for one of the former.
+        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR, "SERVER_IMAGE": props.image},
         secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
-        health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1"),
+        health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1", grace=SERVER_GRACE_SECONDS),
         mounts=props.mounts,
+        calls=[props.database],
     )
 
 
 def importer_container(
     *,
     image: str,
-    server: str,
+    server: Endpoint,
     admin: str,
     password_arn: str,
     ledger_table: str,
@@ -125,7 +135,7 @@ def importer_container(
             "LEDGER_REGION": region,
             "LEDGER_TABLE": ledger_table,
             "OMERO_ADMIN": admin,
-            "OMERO_HOST": server,
+            "OMERO_HOST": server.known_host,
             "OMERO_TMPDIR": TMP_DIR,
             "PROGRAM": package("importer"),
         },
@@ -133,6 +143,7 @@ def importer_container(
         health=None,
         essential=True,
         mounts=mounts,
+        calls=[server],
     )
 
 
@@ -146,7 +157,7 @@ def read_only_role_container(props: ServerProps, role: DatabaseUser) -> Containe
         image=props.image,
         entry_point=("/opt/omero/server/venv3/bin/python", "-c", script("read_only_role.py")),
         environment={
-            "PGHOST": props.database_host,
+            "PGHOST": props.database.known_host,
             "PGDATABASE": props.database_name,
             "PGUSER": props.database_user.name,
             "PGSSLMODE": "require",
@@ -154,28 +165,31 @@ def read_only_role_container(props: ServerProps, role: DatabaseUser) -> Containe
         },
         secrets={"PGPASSWORD": props.database_user.password_arn, "READ_ONLY_PASSWORD": role.password_arn},
         health=None,
+        calls=[props.database],
     )
 
 
 def web_container(
     *,
     image: str,
-    servers: Mapping[str, str],
+    servers: Mapping[str, Endpoint],
     secret_key_arn: str,
-    sessions_url: str | None = None,
+    sessions: Endpoint | None = None,
     domain_name: str | None = None,
 ) -> Container:
     """One of the equal web containers; they share a secret key, so that any may read another's cookies.
 
-    `servers` are the hosts that people may choose when they log in, by the name they see; the first is preset.
-    `sessions_url` is the cache that holds the sessions; None leaves them in each container.
+    `servers` are those that people may choose when they log in, by the name they see; the first is preset.
+    `sessions` is the cache that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP.
     """
     url = f"http://127.0.0.1:{WEB_PORT}{WEB_HEALTH_PATH}"
     probe = f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
     properties = {
-        "omero.web.server_list": json.dumps([[host, SERVER_PORT, name] for name, host in servers.items()]),
-        **(_shared_sessions(sessions_url) if sessions_url else {}),
+        "omero.web.server_list": json.dumps(
+            [[server.known_host, server.port, name] for name, server in servers.items()]
+        ),
+        **(_shared_sessions(sessions) if sessions else {}),
         **(_behind_tls(domain_name) if domain_name else {}),
     }
     return Container(
@@ -184,13 +198,17 @@ def web_container(
         ports=[WEB_PORT],
         environment=_variables(properties),
         secrets={variable("omero.web.secret_key"): secret_key_arn},
-        health=Health(command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120),
+        health=Health(
+            command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
+        ),
         stop_timeout=30,
+        calls=[*servers.values(), *([sessions] if sessions else [])],
     )
 
 
-def _shared_sessions(url: str) -> dict[str, str]:
+def _shared_sessions(cache: Endpoint) -> dict[str, str]:
     """Django's own cache for Redis: its client is in OME's image (defaults of ome/ansible-role-omero-web)."""
+    url = f"rediss://{cache.known_host}:{cache.port}/0"
     backend = "django.core.cache.backends.redis.RedisCache"
     return {
         "omero.web.caches": json.dumps({"default": {"BACKEND": backend, "LOCATION": url}}),

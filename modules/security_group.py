@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup as AwsSecurityGroup
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
@@ -12,8 +13,11 @@ from constructs import Construct
 
 from modules.addresses import MAIN
 
+if TYPE_CHECKING:
+    from modules.connections import Endpoint
+
 ANYWHERE = "0.0.0.0/0"
-Way = tuple[VpcSecurityGroupEgressRule, VpcSecurityGroupIngressRule]
+Rule = VpcSecurityGroupEgressRule | VpcSecurityGroupIngressRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,11 @@ class SecurityGroupProps:
 
 
 class SecurityGroup(Construct):
-    """`id` is the group's, `resource` what has it. The `allow_...` methods add one rule each, over TCP."""
+    """`id` is the group's, `resource` what has it. The `allow_...` methods add one rule each, over TCP.
+
+    `rules` are those that members need to connect to something, and `reached` the endpoints that they connect to
+    (`modules.connections`).
+    """
 
     def __init__(self, scope: Construct, id_: str, props: SecurityGroupProps) -> None:
         super().__init__(scope, id_)
@@ -40,6 +48,8 @@ class SecurityGroup(Construct):
         )
         self.id = group.id
         self.resource = group
+        self.rules: list[Rule] = []
+        self.reached: list[Endpoint] = []
 
     def allow_in_from_cidrs(self, id_: str, *, cidrs: Sequence[str], port: int, description: str) -> None:
         """Let address ranges in, one rule a range, keyed by the range so that order does not matter."""
@@ -61,7 +71,7 @@ class SecurityGroup(Construct):
 
     def allow_out_to_cidr(self, id_: str, *, cidr: str, port: int, description: str) -> None:
         """Let connections out to an address range on one port."""
-        VpcSecurityGroupEgressRule(
+        rule = VpcSecurityGroupEgressRule(
             self,
             id_,
             security_group_id=self.id,
@@ -71,33 +81,4 @@ class SecurityGroup(Construct):
             to_port=port,
             description=description,
         )
-
-
-def connect(scope: Construct, id_: str, *, source_id: str, target_id: str, port: int, description: str) -> Way:
-    """Let members of one group reach members of another on one port: the way out and the way in.
-
-    It gives both, for what has to wait until the way is open. The rules belong to `scope`, so that a stack can open a
-    way to a group of another stack and take the way with it when it goes.
-    """
-    pair = Construct(scope, id_)
-    out = VpcSecurityGroupEgressRule(
-        pair,
-        "out",
-        security_group_id=source_id,
-        referenced_security_group_id=target_id,
-        ip_protocol="tcp",
-        from_port=port,
-        to_port=port,
-        description=description,
-    )
-    into = VpcSecurityGroupIngressRule(
-        pair,
-        "in",
-        security_group_id=target_id,
-        referenced_security_group_id=source_id,
-        ip_protocol="tcp",
-        from_port=port,
-        to_port=port,
-        description=description,
-    )
-    return out, into
+        self.rules.append(rule)

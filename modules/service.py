@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cdktf import ITerraformDependable, TerraformResourceLifecycle
+from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
     EcsServiceCapacityProviderStrategy,
@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.ecs_service import (
     EcsServiceLoadBalancer,
     EcsServiceNetworkConfiguration,
     EcsServiceServiceRegistries,
+    EcsServiceTimeouts,
 )
 from cdktf_cdktf_provider_aws.service_discovery_service import (
     ServiceDiscoveryService,
@@ -22,13 +23,21 @@ from cdktf_cdktf_provider_aws.service_discovery_service import (
 from constructs import Construct
 
 from modules.addresses import MAIN
+from modules.connections import Endpoint, open_ways
 from modules.container import Deployment, Target
+from modules.security_group import Rule
 from modules.task import Task, TaskProps
+
+EXTRA_SECONDS = 900
+"""What Terraform waits beyond the grace period: for images to be pulled, and old tasks to stop (120 s on Fargate)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceProps:
-    """`task` is what runs, `deployment` how many of it."""
+    """`task` is what runs, with a health check; `deployment` is how many of it.
+
+    Terraform waits for its grace period and `EXTRA_SECONDS`.
+    """
 
     task: TaskProps
     deployment: Deployment
@@ -43,8 +52,16 @@ class Service(Construct):
     def __init__(self, scope: Construct, id_: str, props: ServiceProps) -> None:
         super().__init__(scope, id_)
         container, cluster = props.task.container, props.task.cluster
-        provider = props.task.capacity_provider
+        provider = props.task.instances.capacity_provider if props.task.instances else None
+        health = container.health
+        if health is None:
+            raise ValueError(f"the service {props.task.name} has no health check; give its container one")
+        patience = f"{(health.grace + EXTRA_SECONDS) // 60}m"
         task = Task(self, props.task)
+        self._id, self._ports = id_, container.ports
+        self.host = f"{container.name}.{cluster.namespace}"
+        self.security_group_id = task.security_group.id
+        self.log_group_name = task.log_group_name
         discovery = ServiceDiscoveryService(
             self,
             "discovery",
@@ -87,17 +104,60 @@ class Service(Construct):
                 )
                 for target in props.targets
             ],
-            health_check_grace_period_seconds=container.health.start_period
-            if container.health and props.targets
-            else None,
-            depends_on=[*task.policies, cluster.capacity, *props.wait_for],
-            lifecycle=TerraformResourceLifecycle(ignore_changes=["desired_count"]) if props.deployment.scaled else None,
+            # It holds back the container's health check too, with a balancer or without (ECS API, CreateService).
+            health_check_grace_period_seconds=health.grace,
+            timeouts=EcsServiceTimeouts(create=patience, update=patience),
+            # A task that starts before its ways are open fails, and one that drains still needs them.
+            depends_on=[
+                *task.policies,
+                *task.ways,
+                *self._ways_from_balancers(scope, props.targets),
+                cluster.capacity,
+                *props.wait_for,
+            ],
+            lifecycle=TerraformResourceLifecycle(
+                ignore_changes=["desired_count"] if props.deployment.scaled else None,
+                postcondition=[_runs_what_was_asked_for(props.task, task)],
+            ),
         )
         self.service = service
         self.name = service.name
-        self.host = f"{container.name}.{cluster.namespace}"
-        self.security_group_id = task.security_group.id
-        self.log_group_name = task.log_group_name
+
+    def endpoint(self, port: int, description: str) -> Endpoint:
+        """Where the service's tasks answer on one of their ports.
+
+        Raises:
+            ValueError: the container has no such port.
+        """
+        if port not in self._ports:
+            raise ValueError(f"service {self._id} has no port {port}; its container listens on {list(self._ports)}")
+        return Endpoint(
+            id=f"to_{self._id}",
+            port=port,
+            description=description,
+            security_group_id=self.security_group_id,
+            host=self.host,
+        )
+
+    def _ways_from_balancers(self, scope: Construct, targets: Sequence[Target]) -> list[Rule]:
+        """The balancers belong to another stack, and the ways to this one's."""
+        opened: list[Rule] = []
+        for target in targets:
+            role = f"_{target.role}" if target.role else ""
+            endpoint = self.endpoint(target.port, target.description).named(f"balancer_to_{self._id}{role}")
+            opened += open_ways(scope, target.balancer, [endpoint])
+        return list(dict.fromkeys(opened))
+
+
+def _runs_what_was_asked_for(props: TaskProps, task: Task) -> Postcondition:
+    """Terraform's own wait ends as well once ECS has rolled back (terraform-provider-aws, issue 19519)."""
+    return Postcondition(
+        condition=f"${{self.task_definition == {task.definition_fqn}.arn}}",
+        error_message=(
+            f"ECS rolled back the deployment of service {props.name}: its new tasks failed, and the previous "
+            "task definition runs; correct what made them fail, and deploy again."
+        ),
+    )
 
 
 def _strategy(capacity_provider: str | None) -> list[EcsServiceCapacityProviderStrategy] | None:

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from modules.addresses import MAIN
 from modules.audit import skip
+from modules.connections import Endpoint
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 VALKEY_PORT = 6379
@@ -31,7 +32,7 @@ class SessionsProps:
 
 
 class Sessions(Construct):
-    """`url` is what a client connects to, `security_group_id` guards port 6379."""
+    """Clients connect to `endpoint`, over TLS."""
 
     def __init__(self, scope: Construct, id_: str, props: SessionsProps) -> None:
         super().__init__(scope, id_)
@@ -72,5 +73,10 @@ class Sessions(Construct):
         )
         if not props.replicas:
             skip(cache, CKV2_AWS_50="the workspace says omero.web.sessions.replicas: 0")
-        self.url = f"rediss://{cache.primary_endpoint_address}:{VALKEY_PORT}/0"
-        self.security_group_id = group.id
+        self.endpoint = Endpoint(
+            id="to_sessions",
+            port=VALKEY_PORT,
+            description="Valkey over TLS",
+            security_group_id=group.id,
+            host=cache.primary_endpoint_address,
+        )

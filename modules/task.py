@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_task_definition import (
     EcsTaskDefinition,
     EcsTaskDefinitionRuntimePlatform,
@@ -19,7 +20,9 @@ from contract import names
 from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.cluster import Cluster
+from modules.connections import Endpoint, open_ways
 from modules.container import Container, Mount, Share
+from modules.instances import Instances
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
@@ -30,7 +33,7 @@ ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.
 class TaskProps:
     """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: what Fargate offers, or an instance has room for.
 
-    `capacity_provider` is that of the instances to run on; None is Fargate. The containers of `first` run to their end
+    `instances` are those to run on; None is Fargate. The containers of `first` run to their end
     before `container` starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
     `statements` are what the container may do beyond an ECS Exec session and its mounts.
 
@@ -43,7 +46,7 @@ class TaskProps:
     cluster: Cluster
     container: Container
     first: Sequence[Container] = ()
-    capacity_provider: str | None = None
+    instances: Instances | None = None
     cpu: int
     memory_mib: int
     vpc_id: str
@@ -54,13 +57,25 @@ class TaskProps:
     statements: Sequence[Statement] = ()
 
     def __post_init__(self) -> None:
-        shares = [mount.path for mount in self.container.mounts if isinstance(mount, Share)]
-        if shares and self.capacity_provider is None:
-            raise ValueError(f"Fargate cannot mount the NFS share at {shares[0]}; give the service a capacity provider")
+        if self.shares and self.instances is None:
+            raise ValueError(f"Fargate cannot mount the NFS share at {self.shares[0].path}; give the task instances")
+
+    @property
+    def shares(self) -> Sequence[Share]:
+        """What the container mounts from NFS servers other than EFS."""
+        return [mount for mount in self.container.mounts if isinstance(mount, Share)]
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """What the task connects to from its own network interface: all its containers' calls, and EFS."""
+        calls = [endpoint for container in (*self.first, self.container) for endpoint in container.calls]
+        return [*calls, *(mount.endpoint for mount in self.container.mounts if isinstance(mount, Mount))]
 
 
 class Task:
-    """`definition_arn`, its `family`, `policies` to wait for, `security_group` and `log_group_name`.
+    """`definition_arn` and its `family`, `policies` and `ways` to wait for, `security_group` and `log_group_name`.
+
+    Terraform knows the definition as `definition_fqn`.
 
     Its resources belong to the scope that it is given: a service's are its own, not those of a part of it.
     """
@@ -74,6 +89,9 @@ class Task:
         )
         # Images, secrets, logs and ECS Exec's channel are reached over HTTPS, through the NAT gateway.
         group.allow_out_to_anywhere("https", port=443, description="Images, secrets, logs, ECS Exec")
+        self.ways = open_ways(scope, group, props.endpoints)
+        if props.instances and props.shares:
+            self.ways += props.instances.open_ways(share.endpoint for share in props.shares)
         logs = log_group(
             scope,
             "log_group",
@@ -87,7 +105,7 @@ class Task:
             scope,
             "task_definition",
             family=props.name,
-            requires_compatibilities=["EC2" if props.capacity_provider else "FARGATE"],
+            requires_compatibilities=["EC2" if props.instances else "FARGATE"],
             network_mode="awsvpc",
             cpu=str(props.cpu),
             memory=str(props.memory_mib),
@@ -99,8 +117,11 @@ class Task:
             task_role_arn=task_role.arn,
             container_definitions=json.dumps(_container_definitions(props)),
             volume=[mount.render() for mount in container.mounts],
+            # ECS rolls back to a revision only as long as it is registered: it goes once the next one runs.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.definition_arn = definition.arn
+        self.definition_fqn = definition.fqn
         self.family = definition.family
         self.policies = (execution_policy, task_policy)
         self.security_group = group

@@ -30,6 +30,7 @@ import hosts
 from contract.policy import Statement
 from modules.account import Account
 from modules.addresses import MAIN
+from modules.connections import Endpoint, open_ways
 from modules.container import Share
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
 from modules.log_group import log_group
@@ -84,8 +85,9 @@ class UploadHostProps:
     file_system_arn: str
     access_point_id: str
     access_point_arn: str
+    file_system: Endpoint
     share: Share | None
-    server_host: str
+    server: Endpoint
     importer_version: str
     importer_sha256: str
     ice_wheel_sha256: str
@@ -109,6 +111,8 @@ class UploadHost(Construct):
             SecurityGroupProps(name=props.name, description="Upload hosts", vpc_id=props.vpc_id),
         )
         group.allow_out_to_anywhere("https", port=443, description="S3, packages, Session Manager")
+        shares = [props.share.endpoint] if props.share else []
+        ways = open_ways(self, group, [props.file_system, *shares, props.server])
         logs = log_group(
             self,
             "logs",
@@ -157,7 +161,7 @@ class UploadHost(Construct):
                 for key, value in sorted(props.tags.items())
             ],
             # Without them a host could neither mount nor report.
-            depends_on=[policy, logs],
+            depends_on=[policy, logs, *ways],
         )
         document = SsmDocument(
             self,
@@ -210,7 +214,7 @@ def _user_data(props: UploadHostProps) -> str:
         "GROUP_NAME": props.name,
         "HOOK_NAME": HOOK_NAME,
         "LOG_GROUP_NAME": props.log_group_name,
-        "SERVER_HOST": props.server_host,
+        "SERVER_HOST": props.server.known_host,
         "ICE_WHEEL": ICE_WHEEL_URL + (f"#sha256={props.ice_wheel_sha256}" if props.ice_wheel_sha256 else ""),
         "IMPORTER_URL": IMPORTER_URL.format(version=props.importer_version),
         "IMPORTER_SHA256": props.importer_sha256,
@@ -223,7 +227,7 @@ def _user_data(props: UploadHostProps) -> str:
     tokens = {
         "FILE_SYSTEM_ID": props.file_system_id,
         "ACCESS_POINT_ID": props.access_point_id,
-        "SHARE_ADDRESS": props.share.address if props.share else "",
+        "SHARE_ADDRESS": props.share.endpoint.known_host if props.share else "",
         "SHARE_BUCKET": props.share.bucket if props.share else "",
     }
     size = len((known + script).encode()) + sum(len(f"{name}=''\n") + _TOKEN_BYTES for name in tokens)

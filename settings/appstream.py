@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from settings.fields import Distinct, DomainName, Email, Fault, Like, Settings, Sha256, rule
+from settings.fields import Distinct, DomainName, Email, Fault, Like, Settings, Sha256, listed, rule
 from settings.network import SubnetId
 from settings.section import ExistingBucket, Section
 
 # Of an image of AWS's or an image builder's, and of an image that was imported from an AMI (its guide, "Import Image").
 _NATIVE = r"stream\.(standard|compute|memory|graphics)(\.[a-z0-9]+)?\.[a-z0-9]+"
 _IMPORTED = r"(GeneralPurpose|MemoryOptimized|ComputeOptimized|Accelerated)(\.[a-z0-9-]+)+"
+# Elastic fleets take no others (API reference, CreateFleet).
+ELASTIC_TYPES = tuple(f"stream.standard.{size}" for size in ("small", "medium", "large", "xlarge", "2xlarge"))
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,99}"
 
 
@@ -71,7 +73,8 @@ class Fleet(Settings):
     """`ELASTIC` needs no image and costs only while people use it. `ON_DEMAND` starts instances from an image within
     two minutes; `ALWAYS_ON` keeps them running, and costs all the time."""
     instance_type: InstanceType = "stream.standard.large"
-    """stream.standard.large has 2 vCPUs and 8 GiB."""
+    """stream.standard.large has 2 vCPUs and 8 GiB. An Elastic fleet takes stream.standard.small, medium, large, xlarge
+    and 2xlarge only."""
     image: Annotated[str, Like(NAME, "name of an AppStream image", "insight-1")] | None = None
     """For `ON_DEMAND` and `ALWAYS_ON`: the image, which `omero-aws appstream image` creates."""
     sessions: Annotated[int, Field(ge=1, le=100)] = 5
@@ -98,11 +101,11 @@ class Fleet(Settings):
 
     @rule
     def _instance_type_of_elastic(self) -> Iterator[Fault]:
-        if self.type == "ELASTIC" and not self.instance_type.startswith("stream."):
+        if self.type == "ELASTIC" and self.instance_type not in ELASTIC_TYPES:
             yield (
                 "instance_type",
-                f"{self.instance_type} is for images imported from an AMI; give an Elastic fleet one such as "
-                "stream.standard.large",
+                f"{self.instance_type} is not offered for an Elastic fleet; give one of {listed(ELASTIC_TYPES)}, or "
+                "type: ON_DEMAND with an image",
             )
 
 

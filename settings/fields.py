@@ -226,7 +226,7 @@ def _pinned_image(value: str) -> str:
     if digest and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise ValueError(f"{value} has a malformed digest; one looks like image@sha256:<64 hex digits>")
     if not digest and tag in ("", "latest"):
-        raise ValueError(f"{value} is not pinned; give a version tag (image:5.6.16-2) or a digest")
+        raise ValueError(f"{value} is not pinned; give a version tag (image:5.6.18) or a digest")
     return value
 
 

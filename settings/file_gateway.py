@@ -11,6 +11,7 @@ from settings.fields import (
     BucketName,
     Cidr,
     Distinct,
+    Email,
     Fault,
     KeyArn,
     RetentionDays,
@@ -96,6 +97,9 @@ class FileGateway(Section):
     """Where servers and upload hosts see the share."""
     log_retention_days: RetentionDays = 365
     """Days for which the gateway's log and the share's audit log are kept."""
+    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
+    """Addresses that are notified when the share's cache cannot be refreshed. Each gets an e-mail from AWS to confirm
+    first. Left out, nobody is notified: the topic's ARN is an output."""
 
     @rule
     def _no_world(self) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
 from settings.fields import Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.memory import IMPORTER_MIB, LEAST_MEMORY_MIB
 from settings.omero_defaults import (
     CONNECTIONS,
     FILESETS,
@@ -21,14 +22,6 @@ from settings.omero_defaults import (
     SERVER_SIZE,
     with_defaults,
 )
-
-# OMERO's own lower bound for the memory it divides among its JVMs (omero.jvmcfg.min_system_memory).
-MIN_SYSTEM_MEMORY_MIB = 3414
-# `omero import` in the server's container is one more JVM, started with -Xmx1024M.
-IMPORTER_MIB = 1024
-# The original solution's least server; below it the JVMs and an importer have no room beside each other.
-LEAST_MEMORY_MIB = 4096
-
 
 LaunchType = Literal["FARGATE", "EC2"]
 
@@ -63,13 +56,14 @@ class Server(Settings):
     launch_type: LaunchType = "FARGATE"
     """Where the servers run; left out, FARGATE, or EC2 if the servers mount a share. OMERO.web always runs on
     Fargate."""
-    image: PinnedImage = "openmicroscopy/omero-server:5.6.16-2"
+    image: PinnedImage = "openmicroscopy/omero-server:5.6.18"
     """Container image of the server and of the read-only servers."""
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 with read-only servers or a share."""
     memory_mib: int = SERVER_SIZE[1]
-    """MiB of memory, from which the Java heaps are derived. Left out, 10240, or 4096 with read-only servers or a share;
-    or the nearest that Fargate offers with `cpu`, or that an instance leaves for tasks."""
+    """MiB of memory, from which the Java heaps are derived: of 10,240 MiB, Blitz has 4,736. Left out, 10240, or 4096
+    with read-only servers or a share; or the nearest that Fargate offers with `cpu`, or that an instance leaves for
+    tasks."""
     database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
     """Size of the server's database pool, at least 10 more than the filesets imported at once. Left out, 50, or as many
     as the importers need if they are more."""
@@ -195,7 +189,9 @@ class Omero(Settings):
     dashboard: bool = True
     """True creates a CloudWatch dashboard of the load balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365
-    """Days for which the load balancers' access logs are kept in their bucket."""
+    """Days for which the access logs of OMERO.web's load balancer are kept in their bucket. The balancer of
+    `access.server` has none, because AWS logs TLS listeners only and OMERO's own TLS passes through;
+    `network.flow_logs` records who connects."""
 
     @model_validator(mode="before")
     @classmethod
@@ -257,16 +253,11 @@ class Omero(Settings):
         elif size.memory_mib < LEAST_MEMORY_MIB:
             yield (
                 f"{key}.memory_mib",
-                f"{size.memory_mib} is not enough for OMERO.server; give {LEAST_MEMORY_MIB} or more "
-                f"({MIN_SYSTEM_MEMORY_MIB} is OMERO's own minimum for its JVMs)",
+                f"{size.memory_mib} is not enough for OMERO.server; give {LEAST_MEMORY_MIB} or more, so that its Java "
+                "heaps and an importer fit",
             )
         elif on_fargate:
             yield from ((f"{key}.{name}", said) for name, said in _fargate_faults(size.cpu, size.memory_mib))
         elif self.ec2 and (fault := ec2.refusal(size.cpu, size.memory_mib, self.ec2.instance_type)):
             name = fault.split()[0]
             yield f"{key}.{name}", fault.removeprefix(f"{name} ")
-
-
-def system_memory_mib(memory_mib: int) -> int:
-    """MiB that OMERO divides among its JVMs: the task's memory less one importer's JVM, but not below OMERO's least."""
-    return max(MIN_SYSTEM_MEMORY_MIB, memory_mib - IMPORTER_MIB)

@@ -50,7 +50,7 @@ def _prefix(value: str) -> str:
 
 def _release(value: str) -> str:
     if not re.fullmatch(r"5\.6\.\d{1,3}", value):
-        raise ValueError(f"{value} is not a release of OMERO.server 5.6; give the server's, for instance 5.6.16")
+        raise ValueError(f"{value} is not a release of OMERO.server 5.6; give the server's, for instance 5.6.18")
     return value
 
 
@@ -83,7 +83,7 @@ class UploadHost(Section):
     the host."""
     sources: Annotated[tuple[Source, ...], Field(max_length=20), Distinct(_bucket)] = ()
     """Buckets that the hosts may read, each once with all of its prefixes; left out, none."""
-    importer_version: Annotated[str, AfterValidator(_release)] = "5.6.16"
+    importer_version: Annotated[str, AfterValidator(_release)] = "5.6.18"
     """OMERO release of the importer to install; give that of the server, in `omero.server.image`."""
     importer_sha256: Sha256 | None = None
     """SHA-256 of that release's OMERO.java.zip; left out, only TLS vouches for the download."""

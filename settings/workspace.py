@@ -108,8 +108,8 @@ class Workspace(Settings):
     sftp: Sftp | None = None
     """A folder under /OMERO that senders deliver into by SFTP (`omero-aws sftp`); left out, none."""
     retain: bool = True
-    """True keeps the data when stacks are destroyed: deletion protection, a final snapshot, and Terraform refuses to
-    destroy the data stack. False is for rehearsals: everything is deleted."""
+    """True keeps the data when stacks are destroyed: deletion protection, and Terraform refuses to destroy the data
+    stack. False is for rehearsals: everything is deleted."""
     tags: Annotated[dict[str, str], AfterValidator(_tags), Field(max_length=40, default_factory=dict)]
     """Additional tags for every resource, for instance a cost centre."""
     state: State = State()

@@ -9,11 +9,13 @@ from constructs import Construct
 
 from contract import names
 from contract.sections.file_gateway import FileGatewayOutputs as Outputs
+from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.bucket import Bucket, BucketProps
 from modules.cache_refresh import CacheRefresh, CacheRefreshProps
 from modules.file_gateway import FileGateway, FileGatewayProps
 from modules.file_share import FileShare, FileShareProps
 from modules.function import VpcConfig
+from modules.key import Key, KeyProps
 from modules.log_group import log_group
 from modules.vpc import ZONES
 from settings import Workspace
@@ -23,7 +25,7 @@ from stacks.sections import SectionStack
 
 
 class FileGatewayStack(SectionStack):
-    """`address` and `bucket_name` are what servers mount; `security_group_id` guards the gateway's port 2049."""
+    """`endpoint` and `bucket_name` are what servers and hosts mount."""
 
     def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: FileGatewaySettings) -> None:
         super().__init__(scope, "file_gateway", workspace)
@@ -59,16 +61,17 @@ class FileGatewayStack(SectionStack):
                 key_arn=self._log_key_arn,
             ),
         )
-        self.address = gateway.address
+        topic = self._alarms(refresh)
+        self.endpoint = gateway.endpoint
         self.bucket_name = bucket_name
-        self.security_group_id = gateway.security_group_id
         self.publish(Outputs.bucket_name, bucket_name)
         self.publish(Outputs.gateway_arn, gateway.arn)
-        self.publish(Outputs.address, gateway.address)
+        self.publish(Outputs.address, gateway.endpoint.known_host)
         self.publish(Outputs.export, share.export)
         self.publish(Outputs.security_group_id, gateway.security_group_id)
         self.publish(Outputs.file_share_arn, share.arn)
         self.publish(Outputs.refresh_failures_queue, refresh.dead_letter_queue_name)
+        self.publish(Outputs.alarm_topic_arn, topic.arn)
 
     def _keys(self) -> tuple[str, str]:
         """The key of images, and that of logs: the same, unless that of images was there already."""
@@ -124,6 +127,42 @@ class FileGatewayStack(SectionStack):
             DataAwsSubnet(self, f"private_{zone}", id=subnet_id).cidr_block
             for zone, subnet_id in zip(ZONES, subnet_ids, strict=True)
         ]
+
+    def _alarms(self, refresh: CacheRefresh) -> AlarmTopic:
+        """Their key is not that of images, which no other service may use."""
+        workspace = self.workspace
+        key = Key(
+            self,
+            "alarm_key",
+            KeyProps(
+                name=names.physical("alias", workspace.name, "file-gateway-alarms"),
+                description=f"OMERO {workspace.name}: alarms of the File Gateway",
+                account=self.account,
+                retain=False,
+                services=PUBLISHERS,
+            ),
+        )
+        topic = AlarmTopic(
+            self,
+            "alarms",
+            AlarmTopicProps(
+                name=names.physical("topic", workspace.name, "file-gateway"),
+                account=self.account,
+                key_arn=key.arn,
+                emails=self._settings.alarm_emails,
+            ),
+        )
+        topic.alarm(
+            "dead_letters",
+            name=names.physical("alarm", workspace.name, "file-gateway-dead-letters"),
+            description="The share's cache could not be refreshed: new objects are seen late. Read the function's log, "
+            "then purge the queue.",
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": refresh.dead_letter_queue_name},
+            statistic="Maximum",
+        )
+        return topic
 
     def _log_group(self, id_: str, role: str) -> str:
         """Its ARN."""

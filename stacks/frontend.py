@@ -55,7 +55,6 @@ class FrontendStack(WorkspaceStack):
                 name=names.bucket(workspace.name, "lb-logs", workspace.account_id, workspace.region),
                 account=self.account,
                 retention_days=workspace.omero.access_log_retention_days,
-                network_balancers=workspace.traits.nlb,
                 retain=workspace.retain,
             ),
         )
@@ -117,7 +116,6 @@ class FrontendStack(WorkspaceStack):
                 internal=self.workspace.access.internal,
                 cidrs=settings.cidrs,
                 ports={transport: TRANSPORTS[transport] for transport in self.transports},
-                access_log_bucket=self._access_log_bucket,
                 retain=self.workspace.retain,
             ),
         )

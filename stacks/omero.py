@@ -8,29 +8,27 @@ from contract import mounts, names
 from contract.outputs import Omero
 from modules.cluster import Cluster, ClusterProps
 from modules.dashboard import Dashboard, DashboardProps
-from modules.file_system import NFS_PORT
 from modules.instances import Instances, InstancesProps
 from settings import Workspace
 from settings.omero import Ec2
 from stacks.base import WorkspaceStack
 from stacks.built import Built
-from stacks.services.connections import connect_services
 from stacks.services.context import ServiceContext
 from stacks.services.importer import importer_task
-from stacks.services.servers import Servers
+from stacks.services.servers import Servers, endpoint_of
 from stacks.services.web import web_service
 from stacks.shares import share_of
 
 
 class OmeroStack(WorkspaceStack):
-    """The containers of one OMERO. `server` is the read-write one."""
+    """The containers of one OMERO. `server` is the read-write one, at `server_endpoint` inside the VPC."""
 
     def __init__(self, scope: Construct, workspace: Workspace, built: Built) -> None:
         super().__init__(scope, "omero", workspace)
         self._network, self._data, self._frontend = built.network, built.data, built.frontend
         # It encrypts no image and no metadata.
         self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"{names.log_prefix(workspace.name)}/")
-        self._cluster_name = names.base(workspace.name)
+        self._cluster_name = names.cluster(workspace.name)
         self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = self._make_cluster()
         context = ServiceContext(
@@ -45,23 +43,16 @@ class OmeroStack(WorkspaceStack):
         share = share_of(workspace, "servers", built.file_gateway)
         self._servers = Servers(context, share)
         self.server = self._servers.read_write
-        self.web = web_service(context, self._servers.hosts)
+        self.server_endpoint = endpoint_of(self.server)
+        self.web = web_service(context, self._servers.endpoints)
         self.importer = importer_task(context, self._servers, on_instances=share is not None)
-        connect_services(
-            context,
-            servers=self._servers,
-            web=self.web,
-            importer=self.importer,
-            mounts_share=share is not None,
-            file_gateway=built.file_gateway if share else None,
-        )
         if workspace.omero.dashboard:
             self._dashboard()
         self._publish()
 
     def _make_instances(self, settings: Ec2) -> Instances:
         workspace = self.workspace
-        instances = Instances(
+        return Instances(
             self,
             "instances",
             InstancesProps(
@@ -76,11 +67,6 @@ class OmeroStack(WorkspaceStack):
                 tags=self.tags,
             ),
         )
-        if workspace.share and mounts.share_path(workspace):
-            instances.security_group.allow_out_to_cidr(
-                "share", cidr=f"{workspace.share.address}/32", port=NFS_PORT, description="Share of the File Gateway"
-            )
-        return instances
 
     def _make_cluster(self) -> Cluster:
         workspace = self.workspace

@@ -5,10 +5,7 @@ from __future__ import annotations
 from constructs import Construct
 
 from contract import names
-from contract.omero import SERVER_PORT
 from contract.sections.upload_host import UploadHostOutputs as Outputs
-from modules.file_system import NFS_PORT
-from modules.security_group import connect
 from modules.upload_host import Source, UploadHost, UploadHostProps
 from settings import Workspace
 from settings.upload_host import UploadHost as UploadHostSettings
@@ -46,8 +43,9 @@ class UploadHostStack(SectionStack):
                 file_system_arn=data.file_system.arn,
                 access_point_id=data.file_system.access_point_id,
                 access_point_arn=data.file_system.access_point_arn,
+                file_system=data.file_system.endpoint,
                 share=share_of(workspace, "upload_hosts", built.file_gateway),
-                server_host=built.omero.server.host,
+                server=built.omero.server_endpoint,
                 importer_version=settings.importer_version,
                 importer_sha256=settings.importer_sha256 or "",
                 ice_wheel_sha256=settings.ice_wheel_sha256 or "",
@@ -57,24 +55,7 @@ class UploadHostStack(SectionStack):
                 tags=self.tags,
             ),
         )
-        self._connect(built)
         self._publish()
-
-    def _connect(self, built: Built) -> None:
-        """The ways go with this stack; the other stacks' groups stay as they are."""
-        hosts = self.host.security_group.id
-        ways = [
-            ("host_to_file_system", built.data.file_system.security_group_id, NFS_PORT, "NFS over TLS"),
-            ("host_to_server", built.omero.server.security_group_id, SERVER_PORT, "OMERO over TLS"),
-        ]
-        if built.file_gateway:
-            ways.append(("host_to_share", built.file_gateway.security_group_id, NFS_PORT, "NFS"))
-        for id_, target, port, description in ways:
-            connect(self, id_, source_id=hosts, target_id=target, port=port, description=description)
-        if share := self.workspace.share:
-            self.host.security_group.allow_out_to_cidr(
-                "share", cidr=f"{share.address}/32", port=NFS_PORT, description="Share of the File Gateway"
-            )
 
     def _publish(self) -> None:
         host = self.host

@@ -19,6 +19,7 @@ class FileGatewayOutputs(Outputs):
     security_group_id = Output("Guards the gateway's port 2049.")
     file_share_arn = Output("The NFS file share.")
     refresh_failures_queue = Output("Refreshes that AWS kept refusing.")
+    alarm_topic_arn = Output("Reports refreshes that failed: subscribe to it.")
 
 
 RECORD = SectionRecord(

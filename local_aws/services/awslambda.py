@@ -1,7 +1,9 @@
 """Lambda: functions in Python run, in a process of their own on this machine. moto 5.2.5 would want Docker.
 
 A function is given what Lambda gives it (`_HANDLER`, AWS_REGION and so on), this server as AWS, and its time-out. One
-in a VPC reaches the VPC's machines by this server, which is its HTTP proxy (see `LocalAwsApplication.machines`). Other
+in a VPC reaches the VPC's machines by this server, which is its HTTP proxy (see `LocalAwsApplication.machines`), as far
+as security groups let it; it reaches AWS if they let it out on port 443, and mounts EFS if they let it to a mount
+target on port 2049 (else EFSMountConnectivityException, of botocore's model of Invoke). Other
 runtimes than Python's are not implemented; a function runs with the Python of the server. moto also forgets where and
 how a function logs, and its file systems. What a function has mounted is the folder that stands for it, with owners as
 `local_aws.mounted` has them; where its path is the value of a variable, that names this folder instead.
@@ -18,12 +20,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from moto.awslambda.models import LambdaFunction
 from moto.core.exceptions import JsonRESTError
 from moto.efs.models import efs_backends
 
-from local_aws import efs_access, files
+from local_aws import efs_access, files, packets
 from local_aws.serve import ENDPOINT
 
 # The handler's result, or its error as Lambda shows it, goes to the file that is named last.
@@ -50,6 +53,23 @@ except Exception as error:
 with open(sys.argv[1], "w") as file:
     json.dump({"failed": failed, "answer": answer}, file)
 """
+
+
+# A port on which nothing answers.
+NOWHERE = "http://127.0.0.1:9"
+
+
+class NoConnection(JsonRESTError):  # type: ignore[misc]
+    """Invoke's error for a function that does not reach its file system."""
+
+    code = 408
+
+    def __init__(self, access_point_arn: str) -> None:
+        super().__init__(
+            "EFSMountConnectivityException",
+            f"The function couldn't connect to the Amazon EFS file system with access point {access_point_arn}. Check "
+            "your network configuration and try again.",
+        )
 
 
 def install() -> None:
@@ -138,8 +158,12 @@ def _environment(function: Any) -> dict[str, str]:
     if not endpoint:
         raise NotImplementedError("functions without a server for them to call")
     own = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    in_vpc = bool(function.vpc_config and function.vpc_config.get("SubnetIds"))
-    proxy = {"http_proxy": endpoint, "no_proxy": "127.0.0.1"} if in_vpc else {}
+    proxy, api = {}, endpoint
+    if (side := _side(function)) and side.groups is not None:
+        named = endpoint.replace("://", f"://{quote(','.join(side.groups), safe='')}:{side.address}@", 1)
+        proxy = {"http_proxy": named, "no_proxy": "127.0.0.1"}
+        if packets.blocked(_ec2(function), side, packets.ELSEWHERE, packets.HTTPS):
+            api = NOWHERE
     return {
         **own,
         **proxy,
@@ -149,12 +173,42 @@ def _environment(function: Any) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout),
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
-        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL": api,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
         **_mounted(function, {name: str(value) for name, value in function.environment_vars.items()}),
     }
+
+
+def _ec2(function: Any) -> Any:
+    return packets.ec2_of(function.account_id, function.region)
+
+
+def _side(function: Any) -> packets.Side | None:
+    """The function's interfaces in its VPC; None for a function in none."""
+    config = function.vpc_config or {}
+    subnets = config.get("SubnetIds") or []
+    if not subnets:
+        return None
+    ec2 = _ec2(function)
+    subnet = ec2.get_subnet(subnets[0])
+    return packets.Side(
+        name=f"function {function.function_name}",
+        groups=packets.with_default(ec2, config.get("SecurityGroupIds"), subnet.vpc_id),
+        address=str(subnet.cidr_block).partition("/")[0],
+    )
+
+
+def _check_way(function: Any, efs: Any, point: Any) -> None:
+    """Raises NoConnection where a mount target is missing in the first subnet's zone, or out of reach."""
+    ec2, side = _ec2(function), _side(function)
+    if side is None:
+        return
+    zone = ec2.get_subnet(function.vpc_config["SubnetIds"][0]).availability_zone
+    target = packets.mount_target(ec2, efs, point.file_system_id, zone)
+    if target is None or packets.blocked(ec2, side, target, packets.NFS):
+        raise NoConnection(point.access_point_arn)
 
 
 def _mounted(function: Any, variables: dict[str, str]) -> dict[str, str]:
@@ -174,6 +228,7 @@ def _mounted(function: Any, variables: dict[str, str]) -> dict[str, str]:
                 "elasticfilesystem:accessedviamounttarget": "true",
             },
         )
+        _check_way(function, efs, point)
         granted = efs_access.grants(request, efs.file_systems_by_id[point.file_system_id])
         if not granted.mount:
             raise PermissionError("The function could not mount the EFS file system: access denied by server")

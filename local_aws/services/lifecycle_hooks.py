@@ -10,13 +10,15 @@ AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-
 
 No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
 data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
-set-up that fails, or is left to the timeout with NONE. Not modelled: hooks on termination, several hooks on launches
-(the first one counts), heartbeats, notifications.
+set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the instance
+from what its user data names (`setup_network`). Not modelled: hooks on termination, several hooks on launches (the
+first one counts), heartbeats, notifications.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +28,7 @@ from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse as Response
 
-from local_aws import actions, clock
+from local_aws import actions, clock, setup_network
 from local_aws.services.ec2_autoscaling import Json, group_of
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -121,13 +123,22 @@ def put_lifecycle_hook(backend: Any, asked: Json, moto: actions.Moto) -> Json:
     return answer
 
 
+def _outcome(state: Any) -> str:
+    """How the set-up of an instance ends: as it was to end, if the instance reaches what it needs."""
+    why = setup_network.unreachable(state.instance)
+    if why and state._result == "CONTINUE":
+        sys.stderr.write(f"autoscaling: the set-up of {state.instance.id} fails: {why}\n")
+        return "ABANDON"
+    return str(state._result)
+
+
 def _tick(now: float) -> None:
     for regions in list(autoscaling_backends.values()):
         for backend in list(regions.values()):
             for group in list(backend.autoscaling_groups.values()):
                 for state in list(group.instance_states):
                     if state.lifecycle_state == WAITING and state._due <= now:
-                        _complete(group, state, state._result)
+                        _complete(group, state, _outcome(state))
 
 
 def install() -> None:

@@ -109,6 +109,12 @@ class Ecs:
         return [event["message"] for event in self.service()["events"]]
 
 
+def default_group(client: Client, vpc: str) -> str:
+    """The default security group of a VPC."""
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    return str(client("ec2").describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"])
+
+
 def target_group(client: Client, network: Network) -> tuple[str, str]:
     """A target group for tasks, and the load balancer that forwards to it."""
     elb = client("elbv2")

@@ -13,7 +13,7 @@ import pytest
 from local_aws import files
 from local_aws.server import LocalAws
 from local_aws.stand_ins import VARIABLE
-from local_aws.testing.ecs import Client, Ecs, Network
+from local_aws.testing.ecs import Client, Ecs, Network, default_group
 
 QUICK = {
     "LOCAL_AWS_TASK_START_SECONDS": "0.4",
@@ -37,7 +37,7 @@ QUICK = {
     "LOCAL_AWS_APPSTREAM_FLEET_STOP_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_IMAGE_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_BUILDER_SECONDS": "0.2",
-    "LOCAL_AWS_APPSTREAM_QUOTAS": "stream.graphics.g5.xlarge=0",
+    "LOCAL_AWS_APPSTREAM_QUOTAS": "stream.standard.2xlarge=0",
 }
 
 
@@ -85,6 +85,9 @@ def network(client: Client) -> Network:
         for index, zone in enumerate("ab")
     ]
     group = ec2.create_security_group(GroupName="tasks", Description="Tasks", VpcId=vpc)["GroupId"]
+    inside = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    for each in (group, default_group(client, vpc)):
+        ec2.authorize_security_group_ingress(GroupId=each, IpPermissions=[inside])
     return Network(vpc, subnets, group)
 
 

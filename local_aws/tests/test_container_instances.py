@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.testing.ecs import Client, Ecs, Network, until
-
-IMAGE = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+from local_aws.testing.instances import capacity_provider, instances_group
 
 
 def _code(raised: pytest.ExceptionInfo[ClientError]) -> str:
     return str(raised.value.response["Error"]["Code"])
-
-
-def _group(client: Client, network: Network, cluster: str, *, size: int = 0, most: int = 2) -> dict[str, Any]:
-    name = f"g-{uuid4().hex[:8]}"
-    client("iam").create_instance_profile(InstanceProfileName=name)
-    image = client("ssm").get_parameter(Name=IMAGE)["Parameter"]["Value"]
-    data = f"#!/bin/bash\necho ECS_CLUSTER={cluster} >> /etc/ecs/ecs.config\n"
-    client("ec2").create_launch_template(
-        LaunchTemplateName=name,
-        LaunchTemplateData={
-            "ImageId": image,
-            "InstanceType": "m6i.large",
-            "UserData": base64.b64encode(data.encode()).decode(),
-            "IamInstanceProfile": {"Name": name},
-        },
-    )
-    scaling = client("autoscaling")
-    scaling.create_auto_scaling_group(
-        AutoScalingGroupName=name,
-        LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"},
-        MinSize=size,
-        MaxSize=most,
-        DesiredCapacity=size,
-        VPCZoneIdentifier=",".join(network.subnets),
-        NewInstancesProtectedFromScaleIn=True,
-    )
-    return dict(scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0])
-
-
-def _provider(client: Client, group: dict[str, Any], cluster: str, **more: Any) -> str:
-    name = f"p-{uuid4().hex[:8]}"
-    asked = {
-        "autoScalingGroupArn": group["AutoScalingGroupARN"],
-        "managedScaling": {"status": "ENABLED"},
-        "managedTerminationProtection": "ENABLED",
-        **more,
-    }
-    client("ecs").create_capacity_provider(name=name, autoScalingGroupProvider=asked)
-    client("ecs").put_cluster_capacity_providers(
-        cluster=cluster, capacityProviders=[name], defaultCapacityProviderStrategy=[]
-    )
-    return name
 
 
 def _instances(ecs: Ecs) -> list[dict[str, Any]]:
@@ -69,7 +24,7 @@ def _instances(ecs: Ecs) -> list[dict[str, Any]]:
 
 
 def test_instances_register_in_both_zones_and_go_with_the_group(client: Client, network: Network, ecs: Ecs) -> None:
-    group = _group(client, network, ecs.cluster, size=2)
+    group = instances_group(client, network, ecs.cluster, size=2)
     found = until(lambda: len(_instances(ecs)) == 2 and _instances(ecs))
     attributes = [{each["name"]: each.get("value") for each in instance["attributes"]} for instance in found]
     assert {each["ecs.availability-zone"] for each in attributes} == {"eu-west-1a", "eu-west-1b"}
@@ -89,8 +44,8 @@ def test_instances_register_in_both_zones_and_go_with_the_group(client: Client, 
 
 
 def test_managed_scaling_launches_what_a_service_needs(client: Client, network: Network, ecs: Ecs) -> None:
-    group = _group(client, network, ecs.cluster)
-    provider = _provider(client, group, ecs.cluster)
+    group = instances_group(client, network, ecs.cluster)
+    provider = capacity_provider(client, group, ecs.cluster)
     strategy = [{"capacityProvider": provider, "weight": 1}]
     definition = ecs.definition(requiresCompatibilities=["EC2"], cpu="1024", memory="6144")
     request = {"cluster": ecs.cluster, "serviceName": "web", "taskDefinition": definition, "desiredCount": 2}
@@ -115,13 +70,13 @@ def test_managed_scaling_launches_what_a_service_needs(client: Client, network: 
 
 
 def test_capacity_provider_is_refused(client: Client, network: Network, ecs: Ecs) -> None:
-    group = _group(client, network, ecs.cluster)
+    group = instances_group(client, network, ecs.cluster)
     with pytest.raises(ClientError) as raised:
-        _provider(client, group, ecs.cluster, managedScaling={"status": "DISABLED"})
+        capacity_provider(client, group, ecs.cluster, managedScaling={"status": "DISABLED"})
     assert _code(raised) == "ClientException"
-    provider = _provider(client, group, ecs.cluster)
+    provider = capacity_provider(client, group, ecs.cluster)
     with pytest.raises(ClientError, match="already being used"):
-        _provider(client, group, ecs.cluster)
+        capacity_provider(client, group, ecs.cluster)
     with pytest.raises(ClientError) as raised:
         ecs.client.delete_capacity_provider(capacityProvider=provider)
     assert _code(raised) == "ResourceInUseException"
@@ -136,7 +91,7 @@ def test_lists_the_capacity_providers_there_are(client: Client, network: Network
         return {each["name"] for each in found["capacityProviders"]}
 
     assert listed() >= {"FARGATE", "FARGATE_SPOT"}
-    own = _provider(client, _group(client, network, ecs.cluster), ecs.cluster)
+    own = capacity_provider(client, instances_group(client, network, ecs.cluster), ecs.cluster)
     assert listed() >= {"FARGATE", "FARGATE_SPOT", own}
     assert listed(own) == {own}
     assert listed("FARGATE", own) == {"FARGATE", own}

@@ -128,7 +128,6 @@ def test_missing_role_stops_tasks(ecs: Ecs) -> None:
             {"loadBalancers": [{"targetGroupArn": "arn:x", "containerName": "web", "containerPort": 4080}]},
             "Unable to assume role and validate the specified targetGroupArn",
         ),
-        ({"healthCheckGracePeriodSeconds": 60}, "Health check grace period is only valid"),
         (
             {"deploymentConfiguration": {"minimumHealthyPercent": 100, "maximumPercent": 100}},
             "as this will block deployments",
@@ -163,6 +162,14 @@ def test_refuses_a_second_service_of_the_same_name(ecs: Ecs) -> None:
     [
         ({"cpu": "512", "memory": "512"}, "No Fargate configuration exists"),
         ({"networkMode": "bridge"}, "Fargate only supports network mode"),
+        (
+            {
+                "containerDefinitions": [
+                    {"name": "web", "image": "x", "healthCheck": {"command": ["CMD", "x"], "startPeriod": 301}}
+                ]
+            },
+            "startPeriod is 301",
+        ),
         ({"executionRoleArn": ""}, "execution role ARN to support log driver awslogs"),
         (
             {

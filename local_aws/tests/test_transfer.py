@@ -42,7 +42,9 @@ def _once(aws: LocalAws) -> Any:
 
 
 def _private(key: asyncssh.SSHKey) -> str:
-    return key.export_private_key().decode()
+    """In the form that AWS takes: PEM, but for ED25519."""
+    form = "openssh" if key.get_algorithm() == "ssh-ed25519" else "pkcs1-pem"
+    return str(key.export_private_key(form).decode())
 
 
 def _refused(call: Callable[..., Any], **request: Any) -> tuple[str, str]:
@@ -318,6 +320,21 @@ def test_host_keys_of_a_server(transfer: Any) -> None:
     refused = _refused(transfer.delete_host_key, ServerId=server, HostKeyId=last)
     assert refused[0] == "InvalidRequestException"
     transfer.delete_server(ServerId=server)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        ("ssh-rsa", "openssh"),
+        ("ssh-rsa", "pkcs8-pem"),
+        ("ecdsa-sha2-nistp256", "openssh"),
+        ("ssh-ed25519", "pkcs8-pem"),
+    ],
+)
+def test_refuses_a_host_key_in_another_form(transfer: Any, server: str, kind: str, form: str) -> None:
+    body = _key(kind).export_private_key(form).decode()
+    refused = _refused(transfer.import_host_key, ServerId=server, HostKeyBody=body)
+    assert refused == ("InvalidRequestException", "Unsupported or invalid host key format")
 
 
 def test_tags_of_server_and_user(transfer: Any, server: str) -> None:

@@ -18,7 +18,7 @@ import typer
 
 from scripts import console
 from scripts.confirming import confirm, on_terminal
-from scripts.deploy import backend, preflight, runner
+from scripts.deploy import backend, preflight, rollouts, runner
 from scripts.deploy.passing_on import TakesRest, Wraps
 from scripts.errors import Failed, Refused
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
@@ -64,6 +64,10 @@ def deploy(
 
     cdktf shows the plan of each stack and asks before it changes anything, unless --yes is given. If you name a stack,
     the stacks it builds on must be deployed. --dry-run does what `diff` does. --json prints the outputs.
+
+    The command then waits until every ECS service runs what was deployed and its tasks are healthy, for up to 60
+    minutes: a first start, or an upgrade of the database, may take OMERO.server half an hour. If ECS rolls a service
+    back, the exit code is 1 and the message has ECS's reason.
     """
     if dry_run:
         _diff(stacks or [], ctx.args, workspace=workspace, as_json=as_json)
@@ -154,10 +158,10 @@ def cdktf(
     """Run the locked cdktf with any arguments.
 
     `omero-aws cdktf deploy --help` is cdktf's own help. Runs the same checks as `deploy` first; exit codes and prompts
-    are cdktf's own.
+    are cdktf's own. A command
+    that deploys OMERO's services is followed until they are healthy, as with `deploy`.
     """
-    argv = ["cdktf", *(arguments or [])]
-    runner.ready(argv, workspace=workspace).become(argv)
+    _become_or_follow(["cdktf", *(arguments or [])], workspace=workspace)
 
 
 @app.command("terraform", cls=Wraps)
@@ -168,23 +172,35 @@ def terraform(
     """Run Terraform with any arguments.
 
     `omero-aws terraform plan -help` is Terraform's own help. Runs the same checks as `deploy` first; exit codes and
-    prompts are Terraform's own.
+    prompts are Terraform's own. A command
+    that deploys OMERO's services is followed until they are healthy, as with `deploy`.
     """
-    argv = ["terraform", *(arguments or [])]
-    runner.ready(argv, workspace=workspace).become(argv)
+    _become_or_follow(["terraform", *(arguments or [])], workspace=workspace)
+
+
+def _become_or_follow(argv: Sequence[str], *, workspace: str | None) -> None:
+    """Become the tool; or, where it deploys services, run it and wait for them."""
+    tools = runner.ready(argv, workspace=workspace)
+    if rollouts.concern(argv):
+        rollouts.follow(tools, argv, workspace=workspace, folder=Path.cwd(), to_stderr=False)
+    else:
+        tools.become(argv)
 
 
 def _cdktf_with_outputs(argv: Sequence[str], *, workspace: str | None, as_json: bool) -> None:
-    """Become cdktf; or, for JSON, run it and print the outputs that it writes."""
-    tools = runner.ready(argv, workspace=workspace)
+    """Run cdktf on every stack that is named; for JSON, print the outputs that it writes."""
     if not as_json:
         os.chdir(ROOT)
-        tools.become(argv)
+        _become_or_follow(argv, workspace=workspace)
         return
+    tools = runner.ready(argv, workspace=workspace)
     with tempfile.TemporaryDirectory(prefix="omero-aws-") as folder:
         file = Path(folder) / "outputs.json"
-        code = tools.run([*argv, "--outputs-file", str(file)], folder=ROOT, to_stderr=True)
-        _checked(code, " ".join(argv[:2]))
+        words = [*argv, "--outputs-file", str(file)]
+        if rollouts.concern(argv):
+            rollouts.follow(tools, words, workspace=workspace, folder=ROOT, to_stderr=True)
+        else:
+            _checked(tools.run(words, folder=ROOT, to_stderr=True), " ".join(argv[:2]))
         write_json(json.loads(file.read_text(encoding="utf-8")) if file.exists() else {})
 
 

@@ -7,6 +7,7 @@ and 1, where AWS did not answer; what comes after is the tool's own.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,11 +51,32 @@ class Tools:
         os.execvpe(words[0], words, self.env)  # noqa: S606 - no shell is what is wanted
 
     def run(self, argv: Sequence[str], *, folder: Path, to_stderr: bool) -> int:
-        """Run the tool in `folder` and give its exit code; `to_stderr` keeps stdout for data."""
+        """Run the tool in `folder` and give its exit code; `to_stderr` keeps stdout for data.
+
+        An interruption is the tool's to answer, and it is waited for: Terraform finishes what it is at, and writes its
+        state.
+        """
         words = command(argv, from_mirror=self.from_mirror)
         sys.stdout.flush()
         stdout = sys.stderr if to_stderr else None
-        return subprocess.run(words, cwd=folder, env=dict(self.env), stdout=stdout, check=False).returncode
+        running: list[subprocess.Popen[bytes]] = []
+
+        def pass_on(*_: object) -> None:
+            for process in running:
+                process.terminate()
+
+        before = {
+            # A terminal sends Ctrl-C to the tool as well.
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
+        }
+        try:
+            running.append(subprocess.Popen(words, cwd=folder, env=dict(self.env), stdout=stdout))
+            code = running[0].wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return code if code >= 0 else 128 - code
 
     def read(self, argv: Sequence[str], *, folder: Path) -> str:
         """Run the tool in `folder`; what it writes to stdout.
@@ -71,6 +93,11 @@ class Tools:
 def needs_aws(argv: Sequence[str]) -> bool:
     """Whether a command line such as `["cdktf", "deploy", "*"]` reaches AWS."""
     return _subcommand(argv) in _REACHES_AWS[argv[0]] and "-backend=false" not in argv
+
+
+def asks_for_help(argv: Sequence[str]) -> bool:
+    """Whether a command line only shows the tool's help or version."""
+    return bool(_HELP & set(argv))
 
 
 def installs_provider(argv: Sequence[str]) -> bool:
@@ -108,6 +135,6 @@ def ready(argv: Sequence[str], *, workspace: str | None = None) -> Tools:
 
 def _subcommand(argv: Sequence[str]) -> str:
     """The first word after the tool that is no option; empty where help or the version is asked for."""
-    if _HELP & set(argv):
+    if asks_for_help(argv):
         return ""
     return next((word for word in argv[1:] if not word.startswith("-")), "")

@@ -38,7 +38,7 @@ from scripts.errors import Failed, Refused
 from scripts.options import JsonOption, WorkspaceOption
 from scripts.output import write_json
 from scripts.process import Progress, read, stream
-from scripts.rehearsal import existing, inventory, leaks, one_writer, section
+from scripts.rehearsal import bad_image, existing, inventory, leaks, one_writer, section
 from scripts.rehearsal import imports as rehearse_imports
 from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
@@ -141,6 +141,9 @@ def rehearse(
     ] = None,
     workspace: WorkspaceOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the deployment running, and print how to use it.")] = False,
+    with_bad_image: Annotated[
+        bool, typer.Option("--bad-image", help="Also deploy an image that cannot be pulled, which has to fail.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a workspace to an AWS on this machine, prove it, and destroy it."""
@@ -177,7 +180,7 @@ def rehearse(
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
             os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
-            _rehearse(run, keep=keep)
+            _rehearse(run, keep=keep, with_bad_image=with_bad_image)
     except NotStarted as error:
         raise Failed(str(error)) from None
     if keep:
@@ -186,7 +189,7 @@ def rehearse(
         write_json({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs})
 
 
-def _rehearse(run: Rehearsal, *, keep: bool) -> None:
+def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
     existing.make(run.session(), run.workspace)
     run.ensure_state()
     before = inventory.take(run.session())
@@ -196,6 +199,10 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
         _plan_again(run)
     with run.step("plan an update"):
         _plan_an_update(run)
+    if with_bad_image:
+        with run.step("deploy a bad image"):
+            bad_image.rehearse(run, _with_server_image(run, "bad", bad_image.IMAGE))
+        run.proved.append("A deployment with an image that cannot be pulled fails with ECS's reason, and is undone.")
     _take_steps(run, "planned")
     if run.runs_programs:
         with run.step("import slides"):
@@ -237,6 +244,13 @@ def _copy(source: Path, folder: Path, changes: dict[str, Any]) -> Path:
     return folder
 
 
+def _with_server_image(run: Rehearsal, folder: str, image: str) -> Path:
+    """A folder of workspace files, as `_copy`, that have another image for OMERO.server."""
+    omero = yaml.safe_load(run.source.read_text(encoding="utf-8")).get("omero", {})
+    server = {**omero.get("server", {}), "image": image}
+    return _copy(run.source, run.folder / folder, {"omero": {**omero, "server": server}})
+
+
 def empty(folder: Path) -> None:
     """Begin with an empty folder; a rehearsal that was killed leaves its own behind."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -275,9 +289,7 @@ def _plan_an_update(run: Rehearsal) -> None:
     Raises:
         Failed: it could not be planned, or there could be two writers for a moment.
     """
-    omero = yaml.safe_load(run.source.read_text(encoding="utf-8")).get("omero", {})
-    server = {**omero.get("server", {}), "image": "openmicroscopy/omero-server:0.0.0-rehearsal"}
-    copies = _copy(run.source, run.folder / "update", {"omero": {**omero, "server": server}})
+    copies = _with_server_image(run, "update", "openmicroscopy/omero-server:0.0.0-rehearsal")
     out = copies / "cdktf.out"
     environ = {**run.environ, FOLDER_VARIABLE: str(copies), "CDKTF_OUTDIR": str(out)}
     log = run.folder / "plan-update.log"

@@ -77,7 +77,7 @@ class ServiceContext:
             cluster=self.cluster,
             container=container,
             first=first,
-            capacity_provider=self.instances.capacity_provider if on_instances and self.instances else None,
+            instances=self.instances if on_instances else None,
             cpu=size.cpu,
             memory_mib=size.memory_mib,
             vpc_id=self.network.vpc.id,

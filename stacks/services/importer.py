@@ -8,7 +8,7 @@ from modules.audit import skip
 from modules.omero import importer_container
 from modules.task import Task
 from stacks.services.context import ServiceContext, TaskSize
-from stacks.services.servers import Servers
+from stacks.services.servers import Servers, endpoint_of
 
 
 def importer_task(context: ServiceContext, servers: Servers, *, on_instances: bool) -> Task:
@@ -17,7 +17,7 @@ def importer_task(context: ServiceContext, servers: Servers, *, on_instances: bo
     props = servers.props(context.data.database_user, settings.memory_mib, read_only=False)
     container = importer_container(
         image=props.image,
-        server=servers.read_write.host,
+        server=endpoint_of(servers.read_write),
         admin=settings.admin,
         password_arn=context.importer_password_arn,
         ledger_table=context.data.ledger.name,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contract.omero import DATA_DIR
+from contract.omero import DATA_DIR, SERVER_PORT
+from modules.connections import Endpoint
 from modules.container import Mount, Share
 from modules.database import NAME, DatabaseUser
 from modules.omero import (
@@ -15,8 +16,13 @@ from modules.omero import (
     server_container,
 )
 from modules.service import Service
-from settings.omero import system_memory_mib
+from settings.memory import heaps_mib
 from stacks.services.context import ServiceContext, TaskSize
+
+
+def endpoint_of(server: Service) -> Endpoint:
+    """Where clients inside the VPC reach a server."""
+    return server.endpoint(SERVER_PORT, "OMERO over TLS")
 
 
 class Servers:
@@ -34,9 +40,10 @@ class Servers:
         return {"server": self.read_write, **self.read_only}
 
     @property
-    def hosts(self) -> Mapping[str, str]:
-        """The servers' names inside the VPC, by the name that people see."""
-        return {"omero": self.read_write.host, **{name: server.host for name, server in self.read_only.items()}}
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Where clients inside the VPC reach each server, by the name that people see."""
+        servers = {"omero": self.read_write, **self.read_only}
+        return {name: endpoint_of(server) for name, server in servers.items()}
 
     def props(self, user: DatabaseUser, memory_mib: int, *, read_only: bool) -> ServerProps:
         """What a server, or an importer beside it, is given."""
@@ -49,6 +56,7 @@ class Servers:
                 file_system_arn=data.file_system.arn,
                 access_point_id=data.file_system.access_point_id,
                 access_point_arn=data.file_system.access_point_arn,
+                endpoint=data.file_system.endpoint,
                 read_only=read_only,
             )
         ]
@@ -56,8 +64,9 @@ class Servers:
         return ServerProps(
             image=workspace.omero.server.image,
             transports=("ssl",) if read_only else self._context.frontend.transports,
-            system_memory_mib=system_memory_mib(memory_mib),
-            database_host=data.database.address,
+            memory_mib=memory_mib,
+            heaps_mib=heaps_mib(memory_mib),
+            database=data.database.endpoint,
             database_name=NAME,
             database_user=user,
             mounts=mounts,

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from modules.autoscaling import Autoscaling, AutoscalingProps
+from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
 from stacks.services.context import ServiceContext, TaskSize
 
 
-def web_service(context: ServiceContext, hosts: Mapping[str, str]) -> Service:
-    """The web service. `hosts` are the servers that people may log in to, by the name that they see."""
+def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Service:
+    """The web service. `servers` are those that people may log in to, by the name that they see."""
     workspace, frontend = context.workspace, context.frontend
     settings = workspace.omero.web
     container = web_container(
         image=settings.image,
-        servers=hosts,
+        servers=servers,
         secret_key_arn=context.data.web_secret_key.arn,
-        sessions_url=frontend.sessions.url if frontend.sessions else None,
+        sessions=frontend.sessions.endpoint if frontend.sessions else None,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
     )
     rolling = Deployment(

@@ -38,7 +38,7 @@ def test_refuses_what_terraform_would_read_as_its_own(tmp_path: Path, monkeypatc
 
 def _stand_in(image: Path, text: str) -> str:
     """The script with the image's folders replaced by stand-ins below `image`."""
-    for folder in ("/opt/omero", "/usr/local/bin", "/startup"):
+    for folder in ("/opt/omero", "/usr/local/bin", "/startup", "/OMERO/"):
         text = text.replace(folder, f"{image}{folder}")
     return text
 
@@ -51,27 +51,48 @@ def _executable(path: Path, text: str) -> None:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A stand-in for the server's image: the same folders, and start-up steps that say that they ran."""
+    """A stand-in for the server's image: the same folders, and start-up steps that say that they ran.
+
+    `var` is as an empty volume leaves it, and the server starts only where `var/tmp` is: so does OMERO.server since
+    5.6.17 (ome/openmicroscopy issue 6448).
+    """
     logs = tmp_path / "opt/omero/server/OMERO.server/var/log"
     logs.mkdir(parents=True)
     for name in ("50-config.py", "60-database.sh", "99-run.sh"):
         _executable(tmp_path / "startup" / name, f"echo ran {name}")
     write = "; ".join(f"echo from {name} >> {logs}/{name}.log" for name in ("Blitz-0", "DropBox"))
-    _executable(tmp_path / "startup/99-run.sh", f"echo ran 99-run.sh; {write}; sleep 2.5")
+    temporary = logs.parent / "tmp"
+    start = f"test -d {temporary} || exit; echo ran 99-run.sh; {write}; sleep 2.5"
+    _executable(tmp_path / "startup/99-run.sh", start)
     _executable(
         tmp_path / "usr/local/bin/entrypoint.sh", f'for step in {tmp_path}/startup/*; do "$step"; done; pkill -P $$'
     )
     _executable(tmp_path / "usr/local/bin/dumb-init", 'exec "$@"')
     _executable(tmp_path / "opt/omero/server/venv3/bin/activate", "true")
+    _executable(tmp_path / "opt/omero/server/venv3/bin/omero", f"[ -e {tmp_path}/up ]")
+    (tmp_path / "OMERO").mkdir()
     return tmp_path
 
 
+def _environ() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "SERVER_IMAGE": "example/server:2"}
+
+
+def _command(image: Path, name: str) -> list[str]:
+    text = _stand_in(image, script(name)).replace("tail -n", "timeout 4 tail -n")
+    return ["/bin/bash", "-c", text.replace("sleep 5;", "sleep 0.1;").replace("sleep 15", "sleep 0.1")]
+
+
 def _output(image: Path, name: str) -> list[str]:
-    command = _stand_in(image, script(name)).replace("tail -n", "timeout 4 tail -n")
-    done = subprocess.run(
-        ["/bin/bash", "-c", command], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"]}
-    )
+    done = subprocess.run(_command(image, name), capture_output=True, text=True, check=True, env=_environ())
     return done.stdout.splitlines()
+
+
+def _well(image: Path, text: str) -> Path:
+    mark = image / "OMERO/.omero-on-aws/well"
+    mark.parent.mkdir()
+    mark.write_text(text)
+    return mark
 
 
 def test_the_read_write_server_runs_every_step_and_copies_its_logs(image: Path) -> None:
@@ -84,7 +105,34 @@ def test_the_read_write_server_runs_every_step_and_copies_its_logs(image: Path) 
     assert {"Blitz-0.log | from Blitz-0", "DropBox.log | from DropBox"} <= set(said)
 
 
+def test_the_read_write_server_notes_that_it_is_well_and_not_before(image: Path) -> None:
+    mark = image / "OMERO/.omero-on-aws/well"
+    _output(image, "server.sh")
+    assert not mark.exists()
+    (image / "up").touch()
+    _output(image, "server.sh")
+    assert mark.read_text() == "example/server:2\n"
+
+
+@pytest.mark.parametrize("before", [None, "example/server:1\n", ""], ids=["first start", "older image", "half written"])
+def test_a_read_only_server_waits_for_a_read_write_one_of_its_image(image: Path, before: str | None) -> None:
+    if before is not None:
+        _well(image, before)
+    with subprocess.Popen(
+        _command(image, "read_only_server.sh"), stdout=subprocess.PIPE, text=True, env=_environ()
+    ) as server:
+        assert server.stdout is not None
+        said = "waiting until a read-write server of the image example/server:2 has started\n"
+        assert [server.stdout.readline() for _ in range(3)] == [said] * 3
+        mark = image / "OMERO/.omero-on-aws"
+        mark.mkdir(exist_ok=True)
+        (mark / "well").write_text("example/server:2\n")
+        assert "ran 99-run.sh" in server.stdout.read()
+    assert server.returncode == 0
+
+
 def test_a_read_only_server_skips_the_database_step(image: Path) -> None:
+    _well(image, "example/server:2\n")
     said = _output(image, "read_only_server.sh")
     assert [line for line in said if line.startswith("ran")] == ["ran 50-config.py", "ran 99-run.sh"]
     assert "Blitz-0.log | from Blitz-0" in said

@@ -6,17 +6,22 @@ The local AWS runs no function: the tests call the handler, as the rule does eve
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from functions import datasync_starter as starter
 from local_aws.files import Owner
 from local_aws.server import LocalAws
 from local_aws.testing.datasync import Place, thousand_objects
+from local_aws.testing.ecs import until
+from modules.arrivals import ATTEMPTS
 from tests.conftest import Stacks, of_type, only
 
 OMERO = Owner(1000, 1000, 0o755)
@@ -208,6 +213,104 @@ def test_messages_that_name_no_object_of_ours_stay_for_the_dead_letters(
     assert len([line for line in said if "left" in line]) == 9
 
 
+FIT_FOR_NOTHING = {
+    "in/" + "n" * 256: "has a part of 256 bytes, and a name on EFS has at most 255",
+    f"in/{'ä' * 128}/b.tif": "has a part of 256 bytes",
+    "in/nul\0.tif": "has a NUL",
+    "in/.zfs/b.tif": "is a name that DataSync keeps for itself",
+    "in/b.snapshot": "is a name that DataSync keeps for itself",
+    "in/\ud800.tif": "is no text in Unicode",
+}
+
+
+def test_a_name_that_cannot_be_copied_costs_itself_and_not_its_batch(
+    way: Way, capsys: pytest.CaptureFixture[str]
+) -> None:
+    way.place.put({"in/a.tif": b"1"})
+    for key in FIT_FOR_NOTHING:
+        way.send_event(key)
+    answer = way.call()
+    assert answer["objects"] == 1
+    assert way.place.ended(answer["execution"])["Status"] == "SUCCESS"
+    assert way.place.contents() == {"a.tif": b"1"}
+    assert way.waiting() == (0, len(FIT_FOR_NOTHING))  # for the dead letters
+    said = [json.loads(line)["because"] for line in capsys.readouterr().out.splitlines()]
+    assert all(any(reason in line for line in said) for reason in FIT_FOR_NOTHING.values())
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ä" * 127, "a.snapshots", "zfs"])
+def test_a_name_that_just_fits_is_copied(way: Way, name: str) -> None:
+    way.place.put({f"in/{name}": b"1"})
+    assert way.place.ended(way.call()["execution"])["Status"] == "SUCCESS"
+    assert way.place.contents() == {name: b"1"}
+
+
+def test_no_longer_name_is_one_of_a_file(way: Way) -> None:
+    """The witness is this machine's kernel, which has EFS's limit: the schedule, which takes all, fails on it alone."""
+    way.place.put({"in/a.tif": b"1", "in/" + "n" * 256: b"2"})
+    assert way.place.run(way.task)["Status"] == "ERROR"
+    assert way.place.contents() == {"a.tif": b"1"}
+
+
+def test_a_filter_is_what_the_model_of_the_service_takes() -> None:
+    """The witness is botocore's model of StartTaskExecution."""
+    service: Any = botocore.session.get_session().get_service_model("datasync")
+    limits = service.shape_for("FilterRule").members["Value"].metadata
+    assert limits["max"] == starter.MOST_CHARACTERS
+    for key in FIT_FOR_NOTHING.keys() - {"in/\ud800.tif"}:
+        made = "|/".join(["a.tif", key])
+        if not re.fullmatch(limits["pattern"], made):
+            with pytest.raises(starter.NotForUs):
+                starter.pattern(event("lab", key), "lab", "in/")
+    assert not re.fullmatch(limits["pattern"], "/nul\0.tif")
+
+
+class Choosy:
+    """DataSync's client, when AWS refuses names that nothing here says are wrong."""
+
+    def __init__(self, client: Any, refused: set[str]) -> None:
+        self.client, self.refused, self.starts = client, refused, 0
+
+    def describe_task(self, **request: Any) -> Any:
+        return self.client.describe_task(**request)
+
+    def start_task_execution(self, **request: Any) -> Any:
+        self.starts += 1
+        if self.refused & set(request["Includes"][0]["Value"].split("|")):
+            said: Any = {"Error": {"Code": "InvalidRequestException", "Message": "Request parameters are invalid"}}
+            raise ClientError(said, "StartTaskExecution")
+        return self.client.start_task_execution(**request)
+
+
+def test_a_name_that_aws_refuses_costs_itself(way: Way) -> None:
+    objects = {f"{number:02}.tif": b"1" for number in range(20)}
+    way.place.put({f"in/{key}": content for key, content in objects.items()})
+    sqs = way.place.client("sqs")
+    sqs.set_queue_attributes(QueueUrl=way.queue_url, Attributes={"VisibilityTimeout": "3"})
+    choosy = Choosy(way.place.datasync, {"/07.tif"})
+    copied: list[int] = []
+    while sum(copied) < 19:
+        answer = way.call(choosy)
+        way.place.ended(answer["execution"])
+        copied.append(answer["objects"])
+        until(lambda: way.waiting()[1] == 0)
+    assert copied[0] == 10  # half of the batch at least, each time
+    assert len(copied) < ATTEMPTS
+    assert way.place.contents() == {key: content for key, content in objects.items() if key != "07.tif"}
+    with pytest.raises(ClientError, match="Request parameters are invalid"):
+        way.call(choosy)
+    assert way.waiting() == (0, 1)
+
+
+def test_refused_altogether_it_ends_in_an_error_after_some_attempts(way: Way) -> None:
+    for number in range(200):
+        way.send_event(f"in/{number}")
+    choosy = Choosy(way.place.datasync, {f"/{number}" for number in range(200)})
+    with pytest.raises(ClientError, match="Request parameters are invalid"):
+        way.call(choosy)
+    assert choosy.starts == starter.MOST_STARTS
+
+
 def test_alone_they_start_nothing(way: Way) -> None:
     way.send("no JSON")
     assert way.call() == {"execution": None, "objects": 0, "because": "nothing waits"}
@@ -225,7 +328,7 @@ def test_an_object_told_of_twice_is_named_once(way: Way) -> None:
 
 def test_what_fits_into_no_filter_waits_for_the_next(way: Way) -> None:
     for number in range(150):
-        way.send_event(f"in/{number:03}" + "|" * 990)
+        way.send_event(f"in/{number:03}" + f"/{'|' * 247}" * 4)
     answer = way.call()
     visible, hidden = way.waiting()
     assert hidden == 0

@@ -55,8 +55,8 @@ case "$call" in
         for name in pip python omero; do cp "$0" "$3/bin/$name"; done
         ;;
     "python3.12 -m zipfile "*)
-        mkdir -p "$5/OMERO.java-5.6.16-ice36/libs"
-        touch "$5/OMERO.java-5.6.16-ice36/libs/logback-cli.xml"
+        mkdir -p "$5/OMERO.java-5.6.18-ice36/libs"
+        touch "$5/OMERO.java-5.6.18-ice36/libs/logback-cli.xml"
         ;;
     "runuser -u "*) shift 3 && exec "$@" ;;
     "runuser -l "*) PATH="$SANDBOX/usr/local/bin:$PATH" exec bash -c "$4" ;;

@@ -15,6 +15,7 @@ from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
 from modules.bucket import BucketProps
+from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.function import FunctionProps
 from modules.omero import ONE_AT_A_TIME, variable
@@ -54,6 +55,13 @@ def test_refuses_a_function_that_cannot_be(code: str, seconds: int, said: str) -
             log_retention_days=365,
             key_arn="x",
         )
+
+
+def test_refuses_an_endpoint_that_nobody_could_reach() -> None:
+    with pytest.raises(ValueError, match="endpoint to_share has neither a security group nor a host"):
+        Endpoint(id="to_share", port=2049, description="NFS", security_group_id=None)
+    with pytest.raises(ValueError, match="endpoint to_file_system has no host"):
+        _ = Endpoint(id="to_file_system", port=2049, description="NFS", security_group_id="sg-1").known_host
 
 
 def test_refuses_subnets_that_are_no_pair() -> None:

@@ -37,7 +37,9 @@ def test_is_closed_by_default() -> None:
         ({"fleet": {"type": "ON_DEMAND"}}, "ON_DEMAND needs an image"),
         ({"fleet": {"image": "x"}}, "x has no effect with type ELASTIC"),
         ({"fleet": {"instance_type": "m5.large"}}, "m5.large is not an AppStream instance type"),
-        ({"fleet": {"instance_type": "GeneralPurpose.large"}}, "is for images imported from an AMI"),
+        ({"fleet": {"instance_type": "GeneralPurpose.large"}}, "is not offered for an Elastic fleet; give"),
+        ({"fleet": {"instance_type": "stream.compute.large"}}, "stream.compute.large is not offered for an Elastic"),
+        ({"fleet": {"instance_type": "stream.standard.4xlarge"}}, "stream.standard.4xlarge is not offered for an"),
         ({"fleet": {"idle_minutes": 61}}, "61 minutes are not allowed"),
         ({"fleet": {"sessions": 0}}, "sessions"),
         (

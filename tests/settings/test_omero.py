@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from settings import fargate
 from settings.access import Access
-from settings.omero import Ec2, Omero, Server, Web, system_memory_mib
+from settings.omero import Ec2, Omero, Server, Web
 
 
 def test_refuses_the_whole_internet_by_a_slip() -> None:
@@ -56,11 +56,6 @@ def test_takes_a_pinned_image(image: str) -> None:
 def test_refuses_a_server_that_omero_has_no_room_in() -> None:
     with pytest.raises(ValidationError, match=r"server\.memory_mib\n  2048 is not enough for OMERO\.server; give 4096"):
         Omero(server=Server(cpu=1024, memory_mib=2048))
-
-
-@pytest.mark.parametrize(("memory_mib", "system"), [(10240, 10240 - 1024), (4096, 3414), (4438, 3414), (4439, 3415)])
-def test_the_server_leaves_room_for_an_importer_but_keeps_omeros_least(memory_mib: int, system: int) -> None:
-    assert system_memory_mib(memory_mib) == system
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,19 @@ def test_nobody_can_connect_to_an_instance(omero: dict[str, Any]) -> None:
     assert not [rule for rule in rules if "instances" in rule["security_group_id"]]
 
 
+def test_tasks_mount_the_file_system_and_instances_do_not(omero: dict[str, Any]) -> None:
+    out = of_type(omero, "aws_vpc_security_group_egress_rule")
+    assert "instances_to_file_system_out" not in out
+    servers = {role for role in of_type(omero, "aws_ecs_service") if role != "web"}
+    for role in (*servers, "importer"):
+        assert out[f"{role}_to_file_system_out"]["from_port"] == 2049
+
+
+def test_instances_wait_for_their_way_out(omero: dict[str, Any]) -> None:
+    waits = only(omero, "aws_autoscaling_group")["depends_on"]
+    assert "aws_vpc_security_group_egress_rule.instances_security_group_https" in waits
+
+
 def test_instances_join_the_cluster_and_keep_their_role_from_tasks(omero: dict[str, Any]) -> None:
     user_data = only(omero, "aws_launch_template")["user_data"]
     assert "ECS_CLUSTER=omero-lab" in user_data

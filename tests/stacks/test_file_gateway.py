@@ -109,7 +109,7 @@ def test_bucket_and_key_are_kept_unless_the_workspace_says_otherwise(synthesise:
         bucket = only(stack, "aws_s3_bucket")
         assert bucket["force_destroy"] is not retain
         assert bucket["lifecycle"]["prevent_destroy"] is retain
-        assert only(stack, "aws_kms_key")["lifecycle"]["prevent_destroy"] is retain
+        assert of_type(stack, "aws_kms_key")["key"]["lifecycle"]["prevent_destroy"] is retain
 
 
 def test_older_versions_are_kept_as_many_as_asked(synthesise: Synthesise) -> None:
@@ -341,4 +341,4 @@ def test_keys_of_somebody_else_encrypt_images_and_ours_the_logs(synthesise: Synt
     assert only(stack, "aws_ebs_volume")["kms_key_id"] == KEY
     groups = of_type(stack, "aws_cloudwatch_log_group").values()
     assert {group["kms_key_id"] for group in groups} == {"${aws_kms_key.key.arn}"}
-    assert only(stack, "aws_kms_key")["lifecycle"]["prevent_destroy"] is False
+    assert of_type(stack, "aws_kms_key")["key"]["lifecycle"]["prevent_destroy"] is False

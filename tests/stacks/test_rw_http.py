@@ -148,7 +148,8 @@ def test_server_is_told_its_own_memory_and_tls_to_the_database(omero: dict[str, 
     assert (
         variables(omero, "server").items()
         >= {
-            "CONFIG_omero_jvmcfg_system__memory": str(10240 - 1024),
+            "CONFIG_omero_jvmcfg_system__memory": "10240",
+            "CONFIG_omero_jvmcfg_heap__size_blitz": "4736",
             "CONFIG_omero_db_properties": "sslmode=require",
             "CONFIG_omero_client_icetransports": "ssl",
         }.items()
@@ -188,6 +189,28 @@ def test_images_are_pinned_and_health_is_checked(omero: dict[str, Any]) -> None:
         assert task["image"].rpartition(":")[2] not in ("latest", "")
         assert task["healthCheck"]["startPeriod"] <= 300
         assert task["healthCheck"]["command"][0] == "CMD-SHELL"
+
+
+def test_a_first_start_of_half_an_hour_is_not_killed(omero: dict[str, Any]) -> None:
+    services = of_type(omero, "aws_ecs_service")
+    assert services["server"]["health_check_grace_period_seconds"] >= 30 * 60
+    assert services["web"]["health_check_grace_period_seconds"] == 300
+    for service in services.values():
+        minutes = int(service["timeouts"]["update"].removesuffix("m"))
+        assert minutes * 60 >= service["health_check_grace_period_seconds"] + 15 * 60
+        assert service["timeouts"]["create"] == service["timeouts"]["update"]
+
+
+def test_a_service_that_was_rolled_back_is_no_success(omero: dict[str, Any]) -> None:
+    for role, service in of_type(omero, "aws_ecs_service").items():
+        (condition,) = service["lifecycle"]["postcondition"]
+        arn = f"aws_ecs_task_definition.{role}_task_definition.arn"
+        assert condition["condition"] == f"${{self.task_definition == {arn}}}"
+        assert f"ECS rolled back the deployment of service omero-lab-{role}" in condition["error_message"]
+        # What ECS goes back to has to be registered still.
+        assert of_type(omero, "aws_ecs_task_definition")[f"{role}_task_definition"]["lifecycle"] == {
+            "create_before_destroy": True
+        }
 
 
 def test_health_and_stickiness_are_the_originals(frontend: dict[str, Any]) -> None:
@@ -243,4 +266,4 @@ def test_web_scales_by_its_load_only_if_asked(synthesise: Callable[..., Stacks],
     assert policy["scale_in_cooldown"] > policy["scale_out_cooldown"]
     services = of_type(scaled, "aws_ecs_service")
     assert services["web"]["lifecycle"]["ignore_changes"] == ["desired_count"], "or each deployment undoes the scaling"
-    assert "lifecycle" not in services["server"]
+    assert "ignore_changes" not in services["server"]["lifecycle"]

@@ -96,6 +96,13 @@ def test_they_start_after_the_read_write_server_has_run(omero: dict[str, Any], r
     assert "aws_ecs_service.server" in services[role]["depends_on"]
     assert services["server"]["wait_for_steady_state"] is True
     assert services[role]["desired_count"] == 1
+    # Terraform goes on when the read-write server is RUNNING: they wait themselves until it is well, as long as it may
+    # take.
+    assert variables(omero, role)["SERVER_IMAGE"] == variables(omero, "server")["SERVER_IMAGE"]
+    assert container(omero, role)["image"] == variables(omero, "server")["SERVER_IMAGE"]
+    assert (
+        services[role]["health_check_grace_period_seconds"] >= services["server"]["health_check_grace_period_seconds"]
+    )
 
 
 def test_one_task_a_name_at_every_moment(omero: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -85,17 +84,20 @@ def test_balancer_spans_zones_and_is_kept(synthesise: Callable[..., Stacks], fro
     assert balancer["enable_cross_zone_load_balancing"] is True
     assert balancer["enable_deletion_protection"] is True
     assert balancer["security_groups"] == ["${aws_security_group.server_balancer_security_group.id}"]
-    assert balancer["access_logs"]["enabled"] is True
     let_go = synthesise(**CHANGES, retain=False)["frontend"]
     assert of_type(let_go, "aws_lb")["server_balancer"]["enable_deletion_protection"] is False
 
 
-def test_network_balancers_may_write_their_logs(frontend: dict[str, Any], synthesise: Callable[..., Stacks]) -> None:
-    statements = json.loads(only(frontend, "aws_s3_bucket_policy")["policy"])["Statement"]
-    writer = {statement["Sid"]: statement for statement in statements}["NetworkBalancersOfThisAccountWrite"]
-    assert writer["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
-    assert writer["Condition"]["StringEquals"]["aws:SourceAccount"] == "111122223333"
-    assert "NetworkBalancers" not in only(synthesise()["frontend"], "aws_s3_bucket_policy")["policy"]
+def test_asks_for_no_access_logs_that_never_come(frontend: dict[str, Any]) -> None:
+    """A network balancer writes them for TLS listeners only (its user guide, "Access logs"), and has TCP listeners."""
+    balancers = of_type(frontend, "aws_lb")
+    protocols: dict[str, set[str]] = {name: set() for name in balancers}
+    for listener in of_type(frontend, "aws_lb_listener").values():
+        protocols[listener["load_balancer_arn"].split(".")[1]].add(listener["protocol"])
+    assert protocols["server_balancer"] == {"TCP"}
+    logging = {name for name, balancer in balancers.items() if balancer.get("access_logs")}
+    assert logging == {name for name, spoken in protocols.items() if spoken & {"HTTP", "HTTPS", "TLS"}}
+    assert "delivery.logs.amazonaws.com" not in only(frontend, "aws_s3_bucket_policy")["policy"]
 
 
 def test_there_is_still_one_writer(omero: dict[str, Any]) -> None:

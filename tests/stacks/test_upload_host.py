@@ -210,7 +210,7 @@ def test_a_host_gets_the_script_as_it_is_written(user_data: str) -> None:
         "SERVER_HOST='server.lab.omero.internal'",
         "FILE_SYSTEM_ID='fs-0123456789abcdef0'",
         "ACCESS_POINT_ID='fsap-0123456789abcdef0'",
-        "IMPORTER_URL='https://downloads.openmicroscopy.org/omero/5.6.16/OMERO.java.zip'",
+        "IMPORTER_URL='https://downloads.openmicroscopy.org/omero/5.6.18/OMERO.java.zip'",
     ):
         assert line in user_data.splitlines()
 

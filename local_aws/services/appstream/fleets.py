@@ -49,6 +49,8 @@ _WHILE_RUNNING = {
         "DisconnectTimeoutInSeconds",
     },
 }
+# The list in the documentation of InstanceType (botocore's model, CreateFleet).
+_ELASTIC_TYPES = tuple(f"stream.standard.{size}" for size in ("small", "medium", "large", "xlarge", "2xlarge"))
 _TO_DELETE = {"VPC_CONFIGURATION": "VpcConfig", "IAM_ROLE_ARN": "IamRoleArn"}
 _DEFAULTS: Json = {
     "MaxUserDurationInSeconds": 57_600,
@@ -102,6 +104,8 @@ def _check_values(backend: AppStreamBackend, kind: str, shown: Json) -> None:
         unset = name == "IdleDisconnectTimeoutInSeconds" and value == 0
         if not unset and (not least <= value <= most or (name.startswith("Idle") and value % 60)):
             raise combination(f"{name} is {value}; {least} to {most} are allowed.")
+    if kind == "ELASTIC" and shown["InstanceType"] not in _ELASTIC_TYPES:
+        raise combination(f"The instance type {shown['InstanceType']} is not available for Elastic fleets.")
     checks.check_vpc(backend, shown.get("VpcConfig"), zones=2 if kind == "ELASTIC" else 0)
     checks.check_role(backend, shown.get("IamRoleArn"))
 

@@ -52,6 +52,8 @@ class Destination:
             system, point = locations.check_file_system(self.task.backend, metadata)
         except Exception as error:
             raise ExecutionFailed("InvalidLocation", f"Task failed to access location {arn}: {error}") from error
+        if why := locations.blocked(self.task.backend, metadata):
+            raise ExecutionFailed("CouldNotMount", f"Task failed to access location {arn}: x40016: mount.nfs4: {why}")
         self.system = files.folder(system.file_system_id)
         posix: dict[str, Any] = (point.posix_user if point else None) or {}
         self.enforced = bool(posix)

@@ -10,6 +10,7 @@ from moto.datasync.models import DataSyncBackend
 from moto.ec2.models import ec2_backends
 from moto.efs.models import efs_backends
 
+from local_aws import packets
 from local_aws.actions import Action
 from local_aws.services.datasync import checks
 from local_aws.services.datasync.state import Json, arn, location_of, new_id, page, refused, tags_of
@@ -148,6 +149,21 @@ def check_file_system(backend: Any, metadata: Json) -> tuple[Any, Any]:
             f"those of subnet {subnet.id}."
         )
     return system, point
+
+
+def blocked(backend: Any, metadata: Json) -> str | None:
+    """Why DataSync's interfaces, which have the location's security groups, do not reach the mount target."""
+    ec2 = ec2_backends[backend.account_id][backend.region_name]
+    efs = efs_backends[backend.account_id][metadata["EfsFilesystemArn"].split(":")[3]]
+    subnet = ec2.get_subnet(metadata["Ec2Config"]["SubnetArn"].rpartition("/")[2])
+    side = packets.Side(
+        name="DataSync",
+        groups=tuple(arn.rpartition("/")[2] for arn in metadata["Ec2Config"]["SecurityGroupArns"]),
+        address=str(subnet.cidr_block).partition("/")[0],
+    )
+    system = metadata["EfsFilesystemArn"].rpartition("/")[2]
+    target = packets.mount_target(ec2, efs, system, subnet.availability_zone)
+    return packets.blocked(ec2, side, target, packets.NFS) if target else None
 
 
 def describe_location_efs(backend: Any, request: Json) -> Json:

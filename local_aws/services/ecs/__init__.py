@@ -15,8 +15,8 @@ The commands of containers whose image has stand-in programs really run, in a sa
 sessions in them: see README.md, which also tells of faults on request.
 
 Not modelled: images are not pulled and other commands not executed, so that what AWS would find wrong there is not
-found; nor are ways out of a subnet, permissions of roles, deregistration delays, health checks that fail, the order of
-containers that do not run, and scaling by metrics.
+found; nor are ways out of a subnet, permissions of roles, deregistration delays, the order of containers that do not
+run, and scaling by metrics. Health checks are not executed: `health` says how they end.
 
 Tasks on EC2 run on the instances of an Auto Scaling group that register themselves (see `instances`). A capacity
 provider with managed scaling has the group launch an instance for a task that finds no room; such a task is
@@ -26,7 +26,8 @@ are not drained before they are terminated. A service's strategy DAEMON is not m
 Durations, in seconds, from the server's environment (AWS takes half a minute to minutes):
 LOCAL_AWS_TASK_START_SECONDS (2), LOCAL_AWS_TASK_HEALTH_SECONDS (1, from running to healthy),
 LOCAL_AWS_TASK_STOP_SECONDS (1), LOCAL_AWS_TASK_RETRY_SECONDS (1, after a failed start), and
-LOCAL_AWS_RUN_TASK_SECONDS (5: how long a task of RunTask runs before it exits with 0).
+LOCAL_AWS_RUN_TASK_SECONDS (5: how long a task of RunTask runs before it exits with 0). LOCAL_AWS_TASK_CHECK_SCALE
+(0.001) is how long a second of a health check's times and of a grace period lasts here.
 
 Terraform's waits (provider 5.100.0) on top: see `local_aws.services.ecs.actions`.
 """

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from local_aws.services.ecs import images
+from local_aws.services.ecs import images, ways
 
 Json = dict[str, Any]
 
@@ -40,9 +40,16 @@ class Container:
         return "STOPPED" if self.task.desired_status == "STOPPED" else "PENDING"
 
     @property
+    def health(self) -> str:
+        if not self.definition.get("healthCheck") or not (self.task.healthy or self.task.unhealthy):
+            return "UNKNOWN"
+        return "HEALTHY" if self.task.healthy else "UNHEALTHY"
+
+    @property
     def has_agent(self) -> bool:
-        """Whether ECS Exec's agent runs; it needs a root file system that it can write to."""
-        return self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
+        """Whether ECS Exec's agent runs; it needs a root file system that it can write to, and a way to AWS."""
+        runs = self.last_status == "RUNNING" and self.task.healthy and ways.reaches_aws(self.task)
+        return runs and not self.definition.get("readonlyRootFilesystem")
 
     def describe(self) -> Json:
         definition, task = self.definition, self.task
@@ -61,7 +68,7 @@ class Container:
             "lastStatus": self.last_status,
             "exitCode": self.exit_code,
             "reason": self.reason,
-            "healthStatus": "HEALTHY" if definition.get("healthCheck") and task.healthy else "UNKNOWN",
+            "healthStatus": self.health,
             "networkInterfaces": [{"attachmentId": task.attachment_id, "privateIpv4Address": task.address}]
             if task.address
             else [],

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.services.ecs import logs, metadata, mounts, startup
-from local_aws.services.ecs.faults import FAULTS
+from local_aws.services.ecs.faults import FAULTS, of_image
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
 Json = dict[str, Any]
 
 _POLL = 0.05  # seconds until a task looks again at its containers
-_REASONS = {
+REASONS = {
     "CannotPullContainerError": "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
     "resolve ref {image}: {image}: not found",
     "ResourceInitializationError": "ResourceInitializationError: unable to pull secrets or registry auth: execution "
@@ -32,11 +32,15 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
 def reason_of_fault(task: Any) -> str | None:
     """Why the task does not start, if a fault says so; other faults are kept in `task.fault`."""
+    for container in task.containers:
+        image = container.definition["image"]
+        if (marked := of_image(image)) in REASONS:
+            return REASONS[marked].format(image=image)
     fault = FAULTS.take("task") if task.executes else None
     if fault is None:
         return None
-    if fault in _REASONS:
-        return _REASONS[fault].format(image=task.containers[0].definition["image"])
+    if fault in REASONS:
+        return REASONS[fault].format(image=task.containers[0].definition["image"])
     task.fault = fault
     return None
 
@@ -91,7 +95,7 @@ def _start(task: Any, container: Any) -> Program:
         definition=definition,
         environment=_environment(task, container, account, region),
         mounts=places,
-        stream=_stream(task, container.definition),
+        stream=stream(task, container.definition),
     )
     kind, _, seconds = (task.fault or "").partition(":")
     if kind in ("OutOfMemory", "kill"):
@@ -123,14 +127,15 @@ def _environment(task: Any, container: Any, account: str, region: str) -> dict[s
     }
 
 
-def _stream(task: Any, definition: Json) -> logs.Stream | None:
+def stream(task: Any, definition: Json) -> logs.Stream | None:
+    """Where a container's output goes; None for nowhere."""
     log = definition.get("logConfiguration") or {}
     options = log.get("options") or {}
     if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
         return None
     region = options.get("awslogs-region") or task.backend.region_name
-    stream = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task.id}"
-    return task.backend.account_id, region, options["awslogs-group"], stream
+    name = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task.id}"
+    return task.backend.account_id, region, options["awslogs-group"], name
 
 
 def next_look(now: float) -> float:

@@ -27,6 +27,13 @@ def follow(output: IO[bytes], stream: Stream | None) -> None:
     output.close()
 
 
+def say(stream: Stream | None, text: str) -> None:
+    """A line of a program that does not run here."""
+    sys.stderr.write(f"ecs: {stream[3] if stream else 'a container without a log'}: {text}\n")
+    if stream:
+        _waiting.put((stream, {"timestamp": int(time.time() * 1000), "message": text}))
+
+
 def deliver() -> None:
     """Hand over the waiting events; those of a stream that is gone are dropped, and told."""
     by_stream: dict[Stream, list[dict[str, Any]]] = defaultdict(list)

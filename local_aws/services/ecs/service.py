@@ -132,15 +132,20 @@ class Service:
 
     def on_task_change(self, task: Task, now: float) -> None:
         """Account for a task that has just changed by itself."""
+        deployment: Deployment = task.deployment
+        if task.healthy:
+            deployment.failed = 0  # as with resetOnHealthyTask, which is the default
         if task.last_status != "STOPPED":
             return
         self.tasks.remove(task)
-        if not task.failed_to_start:
+        if not task.failed:
             return
-        deployment: Deployment = task.deployment
         deployment.failed += 1
         deployment.updated = now
-        deployment.not_before = now + DURATIONS.retry * min(deployment.failed, 30)
+        if task.failed_to_start:
+            # What has run is not throttled (ECS Developer Guide, "Service throttle logic").
+            deployment.not_before = now + DURATIONS.retry * min(deployment.failed, 30)
+            self.event(f"was unable to place a task. Reason: {task.stopped_reason}.", now)
         if deployment.failed >= self._threshold and not deployment.unstable:
             deployment.unstable = True
             self.event(
@@ -286,7 +291,7 @@ class Service:
         """Ask the capacity provider for an instance, and say in the events why no task starts."""
         if provider is not None:
             clusters.scale_out(self.backend, provider, self.cluster.name)
-        if self.events and "unable to place a task" in self.events[0]["message"]:
+        if self.events and "unable to place a task because" in self.events[0]["message"]:
             return
         reason = "No Container Instances were found in your cluster."
         if self.backend.container_instances.get(self.cluster.name):
@@ -347,9 +352,7 @@ class Service:
             "loadBalancers": spec.get("loadBalancers") or [],
             "serviceRegistries": spec.get("serviceRegistries") or [],
             "networkConfiguration": spec.get("networkConfiguration"),
-            "healthCheckGracePeriodSeconds": spec.get("healthCheckGracePeriodSeconds")
-            if spec.get("healthCheckGracePeriodSeconds") is not None or not spec.get("loadBalancers")
-            else 0,
+            "healthCheckGracePeriodSeconds": spec.get("healthCheckGracePeriodSeconds") or 0,
             "placementConstraints": spec.get("placementConstraints") or [],
             "placementStrategy": spec.get("placementStrategy") or [],
             "schedulingStrategy": self.scheduling_strategy,

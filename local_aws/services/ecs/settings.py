@@ -16,6 +16,7 @@ class Durations:
     stop: float
     retry: float
     run: float
+    scale: float
 
 
 DURATIONS = Durations(
@@ -24,4 +25,5 @@ DURATIONS = Durations(
     stop=seconds("LOCAL_AWS_TASK_STOP_SECONDS", 1),
     retry=seconds("LOCAL_AWS_TASK_RETRY_SECONDS", 1),
     run=seconds("LOCAL_AWS_RUN_TASK_SECONDS", 5),
+    scale=seconds("LOCAL_AWS_TASK_CHECK_SCALE", 0.001),
 )

@@ -14,8 +14,9 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
-from local_aws.services.ecs import execution
+from local_aws.services.ecs import execution, health, logs, ways
 from local_aws.services.ecs.container import Container, moment
+from local_aws.services.ecs.faults import of_image
 from local_aws.services.ecs.programs import NotStarted
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.startup import reason_not_to_start
@@ -61,6 +62,8 @@ class Task:
     stopped_reason: str | None = None
     stop_code: str | None = None
     healthy: bool = False
+    unhealthy: bool = False
+    was_healthy: bool = False
     fault: str | None = None  # of `faults`, that this task meets
 
     def __post_init__(self) -> None:
@@ -75,17 +78,18 @@ class Task:
         if any(each.image and each.definition.get("essential", True) for each in self.containers):
             self.runs_for = None
         self._began = False
-        self._ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
-        self._eni = self._network_interface() if self.subnets else None
+        self._refused = False  # by the network, so that it counts as one that failed to start
+        self.ec2 = ec2_backends[self.backend.account_id][self.backend.region_name]
+        self.eni = self._network_interface() if self.subnets else None
         self.due = self.created + _UP["PROVISIONING"] * DURATIONS.start
 
     @property
     def address(self) -> str | None:
-        return self._eni.private_ip_address if self._eni else None
+        return self.eni.private_ip_address if self.eni else None
 
     @property
     def zone(self) -> str:
-        return str(self._eni.subnet.availability_zone) if self._eni else f"{self.backend.region_name}a"
+        return str(self.eni.subnet.availability_zone) if self.eni else f"{self.backend.region_name}a"
 
     @property
     def is_starting(self) -> bool:
@@ -93,11 +97,19 @@ class Task:
 
     @property
     def failed_to_start(self) -> bool:
-        return self.stop_code == "TaskFailedToStart"
+        return self.stop_code == "TaskFailedToStart" or self._refused
+
+    @property
+    def failed(self) -> bool:
+        """Whether it counts as failed in its deployment (botocore's Deployment, `failedTasks`)."""
+        failed_checks = (self.stopped_reason or "").startswith("Task failed ")
+        return self.failed_to_start or (
+            not self.was_healthy and (failed_checks or self.stop_code == "EssentialContainerExited")
+        )
 
     def _network_interface(self) -> Any:
-        subnet = self._ec2.get_subnet(self.subnets[0])
-        interface = self._ec2.create_network_interface(
+        subnet = self.ec2.get_subnet(self.subnets[0])
+        interface = self.ec2.create_network_interface(
             subnet,
             subnet.get_available_subnet_ip(self),
             group_ids=self.security_groups,
@@ -136,6 +148,7 @@ class Task:
             account, region = self.backend.account_id, self.backend.region_name
             reason = execution.reason_of_fault(self)
             reason = reason or reason_not_to_start(self.definition, account, region, self.zone)
+            reason = reason or ways.reason_not_to_start(self)
             if reason:
                 self._end(now, reason, "TaskFailedToStart")
                 return
@@ -144,6 +157,8 @@ class Task:
                 return
             self._create_log_streams()
             self._began = True
+            if self._cannot_connect(now):
+                return
         try:
             if self.executes and not execution.begin(self):
                 self.due = execution.next_look(now)
@@ -155,6 +170,21 @@ class Task:
             self._enter_up("ACTIVATING", now)
         else:
             self._run(now)
+
+    def _cannot_connect(self, now: float) -> bool:
+        """End it if a host that its variables name is out of reach."""
+        found = ways.unreachable(self)
+        if found is None:
+            return False
+        container, why = found
+        container.exit_code, self._refused = 1, True
+        logs.say(execution.stream(self, container.definition), why)
+        reason, code = "Essential container in task exited", "EssentialContainerExited"
+        if self.started is None:
+            self._end(now, reason, code)
+        else:
+            self.stop(now, reason, code)
+        return True
 
     def follow(self, now: float) -> bool:
         """Stop it if an essential program has ended, or what interrupts it is due; whether it changed."""
@@ -176,7 +206,7 @@ class Task:
         if self.desired_status == "STOPPED":
             return
         self.desired_status, self.stopped_reason, self.stop_code, self.stopping = "STOPPED", reason, code, now
-        self.healthy = False
+        self.healthy = self.unhealthy = False
         self._disconnect()
         if self.last_status == "PROVISIONING":
             self._enter_down("DEPROVISIONING", now)
@@ -193,7 +223,8 @@ class Task:
 
     def _run(self, now: float) -> None:
         self.last_status, self.started = "RUNNING", now
-        self.due = now + DURATIONS.health
+        self._course = health.course(self)
+        self.due = now + (0 if self._exits else self._course.after(0) or 0)
         for balancer in self.load_balancers:
             group = self._target_groups[balancer["targetGroupArn"]]
             group.register([{"Id": self.address, "Port": balancer["containerPort"]}])
@@ -201,22 +232,65 @@ class Task:
         for registry in self.registries:
             self._register(registry)
 
+    @property
+    def _exits(self) -> bool:
+        return any(of_image(each.definition["image"]) == "exit" for each in self.containers)
+
     def _after_running(self, now: float) -> None:
-        if not self.healthy:
-            self.healthy = True
-            for balancer in self.load_balancers:
-                group = self._target_groups.get(balancer["targetGroupArn"])
-                if group and self.address in group.targets:
-                    group.targets[self.address]["State"] = "healthy"
-            for registry in self.registries:
-                with contextlib.suppress(HTTPException):  # deregistered by somebody else
-                    self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
-            if self.runs_for is not None:
-                self.due = max(now, (self.started or now) + self.runs_for)
-        elif self.runs_for is not None:
-            for container in self.containers:
-                container.exit_code = 0
-            self.stop(now, "Essential container in task exited", "EssentialContainerExited")
+        course, started = self._course, self.started or now
+        if self._exits:
+            self._exit(now, 1)
+        elif self.healthy:
+            self._exit(now, 0)
+        elif course.passes is not None and now >= started + course.passes:
+            # By now there may be services that were not there when it started.
+            if self._cannot_connect(now):
+                return
+            if reason := ways.failing_target_group(self):
+                self._refused = True
+                self.stop(now, reason, "ServiceSchedulerInitiated")
+                return
+            self._pass_checks(now)
+        elif course.stops is not None and now >= started + course.stops:
+            self._fail_checks(now)
+        else:
+            self.unhealthy = True
+            self._set_targets("unhealthy")
+            later = course.after(course.fails or 0)
+            self.due = None if later is None else started + later
+
+    def _exit(self, now: float, code: int) -> None:
+        for container in self.containers:
+            container.exit_code = code
+        self.stop(now, "Essential container in task exited", "EssentialContainerExited")
+
+    def _pass_checks(self, now: float) -> None:
+        self.healthy, self.unhealthy, self.was_healthy = True, False, True
+        self._set_targets("healthy")
+        for registry in self.registries:
+            with contextlib.suppress(HTTPException):  # deregistered by somebody else
+                self._cloud_map.update_instance_custom_health_status(_registry_id(registry), self.id, "HEALTHY")
+        if self.runs_for is not None:
+            self.due = max(now, (self.started or now) + self.runs_for)
+
+    def _fail_checks(self, now: float) -> None:
+        """What the scheduler does at the end of the grace period (ECS Developer Guide, "Service event messages")."""
+        if any(each.definition.get("healthCheck") for each in self.containers):
+            reason, event = "Task failed container health checks", "failed container health checks."
+        else:
+            group = f"(target-group {self.load_balancers[0]['targetGroupArn']})"
+            port = self.load_balancers[0]["containerPort"]
+            reason = f"Task failed ELB health checks in {group}"
+            event = f"(port {port}) is unhealthy in {group} due to (reason Health checks failed)."
+        self.service.event(f"(task {self.id}) {event}", now)
+        self.service.event(f"has stopped 1 running tasks: (task {self.id}).", now)
+        self.stop(now, reason, "ServiceSchedulerInitiated")
+
+    def _set_targets(self, state: str) -> None:
+        for balancer in self.load_balancers:
+            group = self._target_groups.get(balancer["targetGroupArn"])
+            if group and self.address in group.targets:
+                group.targets[self.address]["State"] = state
 
     def _end(self, now: float, reason: str, code: str) -> None:
         self.desired_status = self.last_status = "STOPPED"
@@ -227,9 +301,9 @@ class Task:
         for container in self.containers:
             if self.started is not None and container.exit_code is None:
                 container.exit_code = 143  # 128 + SIGTERM, for a program that does not catch it
-        if self._eni is not None:
+        if self.eni is not None:
             with contextlib.suppress(ServiceException):
-                self._eni.delete()
+                self.eni.delete()
 
     def _create_log_streams(self) -> None:
         for each in self.definition.container_definitions:
@@ -291,12 +365,12 @@ class Task:
     def describe(self) -> Json:
         """As in a response, without tags."""
         attachments = []
-        if self._eni is not None:
+        if self.eni is not None:
             names = {
-                "subnetId": self._eni.subnet.id,
-                "networkInterfaceId": self._eni.id,
-                "macAddress": self._eni.mac_address,
-                "privateDnsName": getattr(self._eni, "private_dns_name", "") or "",
+                "subnetId": self.eni.subnet.id,
+                "networkInterfaceId": self.eni.id,
+                "macAddress": self.eni.mac_address,
+                "privateDnsName": getattr(self.eni, "private_dns_name", "") or "",
                 "privateIPv4Address": self.address,
             }
             attachments.append(
@@ -307,7 +381,6 @@ class Task:
                     "details": [{"name": name, "value": value} for name, value in names.items()],
                 }
             )
-        checked = any(container.definition.get("healthCheck") for container in self.containers)
         fargate = self.launch_type == "FARGATE"
         described = {
             "taskArn": self.task_arn,
@@ -317,7 +390,7 @@ class Task:
             "startedBy": self.started_by or None,
             "lastStatus": self.last_status,
             "desiredStatus": self.desired_status,
-            "healthStatus": "HEALTHY" if checked and self.healthy else "UNKNOWN",
+            "healthStatus": health.status(self),
             "availabilityZone": self.zone,
             "launchType": self.launch_type,
             "capacityProviderName": self.capacity_provider,

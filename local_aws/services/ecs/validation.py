@@ -49,6 +49,7 @@ def check_task_definition(request: Json) -> None:
     if "FARGATE" in (request.get("requiresCompatibilities") or []):
         _check_fargate(request, containers)
     for container in containers:
+        _check_health(container.get("healthCheck") or {})
         for mount in container.get("mountPoints") or []:
             if mount.get("sourceVolume") not in volumes:
                 raise EcsClientException(f"Unknown volume '{mount.get('sourceVolume')}'.")
@@ -73,6 +74,18 @@ def check_task_definition(request: Json) -> None:
         raise EcsClientException("Invalid 'essential' setting: at least one container must be essential.")
     for volume in request.get("volumes") or []:
         _check_files(volume.get("efsVolumeConfiguration") or {})
+
+
+# The ranges that the API's reference gives for a container's health check (botocore's HealthCheck).
+_HEALTH_RANGES = {"interval": (5, 300), "timeout": (2, 60), "retries": (1, 10), "startPeriod": (0, 300)}
+
+
+def _check_health(check: Json) -> None:
+    for name, (least, most) in _HEALTH_RANGES.items():
+        if check.get(name) is not None and not least <= int(check[name]) <= most:
+            raise EcsClientException(
+                f"Invalid health check: {name} is {check[name]}; it has to be between {least} and {most}."
+            )
 
 
 def _check_fargate(request: Json, containers: list[Json]) -> None:
@@ -213,10 +226,6 @@ def check_connections(backend: Any, definition: Any, request: Json) -> None:
                 f"The target group with targetGroupArn {arn} does not have an associated load balancer."
             )
         _check_port(definition, balancer["containerName"], balancer["containerPort"])
-    if request.get("healthCheckGracePeriodSeconds") and not request.get("loadBalancers"):
-        raise InvalidParameterException(
-            "Health check grace period is only valid for services configured to use load balancers"
-        )
     for registry in request.get("serviceRegistries") or []:
         try:
             servicediscovery_backends[backend.account_id][backend.region_name].get_service(

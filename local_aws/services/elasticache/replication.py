@@ -153,6 +153,12 @@ def _address(backend: Any, group: Json, prefix: str) -> Json:
     return {"Address": f"{where.get(prefix, prefix)}.{domain.partition('.')[2]}", "Port": group["_port"]}
 
 
+def addresses(backend: Any, group: Json) -> list[tuple[str, int]]:
+    """The names that clients connect to, each with its port."""
+    shown = [_address(backend, group, prefix) for prefix in ("master", "replica")]
+    return [(each["Address"], each["Port"]) for each in shown]
+
+
 def _described(backend: Any, group: Json) -> Json:
     members = group["_members"]
     node_group = {

@@ -12,11 +12,13 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ssm.models import Parameter, ParameterDict
 
+from local_aws import packets
 from local_aws.application import LocalAwsApplication
 from local_aws.services.storagegateway.activation import Machine
 
 IMAGE = "ami-0f11e530000000000"
 PARAMETER = "/aws/service/storagegateway/ami/FILE_S3/latest"
+HTTP = 80
 _PUBLISHED = datetime(2025, 1, 1, tzinfo=UTC)
 
 _machines: dict[str, Machine] = {}
@@ -30,12 +32,18 @@ def install() -> None:
         _add_parameter()
 
 
-def answer(address: str, path: str) -> tuple[int, dict[str, str], bytes] | None:
-    """What a gateway's machine answers at `address`; None where no running one has it."""
+def answer(address: str, path: str, caller: packets.Side | None) -> tuple[int, dict[str, str], bytes] | None:
+    """What a gateway's machine answers at `address`, if the caller's security groups and its own let the call through.
+
+    None where no running machine has the address.
+    """
     for regions in list(ec2_backends.values()):
         for backend in list(regions.values()):
             for instance in [each for group in backend.reservations.values() for each in group.instances]:
                 if (instance.image_id, instance.private_ip, instance.state) == (IMAGE, address, "running"):
+                    found = packets.instance(backend, instance)
+                    if caller and (why := packets.blocked(backend, caller, found, HTTP)):
+                        return 504, {}, why.encode()
                     machine = _machines.setdefault(instance.id, Machine(address, instance.id))
                     return machine.answer(path)
     return None

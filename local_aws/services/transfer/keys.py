@@ -15,6 +15,9 @@ TYPES = ("ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-ni
 _BAD_PUBLIC = "Unsupported or invalid SSH public key format"
 _BAD_HOST = "Unsupported or invalid host key format"
 _LEAST_BITS = 2048  # of an RSA key, as the documentation of HostKey asks
+# What `ssh-keygen` writes by the commands in the documentation of HostKey (botocore's model, CreateServer): with
+# `-m PEM` for RSA and ECDSA, without it for ED25519.
+_FORMS = {"ssh-rsa": "RSA", "ssh-ed25519": "OPENSSH"}
 
 
 def public(body: str) -> asyncssh.SSHKey:
@@ -27,11 +30,13 @@ def public(body: str) -> asyncssh.SSHKey:
 
 
 def private(body: str) -> asyncssh.SSHKey:
-    """Raises InvalidRequestException for what is no private key, is encrypted, or of another type."""
+    """Raises InvalidRequestException for what is no private key, is encrypted, or of another type or form."""
     try:
         key = asyncssh.import_private_key(body)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
         raise invalid(_BAD_HOST) from None
+    if not body.lstrip().startswith(f"-----BEGIN {_FORMS.get(key.get_algorithm(), 'EC')} PRIVATE KEY-----"):
+        raise invalid(_BAD_HOST)
     return _checked(key, _BAD_HOST)
 
 

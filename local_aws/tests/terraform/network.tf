@@ -103,7 +103,9 @@ locals {
     server_web   = { group = "server", port = 4064, from = "web" }
     server_range = { group = "server", port = 4063, from = "web" }
     database     = { group = "database", port = 5432, from = "server" }
+    database_web = { group = "database", port = 5432, from = "web" }
     files        = { group = "files", port = 2049, from = "server" }
+    files_web    = { group = "files", port = 2049, from = "web" }
   }
 }
 
@@ -143,6 +145,15 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
   from_port         = 443
   to_port           = 443
   prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
+}
+
+resource "aws_vpc_security_group_egress_rule" "https" {
+  security_group_id = aws_security_group.all["server"].id
+  description       = "Images, secrets and logs"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
 }
 
 resource "aws_vpc_security_group_egress_rule" "any" {

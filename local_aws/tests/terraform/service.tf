@@ -154,6 +154,12 @@ resource "aws_ecs_service" "server" {
     enable   = true
     rollback = false
   }
+  depends_on = [
+    aws_vpc_security_group_egress_rule.any,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.peer,
+    aws_vpc_security_group_ingress_rule.all,
+  ]
 }
 
 resource "aws_ecs_service" "web" {
@@ -191,7 +197,14 @@ resource "aws_ecs_service" "web" {
   lifecycle {
     ignore_changes = [desired_count]
   }
-  depends_on = [aws_lb_listener.forward, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [
+    aws_lb_listener.forward,
+    aws_ecs_cluster_capacity_providers.this,
+    aws_vpc_security_group_egress_rule.any,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.peer,
+    aws_vpc_security_group_ingress_rule.all,
+  ]
 }
 
 resource "aws_lb" "this" {

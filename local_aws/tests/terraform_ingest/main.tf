@@ -55,6 +55,24 @@ resource "aws_security_group" "all" {
   vpc_id      = aws_vpc.this.id
 }
 
+resource "aws_vpc_security_group_egress_rule" "nfs" {
+  security_group_id            = aws_security_group.all["datasync"].id
+  description                  = "To the file system"
+  ip_protocol                  = "tcp"
+  from_port                    = 2049
+  to_port                      = 2049
+  referenced_security_group_id = aws_security_group.all["storage"].id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "nfs" {
+  security_group_id            = aws_security_group.all["storage"].id
+  description                  = "From DataSync"
+  ip_protocol                  = "tcp"
+  from_port                    = 2049
+  to_port                      = 2049
+  referenced_security_group_id = aws_security_group.all["datasync"].id
+}
+
 resource "aws_s3_bucket" "all" {
   for_each      = toset(["objects", "reports"])
   bucket        = "${local.name}-${each.key}-${data.aws_caller_identity.this.account_id}"

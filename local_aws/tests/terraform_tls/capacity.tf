@@ -111,7 +111,7 @@ resource "aws_autoscaling_group" "this" {
   lifecycle {
     ignore_changes = [desired_capacity]
   }
-  depends_on = [aws_iam_role_policy_attachment.all]
+  depends_on = [aws_iam_role_policy_attachment.all, aws_vpc_security_group_egress_rule.any]
 }
 
 resource "aws_ecs_capacity_provider" "this" {
@@ -190,5 +190,10 @@ resource "aws_ecs_service" "server" {
       container_port   = load_balancer.key
     }
   }
-  depends_on = [aws_lb_listener.server, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [
+    aws_lb_listener.server,
+    aws_ecs_cluster_capacity_providers.this,
+    aws_vpc_security_group_egress_rule.any,
+    aws_vpc_security_group_ingress_rule.server,
+  ]
 }

@@ -93,6 +93,24 @@ resource "aws_vpc_security_group_ingress_rule" "all" {
   cidr_ipv4         = "203.0.113.0/24"
 }
 
+resource "aws_vpc_security_group_egress_rule" "any" {
+  for_each          = toset(["instances", "nlb"])
+  security_group_id = aws_security_group.all[each.key].id
+  description       = "Anywhere"
+  ip_protocol       = "-1"
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_ingress_rule" "server" {
+  for_each                     = toset([for port in local.groups.server : tostring(port)])
+  security_group_id            = aws_security_group.all["server"].id
+  description                  = "From the balancer"
+  ip_protocol                  = "tcp"
+  from_port                    = tonumber(each.key)
+  to_port                      = tonumber(each.key)
+  referenced_security_group_id = aws_security_group.all["nlb"].id
+}
+
 resource "aws_kms_key" "data" {
   description             = "Data of the rehearsal"
   enable_key_rotation     = true

@@ -25,7 +25,7 @@ RSA_BITS = 3072
 
 @dataclass(frozen=True)
 class HostKeys:
-    """Each as OpenSSH's private key text; its `repr` shows none."""
+    """Its `repr` shows no private key."""
 
     keys: tuple[asyncssh.SSHKey, ...]
 
@@ -43,8 +43,13 @@ class HostKeys:
         return tuple(" ".join(key.export_public_key().decode().split()[:2]) for key in self.keys)
 
     def private(self, index: int) -> str:
-        """The private key, for AWS alone."""
-        return self.keys[index].export_private_key().decode()
+        """The private key, for AWS alone, in the form that Transfer Family asks for (API reference, CreateServer).
+
+        That is OpenSSH's own for ED25519, and PEM for the others, as `ssh-keygen -m PEM` writes it.
+        """
+        key = self.keys[index]
+        form = "openssh" if key.get_algorithm() == "ssh-ed25519" else "pkcs1-pem"
+        return str(key.export_private_key(form).decode())
 
 
 def secret_name(context: SftpContext) -> str:

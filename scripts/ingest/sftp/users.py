@@ -20,6 +20,8 @@ from scripts.ingest.sftp.keys import PublicKey
 
 # As in the API's model of CreateUser.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{2,99}")
+# Created, but not logged in (Transfer Family user guide, "Managing users for server endpoints").
+BLOCKED = "root"
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 MOST_UID = 2**32 - 2
 MOST_HOME = 500
@@ -63,6 +65,11 @@ def requested(
         raise Refused(
             f"the user name {name!r} is not allowed; give 3 to 100 letters, digits and _ - . @, beginning with a "
             "letter, a digit or _."
+        )
+    if name == BLOCKED:
+        raise Refused(
+            f"the user name {name} is not allowed: Transfer Family refuses it at login, because password scanners try "
+            "it; give another name."
         )
     if not 1 <= uid <= MOST_UID:
         raise Refused(f"the uid {uid} is not allowed; give 1 to {MOST_UID} (0 is root), or remove it for {omero.UID}.")

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts import confirming
-from scripts.deploy import commands, preflight, runner
+from scripts.deploy import commands, preflight, rollouts, runner
 from scripts.errors import Failed, Refused
 from scripts.main import app
 from tests.conftest import workspace
@@ -39,12 +39,18 @@ class Recording:
     def __init__(self) -> None:
         self.checked: list[str | None] = []
         self.became: list[list[str]] = []
+        self.followed: list[list[str]] = []
         self.ran: list[list[str]] = []
         self.codes: dict[str, int] = {}
 
     def ready(self, _argv: Sequence[str], *, workspace: str | None = None) -> Recording:
         self.checked.append(workspace)
         return self
+
+    def follow(self, _tools: Any, argv: Sequence[str], **_more: Any) -> None:
+        self.followed.append(list(argv))
+        if "--outputs-file" in argv:
+            self.run(argv, folder=Path(), to_stderr=True)
 
     def become(self, argv: Sequence[str]) -> None:
         self.became.append(list(argv))
@@ -63,6 +69,7 @@ class Recording:
 def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recording:
     made = Recording()
     monkeypatch.setattr(runner, "ready", made.ready)
+    monkeypatch.setattr(rollouts, "follow", made.follow)
     monkeypatch.setattr(preflight, "check", lambda _name: None)
     monkeypatch.setattr(commands, "load", lambda name: workspace(name=name or "lab"))
     monkeypatch.setattr(commands, "_deployed", lambda _name: frozenset({"network", "data"}))
@@ -94,6 +101,20 @@ def refused(*words: str) -> str:
             "deploy omero --yes -- --ignore-missing-stack-dependencies --parallelism 1",
             "deploy omero --auto-approve --ignore-missing-stack-dependencies --parallelism 1",
         ),
+        ("cdktf deploy *", "deploy *"),
+    ],
+)
+def test_follows_what_deploys_services(tools: Recording, words: str, handed: str) -> None:
+    done = run(*words.split())
+    assert done.exit_code == 0, done.output
+    assert (tools.followed, tools.became) == ([["cdktf", *handed.split()]], [])
+    assert tools.checked == ["prod" if "-w prod" in words else None]
+
+
+@pytest.mark.parametrize(
+    ("words", "handed"),
+    [
+        ("deploy network --yes", "deploy network --ignore-missing-stack-dependencies --auto-approve"),
         ("diff network", "diff network"),
         ("diff network -- --refresh-only", "diff network --refresh-only"),
         ("deploy network --dry-run", "diff network"),
@@ -134,7 +155,8 @@ def test_on_a_terminal_cdktf_asks_for_deploy_and_we_for_destroy(
     wrong = CliRunner().invoke(app, ["destroy"], input="demo\n")
     assert isinstance(wrong.exception, Refused)
     assert CliRunner().invoke(app, ["destroy"], input="lab\n").exit_code == 0
-    assert tools.became == [["cdktf", "deploy", "*"], ["cdktf", "destroy", "*", "--auto-approve"]]
+    assert tools.followed == [["cdktf", "deploy", "*"]]
+    assert tools.became == [["cdktf", "destroy", "*", "--auto-approve"]]
 
 
 def test_plans_every_stack_that_can_be_planned(tools: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from local_aws.testing.ecs import Client, Ecs
 from local_aws.testing.programs import Programs, make_programs
 from scripts.rehearsal.stand_ins import IMAGES
 
-IMAGE = "openmicroscopy/omero-server:5.6.16-2"
+IMAGE = "openmicroscopy/omero-server:5.6.18"
 
 
 @pytest.fixture(scope="session")

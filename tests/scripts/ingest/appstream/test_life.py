@@ -203,9 +203,9 @@ def test_a_fleet_that_does_not_start_says_why_and_starts_later(lab: Make) -> Non
 
 def test_a_quota_of_zero_is_one_sentence(lab: Make) -> None:
     lab().client.describe_fleets()
-    backend().quotas["stream.graphics.g5.xlarge"] = 0
-    with pytest.raises(Failed, match=r"CreateFleet exceeds a quota.*stream\.graphics\.g5\.xlarge.*Service Quotas"):
-        lifecycle.ensure(lab(fleet={"instance_type": "stream.graphics.g5.xlarge"}))
+    backend().quotas["stream.standard.2xlarge"] = 0
+    with pytest.raises(Failed, match=r"CreateFleet exceeds a quota.*stream\.standard\.2xlarge.*Service Quotas"):
+        lifecycle.ensure(lab(fleet={"instance_type": "stream.standard.2xlarge"}))
 
 
 @pytest.mark.parametrize("kind", ["fleet", "stack", "application"])

@@ -92,6 +92,7 @@ def test_dry_run_makes_nothing(there: Stage, run: Run, key: Path) -> None:
     [
         (("al", "--key", "{pub}"), "the user name 'al' is not allowed; give 3 to 100 letters"),
         (("a b c", "--key", "{pub}"), "the user name 'a b c' is not allowed"),
+        (("root", "--key", "{pub}"), "the user name root is not allowed: Transfer Family refuses it at login"),
         (("alice", "--key", "{pub}", "--home", "../other"), "the home '../other' is not in the drop area; give"),
         (("alice", "--key", "{pub}", "--home", "/OMERO/ManagedRepository"), "is not in the drop area"),
         (("alice", "--key", "{pub}", "--home", "/OMERO/SFTP/"), "is not in the drop area"),
