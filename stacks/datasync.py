@@ -43,7 +43,7 @@ class DataSyncStack(SectionStack):
         self._key = self.key(
             "logs, reports and alarms of DataSync",
             retain=False,
-            logs_prefix=self._log_group_name,
+            logs_prefixes=(self._log_group_name,),
             services=PUBLISHERS,
         )
         self.bucket_name, self._source = self._find_bucket(settings.bucket) if settings.bucket else self._make_bucket()

@@ -74,8 +74,8 @@ class FileGatewayStack(SectionStack):
         """The key of images, and that of logs: the same, unless that of images was there already."""
         workspace, logs = self.workspace, f"{names.log_prefix(self.workspace.name)}/"
         if existing := workspace.data.key_arn:
-            return existing, self.key("the File Gateway's logs", retain=False, logs_prefix=logs).arn
-        own = self.key("images in the File Gateway's bucket", retain=workspace.retain, logs_prefix=logs).arn
+            return existing, self.key("the File Gateway's logs", retain=False, logs_prefixes=(logs,)).arn
+        own = self.key("images in the File Gateway's bucket", retain=workspace.retain, logs_prefixes=(logs,)).arn
         return own, own
 
     def _bucket(self) -> tuple[str, str]:
