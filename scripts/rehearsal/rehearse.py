@@ -35,7 +35,7 @@ from local_aws.serve import past_proxies
 from local_aws.server import LocalAws, NotStarted
 from scripts import console
 from scripts.deploy import toolchain
-from scripts.deploy.commands import IGNORE_MISSING
+from scripts.deploy.commands import ALL, IGNORE_MISSING
 from scripts.errors import Failed, Refused
 from scripts.options import JsonOption, WorkspaceOption
 from scripts.output import write_json
@@ -111,12 +111,14 @@ class Rehearsal:
         """Make the state bucket and the lock table, as a person would."""
         self._run("state ensure", "state", "state", "ensure")
 
-    def cdktf(self, command: str, *stacks: str) -> None:
-        """Run `cdktf deploy` or `destroy` for every stack, or for those that are named, as a person would."""
-        shown = " ".join(stacks) if stacks else "'*'"
-        log = f"{command}-again" if stacks else command
-        alone = [IGNORE_MISSING] if stacks and command == "destroy" else []
-        self._run(f"cdktf {command} {shown}", log, command, *stacks, "--yes", "--", "--output", str(self.out), *alone)
+    def cdktf(self, command: str, stack: str | None = None) -> None:
+        """Run `cdktf deploy` or `destroy` for every stack, or for one, as a person would."""
+        log = f"{command}-{stack}-again" if stack else command
+        words = [command, *([stack] if stack else []), "--yes", "--", "--output", str(self.out)]
+        # Those that build on it are destroyed already.
+        alone = [IGNORE_MISSING] if stack and command == "destroy" else []
+        shown = stack or f"'{ALL}'"
+        self._run(f"cdktf {command} {shown}", log, *words, *alone)
 
     def read_state(self, stack: Path) -> None:
         """Have the `outputs` and the number of `resources` of a stack that is deployed."""
@@ -216,10 +218,13 @@ def _rehearse(run: Rehearsal, *, keep: bool) -> None:
         run.cdktf("destroy")
         with run.step("look for what is left"):
             _look_for_what_is_left(before, inventory.take(run.session()))
-        run.cdktf("deploy", *AGAIN)
+        # One at a time: cdktf deploys stacks that are named together at once.
+        for stack in AGAIN:
+            run.cdktf("deploy", stack)
         with run.step("plan once more"):
             _plan_again(run, *AGAIN)
-        run.cdktf("destroy", *AGAIN)
+        for stack in reversed(AGAIN):
+            run.cdktf("destroy", stack)
         with run.step("look again"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     _show(run, keep=keep)

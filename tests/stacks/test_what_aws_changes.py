@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import Stacks, of_type, only
-from tests.settings.test_topology import sections
+from tests.settings.test_file_gateway import made
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "least": {},
     "everything on EC2": {
-        **sections("rw-tls-nlb-s3fg"),
+        **made("rw-tls-nlb-s3fg"),
         "datasync": {},
         "sftp": {"cidrs": ["192.0.2.0/24"]},
         "upload_host": {"sources": [{"bucket": "lab-slides"}]},
@@ -97,6 +97,7 @@ def test_what_runs_outlives_no_rule(stacks: Stacks) -> None:
 
 
 def test_gateway_lets_go_of_its_disk_before_it_is_detached(stacks: Stacks) -> None:
+    assert "file_gateway" not in stacks or of_type(stacks["file_gateway"], "aws_volume_attachment")
     for _, name, attachment in _all(stacks, "aws_volume_attachment"):
         assert attachment["stop_instance_before_detaching"] is True, name
 
