@@ -20,8 +20,9 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     """Write every stack of `workspace` below `outdir`, by default where cdktf wants them."""
     bindings.install()
     # cdktf takes seconds to import: a workspace that is refused should not wait for it.
-    from cdktf import App  # noqa: PLC0415
+    from cdktf import App, TerraformStack  # noqa: PLC0415
 
+    from modules.ways_out import keep_ways_out  # noqa: PLC0415
     from stacks.built import Built  # noqa: PLC0415
     from stacks.data import DataStack  # noqa: PLC0415
     from stacks.frontend import FrontendStack  # noqa: PLC0415
@@ -37,6 +38,9 @@ def build(workspace: Workspace, outdir: str | None = None) -> None:
     build_sections(app, workspace, built, comes="before_omero")
     built.omero = OmeroStack(app, workspace, built)
     build_sections(app, workspace, built, comes="after_omero")
+    for stack in app.node.children:
+        if isinstance(stack, TerraformStack):
+            keep_ways_out(stack)
     app.synth()
 
 

@@ -27,6 +27,7 @@ class Stack:
 class SectionRecord:
     """A section: its `key` in the workspace, and its `stack` (None if scripts make all of it).
 
+    `kept`: the stack of what outlives the section's own, made before it; None if nothing does.
     `kinds`: what it creates, by name, beyond what every workspace does. `rehearsal`: the dotted name of its
     `scripts.rehearsal.section.SectionRehearsal`; None if deploying it proves all there is to prove.
     `command`: the command whose `teardown` takes away what scripts made for it; None if they make nothing.
@@ -34,6 +35,7 @@ class SectionRecord:
 
     key: str
     stack: Stack | None
+    kept: Stack | None = None
     kinds: Mapping[str, Kind]
     rehearsal: str | None
     command: str | None

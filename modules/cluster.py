@@ -21,6 +21,11 @@ from modules.addresses import MAIN
 from modules.log_group import log_group
 
 
+def insights_log_group_name(cluster_name: str) -> str:
+    """Where Container Insights writes; the name is its own (CloudWatch User Guide, "Container Insights")."""
+    return f"/aws/ecs/containerinsights/{cluster_name}/performance"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterProps:
     """`key_arn` encrypts ECS Exec's sessions and their log; `namespace` is a private DNS domain.
@@ -52,6 +57,14 @@ class Cluster(Construct):
             retention_days=props.log_retention_days,
             key_arn=props.key_arn,
         )
+        # ECS would make it itself: without an end, without the key, and to stay when the cluster goes.
+        insights_log = log_group(
+            self,
+            "insights_log_group",
+            name=insights_log_group_name(props.name),
+            retention_days=props.log_retention_days,
+            key_arn=props.key_arn,
+        )
         cluster = EcsCluster(
             self,
             MAIN,
@@ -66,6 +79,7 @@ class Cluster(Construct):
                     ),
                 )
             ),
+            depends_on=[insights_log],
         )
         self.capacity = EcsClusterCapacityProviders(
             self, "capacity", cluster_name=cluster.name, capacity_providers=["FARGATE", *props.capacity_providers]

@@ -46,7 +46,7 @@ class DatabaseUser:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseProps:
-    """`password_version` is the version of `password` that the instance has; sizes are in GiB."""
+    """Sizes are in GiB. `apply_immediately` False leaves changes that restart it to its maintenance window."""
 
     name: str
     account: Account
@@ -55,12 +55,12 @@ class DatabaseProps:
     key_arn: str
     log_key_arn: str
     password: GeneratedSecret
-    password_version: int
     instance_class: str
     storage_gib: int
     max_storage_gib: int
     multi_az: bool
     backup_days: int
+    apply_immediately: bool
     log_retention_days: int
     retain: bool
 
@@ -129,7 +129,7 @@ class Database(Construct):
             db_name=NAME,
             username=USER,
             password_wo=props.password.read_while_applying(),
-            password_wo_version=props.password_version,
+            password_wo_version=props.password.version,
             port=POSTGRES_PORT,
             storage_type="gp3",
             allocated_storage=props.storage_gib,
@@ -145,6 +145,7 @@ class Database(Construct):
             # Clear of AWS Backup's own hour, and of each other; UTC.
             backup_window="01:00-01:30",
             maintenance_window="sun:05:00-sun:06:00",
+            apply_immediately=props.apply_immediately,
             copy_tags_to_snapshot=True,
             deletion_protection=props.retain,
             # No final snapshot: a kept instance is not deleted, and one that goes is not wanted. Without an identifier

@@ -151,7 +151,13 @@ class FileGateway(Construct):
         )
         skip(volume, CKV2_AWS_9="it holds copies of what is in the bucket, and nothing else")
         return VolumeAttachment(
-            self, "cache_attachment", device_name=CACHE_DEVICE, instance_id=instance.id, volume_id=volume.id
+            self,
+            "cache_attachment",
+            device_name=CACHE_DEVICE,
+            instance_id=instance.id,
+            volume_id=volume.id,
+            # A disk that is in use stays busy (EBS User Guide, "Detach an EBS volume").
+            stop_instance_before_detaching=True,
         )
 
     def _key(self, props: FileGatewayProps, instance: Instance, disk: VolumeAttachment, security_group_id: str) -> str:

@@ -16,7 +16,7 @@ from modules.addresses import MAIN
 
 @dataclass(frozen=True, kw_only=True)
 class KeyProps:
-    """`logs_prefix` lets CloudWatch Logs use the key for the log groups below that name.
+    """`logs_prefixes` let CloudWatch Logs use the key for the log groups whose names begin so.
 
     `services` of AWS may use it too, to write into what it encrypts, for instance `events.amazonaws.com` into a topic.
 
@@ -27,7 +27,7 @@ class KeyProps:
     description: str
     account: Account
     retain: bool
-    logs_prefix: str = ""
+    logs_prefixes: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ def _statements(props: KeyProps) -> tuple[Statement, ...]:
         any_resource_because=this_key,
     )
     ours = (administration, services) if props.services else (administration,)
-    if not props.logs_prefix:
+    if not props.logs_prefixes:
         return ours
     logs = Statement(
         sid="LogGroupsOfThisWorkspace",
@@ -77,7 +77,9 @@ def _statements(props: KeyProps) -> tuple[Statement, ...]:
         principals={"Service": (f"logs.{props.account.region}.amazonaws.com",)},
         conditions={
             "ArnLike": {
-                "kms:EncryptionContext:aws:logs:arn": props.account.arn("logs", f"log-group:{props.logs_prefix}*")
+                "kms:EncryptionContext:aws:logs:arn": tuple(
+                    props.account.arn("logs", f"log-group:{prefix}*") for prefix in props.logs_prefixes
+                )
             }
         },
         any_resource_because=this_key,

@@ -1,8 +1,13 @@
-"""A CloudWatch log group with a retention and a key."""
+"""A CloudWatch log group with a retention and a key, which is adopted where it exists already."""
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.data_aws_cloudwatch_log_groups import DataAwsCloudwatchLogGroups
 from constructs import Construct
 
 from modules.audit import skip
@@ -10,10 +15,34 @@ from modules.audit import skip
 # checkov asks for a year; a workspace may have a shorter rule to follow.
 YEAR_DAYS = 365
 
+_imports: WeakKeyDictionary[TerraformStack, list[dict[str, Any]]] = WeakKeyDictionary()
+
 
 def log_group(scope: Construct, id_: str, *, name: str, retention_days: int, key_arn: str) -> CloudwatchLogGroup:
     """A log group whose records go after `retention_days` days."""
     group = CloudwatchLogGroup(scope, id_, name=name, retention_in_days=retention_days, kms_key_id=key_arn)
     if retention_days < YEAR_DAYS:
         skip(group, CKV_AWS_338=f"the workspace keeps these logs for {retention_days} days on purpose")
+    _adopt(group, name)
     return group
+
+
+def _adopt(group: CloudwatchLogGroup, name: str) -> None:
+    """Import the group if AWS has one of that name and the state has not.
+
+    Services write a group again after Terraform has deleted it, as RDS does while an instance is deleted
+    (terraform-provider-aws, issue 42858). Creating it would then fail: it exists.
+    """
+    found = DataAwsCloudwatchLogGroups(group, "found", log_group_name_prefix=name)
+    stack = TerraformStack.of(group)
+    blocks = _imports.setdefault(stack, [])
+    blocks.append(
+        {
+            # By a prefix, AWS finds longer names, too.
+            "for_each": f'${{setintersection({found.fqn}.log_group_names, ["{name}"])}}',
+            "id": "${each.value}",
+            "to": f"{group.terraform_resource_type}.{group.friendly_unique_id}",
+        }
+    )
+    # CDKTF knows import blocks, but no `for_each` in them.
+    stack.add_override("import", blocks)

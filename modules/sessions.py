@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.elasticache_replication_group import ElasticacheReplicationGroup
 from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
 from constructs import Construct
@@ -15,6 +16,7 @@ from modules.connections import Endpoint
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 VALKEY_PORT = 6379
+# Of a new cache. ElastiCache raises the minor version by itself, within the major one.
 VALKEY_VERSION = "8.0"
 
 
@@ -65,6 +67,9 @@ class Sessions(Construct):
             maintenance_window="sun:06:30-sun:07:30",
             # A change of size would wait for the next Sunday.
             apply_immediately=True,
+            # What ElastiCache has raised would be a downgrade, which the provider makes a replacement: every session
+            # would be lost.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["engine_version"]),
         )
         skip(
             cache,

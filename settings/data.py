@@ -55,6 +55,10 @@ class Database(Settings):
     """True adds a standby in the second Availability Zone: twice the price, but it survives an outage of one zone."""
     backup_days: Annotated[int, Field(ge=1, le=35)] = 30
     """Days of point-in-time recovery, 1 to 35; it cannot be turned off."""
+    apply_changes: Literal["immediately", "maintenance_window"] = "maintenance_window"
+    """When RDS applies a change of instance class, storage or standby. `maintenance_window` waits until Sunday, 05:00
+    to 06:00 UTC, and every plan shows the change until then. `immediately` applies it during the deployment: the
+    database restarts, and OMERO is unavailable for some minutes."""
     log_retention_days: RetentionDays = 365
     """Days for which PostgreSQL's logs (schema changes, statements over 5 s) are kept."""
     password_version: Annotated[int, Field(ge=1)] = 1

@@ -106,5 +106,9 @@ class DataSync(Section):
     def buckets(self) -> dict[str, ExistingBucket]:
         return {"bucket": ExistingBucket(name=self.bucket, events=self.start_on_arrival)} if self.bucket else {}
 
+    def keeps_anything(self) -> bool:
+        # Its reports at least.
+        return True
+
     def share(self) -> str | None:
         return None

@@ -139,5 +139,8 @@ class FileGateway(Section):
     def buckets(self) -> dict[str, ExistingBucket]:
         return {"bucket": ExistingBucket(name=self.bucket, events=False)} if self.bucket else {}
 
+    def keeps_anything(self) -> bool:
+        return self.bucket is None
+
     def share(self) -> str | None:
         return self.mount_point

@@ -39,6 +39,10 @@ class Section(Settings, ABC):
     def buckets(self) -> Mapping[str, ExistingBucket]:
         """Existing buckets that it names."""
 
+    def keeps_anything(self) -> bool:
+        """Whether something that it makes has to outlive its stack, in a stack of its own."""
+        return False
+
     @abstractmethod
     def share(self) -> str | None:
         """Where an NFS share of its own is mounted; None if it has none."""

@@ -80,7 +80,9 @@ class WorkspaceStack(TerraformStack):
             },
         )
 
-    def key(self, what: str, *, retain: bool, logs_prefix: str = "", services: tuple[str, ...] = ()) -> Key:
+    def key(
+        self, what: str, *, retain: bool, logs_prefixes: tuple[str, ...] = (), services: tuple[str, ...] = ()
+    ) -> Key:
         """The stack's own key. `what` it encrypts is for its description; `retain` keeps it from being destroyed."""
         name = self.workspace.name
         return Key(
@@ -91,7 +93,7 @@ class WorkspaceStack(TerraformStack):
                 description=f"OMERO {name}: {what}",
                 account=self.account,
                 retain=retain,
-                logs_prefix=logs_prefix,
+                logs_prefixes=logs_prefixes,
                 services=services,
             ),
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Built:
-    """The core stacks, and those of sections by key."""
+    """The core stacks, and those of sections by name."""
 
     network: NetworkStack
     data: DataStack

@@ -67,8 +67,8 @@ class DataStack(WorkspaceStack):
         """
         logs = logs_prefix(self.database_name)
         if existing := self.workspace.data.key_arn:
-            return existing, self.key("the database's logs", retain=False, logs_prefix=logs).arn
-        own = self.key("images, metadata, secrets, backups", retain=self.workspace.retain, logs_prefix=logs).arn
+            return existing, self.key("the database's logs", retain=False, logs_prefixes=(logs,)).arn
+        own = self.key("images, metadata, secrets, backups", retain=self.workspace.retain, logs_prefixes=(logs,)).arn
         return own, own
 
     def _read_only_user(self) -> DatabaseUser:
@@ -123,12 +123,12 @@ class DataStack(WorkspaceStack):
                 key_arn=self.key_arn,
                 log_key_arn=self._log_key_arn,
                 password=self.database_password,
-                password_version=settings.password_version,
                 instance_class=settings.instance_class,
                 storage_gib=settings.storage_gib,
                 max_storage_gib=settings.max_storage_gib,
                 multi_az=settings.multi_az,
                 backup_days=settings.backup_days,
+                apply_immediately=settings.apply_changes == "immediately",
                 log_retention_days=settings.log_retention_days,
                 retain=self.workspace.retain,
             ),

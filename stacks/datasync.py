@@ -1,8 +1,9 @@
-"""Stack `datasync`: a bucket whose objects become files below /OMERO."""
+"""Stack `datasync`: the objects of a bucket become files below /OMERO. The bucket itself is in `stacks.kept`."""
 
 from __future__ import annotations
 
 import json
+from typing import cast
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
@@ -10,22 +11,23 @@ from constructs import Construct
 
 from contract import names
 from contract.policy import Statement
+from contract.sections.datasync import DataSyncBucketsOutputs
 from contract.sections.datasync import DataSyncOutputs as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
 from modules.arrivals import Arrivals, ArrivalsProps
-from modules.bucket import Bucket, BucketProps
 from modules.datasync import DataSyncTask, DataSyncTaskProps, ReportProps, SourceProps
 from modules.function import Function, FunctionProps, call_at_a_rate
 from settings import Workspace
 from settings.datasync import DataSync
 from stacks.built import Built
+from stacks.kept import DataSyncBuckets
 from stacks.sections import SectionStack
 
 STARTER_SECONDS = 55
 
 
 class DataSyncStack(SectionStack):
-    """Bucket, task, and what starts it when an object arrives; files that were copied stay when it goes.
+    """Task, and what starts it when an object arrives; files that were copied stay when it goes.
 
     It comes after the stack `omero`, whose server is the first to mount /OMERO and has EFS make it as its own: what
     makes a folder below it first might leave /OMERO itself to root.
@@ -39,15 +41,18 @@ class DataSyncStack(SectionStack):
         self._data = built.data
         self._name = names.physical("datasync_task", workspace.name, "datasync")
         self._log_group_name = names.physical("log_group", workspace.name, "datasync")
-        # It encrypts no image; logs and reports name them.
+        # It encrypts no image; logs name them.
         self._key = self.key(
-            "logs, reports and alarms of DataSync",
+            "logs and alarms of DataSync",
             retain=False,
-            logs_prefix=self._log_group_name,
+            logs_prefixes=(self._log_group_name,),
             services=PUBLISHERS,
         )
-        self.bucket_name, self._source = self._find_bucket(settings.bucket) if settings.bucket else self._make_bucket()
-        self._reports = self._report_bucket()
+        kept = cast("DataSyncBuckets", built.sections[DataSyncBucketsOutputs.stack])
+        self._kept = kept
+        self.bucket_name, self._source = (
+            self._find_bucket(settings.bucket) if settings.bucket else self._own_bucket(kept)
+        )
         self.task = self._task()
         self.topic = self._topic()
         self._alarm_on_failure()
@@ -61,33 +66,11 @@ class DataSyncStack(SectionStack):
             bucket_arn=f"arn:{partition}:s3:::{name}", prefix=settings.prefix or "", key_arn=settings.key_arn
         )
 
-    def _make_bucket(self) -> tuple[str, SourceProps]:
-        workspace, key_arn = self.workspace, self._data.key_arn
-        bucket = Bucket(
-            self,
-            "bucket",
-            BucketProps(
-                name=names.bucket(workspace.name, "datasync", workspace.account_id, workspace.region),
-                key_arn=key_arn,
-                retain=workspace.retain,
-                announce=self._settings.start_on_arrival,
-            ),
-        )
-        return bucket.name, SourceProps(bucket_arn=bucket.arn, prefix=self._settings.prefix or "", key_arn=key_arn)
-
-    def _report_bucket(self) -> Bucket:
-        """Apart from the images: beside them, every report would be copied, and its arrival start an execution."""
-        workspace = self.workspace
-        return Bucket(
-            self,
-            "reports",
-            BucketProps(
-                name=names.bucket(workspace.name, "ds-reports", workspace.account_id, workspace.region),
-                key_arn=self._key.arn,
-                retain=workspace.retain,
-                expire_days=self._settings.log_retention_days,
-            ),
-        )
+    def _own_bucket(self, kept: DataSyncBuckets) -> tuple[str, SourceProps]:
+        if kept.bucket is None:
+            raise LookupError("the stack datasync_buckets has no bucket for images, and the workspace names none")
+        arn = kept.bucket.arn
+        return kept.bucket.name, SourceProps(bucket_arn=arn, prefix=self._settings.prefix or "", key_arn=kept.key_arn)
 
     def _task(self) -> DataSyncTask:
         settings, vpc = self._settings, self._network.vpc
@@ -98,7 +81,7 @@ class DataSyncStack(SectionStack):
                 name=self._name,
                 account=self.account,
                 source=self._source,
-                report=ReportProps(bucket_arn=self._reports.arn, key_arn=self._key.arn),
+                report=ReportProps(bucket_arn=self._kept.reports.arn, key_arn=self._kept.key_arn),
                 file_system=self._data.file_system,
                 # The server mounts the file system's /OMERO as its own: the path is the same on both sides.
                 folder=settings.folder,
@@ -220,5 +203,5 @@ class DataSyncStack(SectionStack):
         self.publish(Outputs.bucket_name, self.bucket_name)
         self.publish(Outputs.bucket_folder, f"/{settings.key_prefix}")
         self.publish(Outputs.folder, settings.folder)
-        self.publish(Outputs.report_bucket_name, self._reports.name)
+        self.publish(Outputs.report_bucket_name, self._kept.reports.name)
         self.publish(Outputs.alarm_topic_arn, self.topic.arn)

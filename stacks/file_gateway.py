@@ -1,16 +1,20 @@
-"""Stack `file_gateway`: a bucket, and the S3 File Gateway that shows it to OMERO's servers as files."""
+"""Stack `file_gateway`: the S3 File Gateway that shows a bucket to OMERO's servers as files.
+
+The bucket itself is in `stacks.kept`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
 from constructs import Construct
 
 from contract import names
+from contract.sections.file_gateway import FileGatewayBucketOutputs
 from contract.sections.file_gateway import FileGatewayOutputs as Outputs
 from modules.alarm_topic import PUBLISHERS, AlarmTopic, AlarmTopicProps
-from modules.bucket import Bucket, BucketProps
 from modules.cache_refresh import CacheRefresh, CacheRefreshProps
 from modules.file_gateway import FileGateway, FileGatewayProps
 from modules.file_share import FileShare, FileShareProps
@@ -21,6 +25,7 @@ from modules.vpc import ZONES
 from settings import Workspace
 from settings.file_gateway import FileGateway as FileGatewaySettings
 from stacks.built import Built
+from stacks.kept import FileGatewayBucket
 from stacks.sections import SectionStack
 
 
@@ -31,8 +36,9 @@ class FileGatewayStack(SectionStack):
         super().__init__(scope, "file_gateway", workspace)
         self._settings = settings
         self._network = built.network
+        self._logs = f"{names.log_prefix(workspace.name)}/"
         self._key_arn, self._log_key_arn = self._keys()
-        bucket_name, bucket_arn = self._bucket()
+        bucket_name, bucket_arn, bucket_key_arn = self._bucket(built)
         gateway = self._gateway()
         share = FileShare(
             self,
@@ -43,7 +49,7 @@ class FileGatewayStack(SectionStack):
                 gateway_arn=gateway.arn,
                 bucket_name=bucket_name,
                 bucket_arn=bucket_arn,
-                key_arn=settings.bucket_key_arn if settings.bucket else self._key_arn,
+                key_arn=bucket_key_arn,
                 clients=self._clients(),
                 stale_timeout_seconds=settings.stale_timeout_seconds,
                 audit_log_group_arn=self._log_group("audit_log", "file-share"),
@@ -74,30 +80,17 @@ class FileGatewayStack(SectionStack):
         self.publish(Outputs.alarm_topic_arn, topic.arn)
 
     def _keys(self) -> tuple[str, str]:
-        """The key of images, and that of logs: the same, unless that of images was there already."""
-        workspace, logs = self.workspace, f"{names.log_prefix(self.workspace.name)}/"
-        if existing := workspace.data.key_arn:
-            return existing, self.key("the File Gateway's logs", retain=False, logs_prefix=logs).arn
-        own = self.key("images in the File Gateway's bucket", retain=workspace.retain, logs_prefix=logs).arn
-        return own, own
+        """The key of the gateway's disks, which hold copies of images, and that of its logs."""
+        own = self.key("logs and disks of the File Gateway", retain=False, logs_prefixes=(self._logs,)).arn
+        return self.workspace.data.key_arn or own, own
 
-    def _bucket(self) -> tuple[str, str]:
-        """Its name and its ARN."""
-        workspace, existing = self.workspace, self._settings.bucket
+    def _bucket(self, built: Built) -> tuple[str, str, str | None]:
+        """Its name, its ARN and its key's."""
+        existing = self._settings.bucket
         if existing:
-            return existing, f"arn:{self.account.partition}:s3:::{existing}"
-        bucket = Bucket(
-            self,
-            "bucket",
-            BucketProps(
-                name=names.bucket(workspace.name, "share", workspace.account_id, workspace.region),
-                key_arn=self._key_arn,
-                versions_kept=self._settings.versions_kept,
-                announce=True,
-                retain=workspace.retain,
-            ),
-        )
-        return bucket.name, bucket.arn
+            return existing, f"arn:{self.account.partition}:s3:::{existing}", self._settings.bucket_key_arn
+        kept = cast("FileGatewayBucket", built.sections[FileGatewayBucketOutputs.stack])
+        return kept.bucket.name, kept.bucket.arn, kept.key_arn
 
     def _gateway(self) -> FileGateway:
         settings, workspace = self._settings, self.workspace

@@ -59,7 +59,7 @@ class NetworkStack(WorkspaceStack):
             return None
         log_group_name = names.physical("log_group", workspace.name, "flow-logs")
         # It encrypts no image and no metadata.
-        key = self.key("flow logs", retain=False, logs_prefix=log_group_name)
+        key = self.key("flow logs", retain=False, logs_prefixes=(log_group_name,))
         return FlowLogsProps(
             traffic=settings.traffic,
             retention_days=settings.retention_days,

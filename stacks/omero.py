@@ -6,7 +6,7 @@ from constructs import Construct
 
 from contract import mounts, names
 from contract.outputs import Omero
-from modules.cluster import Cluster, ClusterProps
+from modules.cluster import Cluster, ClusterProps, insights_log_group_name
 from modules.dashboard import Dashboard, DashboardProps
 from modules.instances import Instances, InstancesProps
 from settings import Workspace
@@ -27,8 +27,12 @@ class OmeroStack(WorkspaceStack):
         super().__init__(scope, "omero", workspace)
         self._network, self._data, self._frontend = built.network, built.data, built.frontend
         # It encrypts no image and no metadata.
-        self._key = self.key("logs and ECS Exec", retain=False, logs_prefix=f"{names.log_prefix(workspace.name)}/")
         self._cluster_name = names.cluster(workspace.name)
+        self._key = self.key(
+            "logs and ECS Exec",
+            retain=False,
+            logs_prefixes=(f"{names.log_prefix(workspace.name)}/", insights_log_group_name(self._cluster_name)),
+        )
         self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = self._make_cluster()
         context = ServiceContext(

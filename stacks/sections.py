@@ -24,9 +24,12 @@ def build_sections(
 ) -> None:
     """Make the stacks that come before or after the stack `omero`, and add them to `built`."""
     for record in sections.of(workspace):
-        if record.stack and record.stack.comes == comes:
-            make = stack_class(record.stack.class_)
-            built.sections[record.key] = make(scope, workspace, built, workspace.sections[record.key])
+        settings = workspace.sections[record.key]
+        stacks = [record.kept if settings.keeps_anything() else None, record.stack]
+        for stack in stacks:
+            if stack and stack.comes == comes:
+                make = stack_class(stack.class_)
+                built.sections[stack.outputs.stack] = make(scope, workspace, built, settings)
 
 
 def stack_class(name: str) -> Callable[[Construct, Workspace, Built, Section], SectionStack]:

@@ -32,7 +32,7 @@ class SftpStack(SectionStack):
         vpc = built.network.vpc
         log_group_name = names.physical("log_group", workspace.name, "sftp")
         # It encrypts no image; logs name them.
-        key = self.key("logs and alarms of SFTP", retain=False, logs_prefix=log_group_name, services=PUBLISHERS)
+        key = self.key("logs and alarms of SFTP", retain=False, logs_prefixes=(log_group_name,), services=PUBLISHERS)
         area = DropArea(
             self,
             "drop_area",

@@ -23,7 +23,7 @@ class UploadHostStack(SectionStack):
         log_group_name = names.physical("log_group", workspace.name, "upload-host")
         name = names.physical("launch_template", workspace.name, "upload-host")
         # It encrypts no image and no metadata.
-        key = self.key("logs and sessions of the upload hosts", retain=False, logs_prefix=log_group_name)
+        key = self.key("logs and sessions of the upload hosts", retain=False, logs_prefixes=(log_group_name,))
         self.host = UploadHost(
             self,
             "host",

@@ -28,4 +28,5 @@ def of(workspace: Workspace) -> Iterator[SectionRecord]:
 
 def outputs() -> tuple[type[Outputs], ...]:
     """The outputs of every stack, of the core and of all sections."""
-    return (Network, Data, Frontend, Omero, *(each.stack.outputs for each in SECTIONS.values() if each.stack))
+    stacks = [stack for each in SECTIONS.values() for stack in (each.kept, each.stack) if stack]
+    return (Network, Data, Frontend, Omero, *(stack.outputs for stack in stacks))

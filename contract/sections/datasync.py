@@ -23,9 +23,19 @@ class DataSyncOutputs(Outputs):
     dead_letters_url = Output("Messages that no execution could be started for.")
 
 
+class DataSyncBucketsOutputs(Outputs):
+    """Outputs of the stack `datasync_buckets`, which outlives the stack `datasync`."""
+
+    stack = "datasync_buckets"
+
+    bucket_name = Output("The bucket to put images into, if it was not there already.")
+    report_bucket_name = Output("Where the report of each execution is.")
+
+
 RECORD = SectionRecord(
     key="datasync",
     stack=Stack(class_="stacks.datasync.DataSyncStack", comes="after_omero", outputs=DataSyncOutputs),
+    kept=Stack(class_="stacks.kept.DataSyncBuckets", comes="after_omero", outputs=DataSyncBucketsOutputs),
     kinds={
         "DataSync task": Kind(service="datasync", operation="list_tasks", ids="Tasks[].TaskArn"),
         "DataSync location": Kind(service="datasync", operation="list_locations", ids="Locations[].LocationArn"),

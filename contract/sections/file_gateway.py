@@ -22,9 +22,18 @@ class FileGatewayOutputs(Outputs):
     alarm_topic_arn = Output("Reports refreshes that failed: subscribe to it.")
 
 
+class FileGatewayBucketOutputs(Outputs):
+    """Outputs of the stack `file_gateway_bucket`, which outlives the stack `file_gateway`."""
+
+    stack = "file_gateway_bucket"
+
+    bucket_name = Output("The bucket that the share shows.")
+
+
 RECORD = SectionRecord(
     key="file_gateway",
     stack=Stack(class_="stacks.file_gateway.FileGatewayStack", comes="before_omero", outputs=FileGatewayOutputs),
+    kept=Stack(class_="stacks.kept.FileGatewayBucket", comes="before_omero", outputs=FileGatewayBucketOutputs),
     kinds={
         "gateway": Kind(service="storagegateway", operation="list_gateways", ids="Gateways[].GatewayId"),
         "file share": Kind(

@@ -6,7 +6,9 @@ description away, and refuses protocol -1 without ports, which AWS wants without
 its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
 among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
 launched from a second version that has user data (an assertion in moto fails). MonitorInstances and
-UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing.
+UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing. A volume that a running
+instance uses is detached at once; AWS leaves it `busy`, a state of botocore's VolumeAttachmentState, until the instance
+lets go of it or stops (EC2 User Guide, "Detach an Amazon EBS volume"). `uses_its_disks` says which instances do.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
@@ -54,6 +57,34 @@ def install() -> None:
         return gateway
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
+    _busy_volumes()
+
+
+def uses_its_disks(instance: Any) -> None:
+    """Keep what is attached to the instance busy for as long as it runs."""
+    instance._uses_its_disks = True
+
+
+def _busy_volumes() -> None:
+    detach, stop = EBSBackend.detach_volume, Instance.stop
+
+    def detach_volume(self: Any, volume_id: str, instance_id: str, device_path: str) -> Any:
+        attachment = self.get_volume(volume_id).attachment
+        if attachment and getattr(self.get_instance(instance_id), "_uses_its_disks", False):
+            attachment.status = "busy"
+            return attachment
+        return detach(self, volume_id, instance_id, device_path)
+
+    def stop_instance(self: Any, *arguments: Any, **named: Any) -> Any:
+        self._uses_its_disks = False
+        for device, mapping in list(self.block_device_mapping.items()):
+            volume = self.ec2_backend.volumes.get(mapping.volume_id)
+            if volume is not None and volume.attachment and volume.attachment.status == "busy":
+                detach(self.ec2_backend, volume.id, self.id, device)
+        return stop(self, *arguments, **named)
+
+    EBSBackend.detach_volume = detach_volume
+    Instance.stop = stop_instance
 
 
 def _monitor(state: str, backend: Any, asked: Json) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.services import rds_changes
 from local_aws.testing.ecs import Client, Network, until
 
 
@@ -138,3 +140,31 @@ def test_refuses_subnets_in_one_zone(client: Client, network: Network) -> None:
     )
     with pytest.raises(ClientError, match="DBSubnetGroupDoesNotCoverEnoughAZs"):
         _create(client, name)
+
+
+def test_change_waits_for_the_window_unless_it_is_to_be_at_once(client: Client, subnets: str) -> None:
+    rds, name = client("rds"), _create(client, subnets)["DBInstanceIdentifier"]
+    until(lambda: _describe(client, name)["DBInstanceStatus"] == "available")
+    rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass="db.m6g.large", BackupRetentionPeriod=9)
+    waiting = _describe(client, name)
+    assert waiting["DBInstanceClass"] == "db.t4g.medium"
+    assert waiting["PendingModifiedValues"] == {"DBInstanceClass": "db.m6g.large"}
+    assert waiting["BackupRetentionPeriod"] == 9
+    rds.modify_db_instance(DBInstanceIdentifier=name, MultiAZ=True, ApplyImmediately=True)
+    applied = _describe(client, name)
+    assert (applied["DBInstanceClass"], applied["MultiAZ"]) == ("db.m6g.large", True)
+    assert not applied.get("PendingModifiedValues")
+
+
+def test_change_that_is_taken_back_waits_no_longer(client: Client, subnets: str) -> None:
+    rds, name = client("rds"), _create(client, subnets)["DBInstanceIdentifier"]
+    for class_ in ("db.m6g.large", "db.t4g.medium"):
+        rds.modify_db_instance(DBInstanceIdentifier=name, DBInstanceClass=class_)
+    assert not _describe(client, name).get("PendingModifiedValues")
+
+
+def test_window_is_in_utc_and_may_cross_the_end_of_the_week() -> None:
+    sunday = datetime(2026, 11, 29, 5, 30, tzinfo=UTC).timestamp()
+    assert rds_changes.in_window("sun:05:00-sun:06:00", sunday)
+    assert not rds_changes.in_window("sun:05:00-sun:06:00", sunday + 1800)
+    assert rds_changes.in_window("sun:23:30-mon:00:30", datetime(2026, 11, 30, 0, 10, tzinfo=UTC).timestamp())

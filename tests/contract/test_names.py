@@ -112,7 +112,15 @@ def test_every_name_of_the_longest_workspace_fits(synthesise: Callable[..., Stac
             for block in stack["resource"].get(type_, {}).values():
                 key = next(
                     key
-                    for key in ("name", "bucket", "function_name", "alarm_name", "identifier", "replication_group_id")
+                    for key in (
+                        "name",
+                        "name_prefix",
+                        "bucket",
+                        "function_name",
+                        "alarm_name",
+                        "identifier",
+                        "replication_group_id",
+                    )
                     if key in block
                 )
                 assert len(block[key]) <= names.LIMITS[service], (type_, block[key])

@@ -35,6 +35,7 @@ test_security_groups_have_names_of_their_own = every.test_security_groups_of_the
 test_state_is_in_s3_with_the_lock_table = every.test_state_is_in_s3_with_the_lock_table
 test_touches_no_other_account = every.test_touches_no_other_account
 
+KEPT = "${data.terraform_remote_state.cross-stack-reference-input-datasync_buckets.outputs.cross-stack-output-"
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3333-4444-555555555555"
 VARIANTS: dict[str, dict[str, Any]] = {
     "least": {"datasync": {}},
@@ -76,14 +77,14 @@ def _statements(stack: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_is_there_only_when_asked_for(synthesise: Callable[..., Stacks], stacks: Stacks) -> None:
-    assert set(stacks) == {"network", "data", "frontend", "omero", "datasync"}
+    assert set(stacks) == {"network", "data", "frontend", "omero", "datasync_buckets", "datasync"}
     assert set(synthesise()) == {"network", "data", "frontend", "omero"}
 
 
 def test_comes_after_the_server_that_makes_omeros_folder(tmp_path: Path) -> None:
     main.build(workspace(datasync={}), outdir=str(tmp_path))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert set(manifest["stacks"]["datasync"]["dependencies"]) == {"network", "data", "omero"}
+    assert set(manifest["stacks"]["datasync"]["dependencies"]) == {"network", "data", "omero", "datasync_buckets"}
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
@@ -148,10 +149,10 @@ def test_the_bucket_is_read_and_never_written(everything: dict[str, Any]) -> Non
     source = _statements(everything, "task_source_policy")
     actions = {action for statement in source.values() for action in every._listed(statement["Action"])}
     assert not [action for action in actions if any(word in action for word in ("Put", "Delete", "Abort"))]
-    assert source["Read"]["Resource"] == "${aws_s3_bucket.bucket.arn}/scanner-1/in/*"
+    assert source["Read"]["Resource"] == f"{KEPT}aws_s3_bucket_bucket_arn}}/scanner-1/in/*"
     assert source["Decrypt"]["Action"] == "kms:Decrypt"
     reports = _statements(everything, "task_reports_policy")
-    assert reports["Write"]["Resource"] == "${aws_s3_bucket.reports.arn}/*"
+    assert reports["Write"]["Resource"] == f"{KEPT}aws_s3_bucket_reports_arn}}/*"
     files = _statements(everything, "task_destination_policy")["WriteThroughTheAccessPoint"]
     assert files["Action"] == ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"]
     assert files["Condition"]["StringEquals"] == {
@@ -160,9 +161,10 @@ def test_the_bucket_is_read_and_never_written(everything: dict[str, Any]) -> Non
 
 
 def test_an_existing_bucket_is_left_as_it_is(synthesise: Callable[..., Stacks]) -> None:
-    stack = synthesise(**VARIANTS["existing bucket"])["datasync"]
-    assert set(of_type(stack, "aws_s3_bucket")) == {"reports"}
-    assert not of_type(stack, "aws_s3_bucket_notification")
+    stacks = synthesise(**VARIANTS["existing bucket"])
+    stack, kept = stacks["datasync"], stacks["datasync_buckets"]
+    assert set(of_type(kept, "aws_s3_bucket")) == {"reports"}
+    assert not of_type(kept, "aws_s3_bucket_notification")
     assert only(stack, "aws_datasync_location_s3")["s3_bucket_arn"] == "arn:aws:s3:::lab-slides"
     assert _statements(stack, "task_source_policy")["Decrypt"]["Resource"] == KEY
     without_key = synthesise(datasync={"bucket": "lab-slides"})["datasync"]
@@ -170,7 +172,8 @@ def test_an_existing_bucket_is_left_as_it_is(synthesise: Callable[..., Stacks]) 
 
 
 def test_buckets_are_private_versioned_and_encrypted(stacks: Stacks) -> None:
-    stack = stacks["datasync"]
+    stack = stacks["datasync_buckets"]
+    assert of_type(stack, "aws_s3_bucket")
     for name in of_type(stack, "aws_s3_bucket"):
         block = of_type(stack, "aws_s3_bucket_public_access_block")[f"{name}_public_access_block"]
         closed = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
@@ -183,8 +186,14 @@ def test_buckets_are_private_versioned_and_encrypted(stacks: Stacks) -> None:
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_images_are_kept_and_reports_go(least: dict[str, Any], everything: dict[str, Any]) -> None:
+def test_images_and_reports_outlive_the_stack(synthesise: Callable[..., Stacks], stacks: Stacks) -> None:
+    """`retain: true` would refuse to destroy all of a stack with a bucket in it."""
+    assert not of_type(stacks["datasync"], "aws_s3_bucket")
+    kinds = {type_ for type_ in stacks["datasync_buckets"]["resource"] if not type_.startswith("aws_s3_bucket")}
+    assert kinds == {"aws_kms_alias", "aws_kms_key", "aws_ssm_parameter"}
+    least, everything = (synthesise(**VARIANTS[name])["datasync_buckets"] for name in ("least", "everything"))
     images, reports = (of_type(least, "aws_s3_bucket")[name] for name in ("bucket", "reports"))
+    assert only(least, "aws_kms_key")["lifecycle"]["prevent_destroy"] is True
     assert (images["lifecycle"]["prevent_destroy"], images["force_destroy"]) == (True, False)
     assert (reports["lifecycle"]["prevent_destroy"], reports["force_destroy"]) == (False, False)
     rules = of_type(least, "aws_s3_bucket_lifecycle_configuration")
@@ -208,16 +217,18 @@ def test_datasync_may_write_its_log_and_nobody_else(least: dict[str, Any]) -> No
 def test_each_execution_leaves_a_report_apart_from_the_images(least: dict[str, Any]) -> None:
     report = only(least, "aws_datasync_task")["task_report_config"]
     assert report["report_level"] == "SUCCESSES_AND_ERRORS"
-    assert report["s3_destination"]["s3_bucket_arn"] == "${aws_s3_bucket.reports.arn}"
+    assert report["s3_destination"]["s3_bucket_arn"] == f"{KEPT}aws_s3_bucket_reports_arn}}"
 
 
 def test_an_arrival_waits_in_a_queue_that_loses_nothing(synthesise: Callable[..., Stacks]) -> None:
-    stack = synthesise(datasync={"prefix": "in"})["datasync"]
+    stacks = synthesise(datasync={"prefix": "in"})
+    stack = stacks["datasync"]
     rule = of_type(stack, "aws_cloudwatch_event_rule")["arrivals"]
     pattern = json.loads(rule["event_pattern"])
     assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
     assert pattern["detail"]["object"] == {"key": [{"prefix": "in/"}]}
-    assert of_type(stack, "aws_s3_bucket_notification")["bucket_notification"]["eventbridge"] is True
+    notification = of_type(stacks["datasync_buckets"], "aws_s3_bucket_notification")["bucket_notification"]
+    assert notification["eventbridge"] is True
     queues = of_type(stack, "aws_sqs_queue")
     assert {queue["message_retention_seconds"] for queue in queues.values()} == {14 * 86_400}
     assert all(queue["sqs_managed_sse_enabled"] for queue in queues.values())

@@ -43,11 +43,18 @@ OF_EVERY_STACK: list[Callable[[Stacks], None]] = [
     every.test_roles_of_the_account_have_names_of_their_own,
 ]
 STACK = "file_gateway"
+KEPT = "file_gateway_bucket"
+REMOTE = f"${{data.terraform_remote_state.cross-stack-reference-input-{KEPT}.outputs.cross-stack-output-"
 
 
 @pytest.fixture
 def gateway(synthesise: Synthesise) -> dict[str, Any]:
     return synthesise(**made())[STACK]
+
+
+@pytest.fixture
+def kept(synthesise: Synthesise) -> dict[str, Any]:
+    return synthesise(**made())[KEPT]
 
 
 def _statements(policy: str) -> dict[str, dict[str, Any]]:
@@ -59,7 +66,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def test_is_made_only_if_asked_for(synthesise: Synthesise) -> None:
-    assert set(synthesise(**made())) == {"network", "data", "frontend", "omero", STACK}
+    assert set(synthesise(**made())) == {"network", "data", "frontend", "omero", KEPT, STACK}
     assert STACK not in synthesise()
 
 
@@ -81,31 +88,34 @@ def test_terraform_finds_it_valid(tmp_path: Path, route: str) -> None:
 
 def test_needs_the_network_only_and_omero_needs_it(synthesise: Synthesise) -> None:
     stacks = synthesise(**made())
-    for name, needs in {STACK: {"network"}, "omero": {"network", "data", "frontend", STACK}}.items():
+    for name, needs in {STACK: {"network", KEPT}, "omero": {"network", "data", "frontend", KEPT, STACK}}.items():
         remote = stacks[name]["data"]["terraform_remote_state"]
         assert {state.rpartition("-")[2] for state in remote} == needs
 
 
-def test_bucket_is_private_versioned_encrypted_and_over_tls_only(gateway: dict[str, Any]) -> None:
-    block = only(gateway, "aws_s3_bucket_public_access_block")
+def test_bucket_is_private_versioned_encrypted_and_over_tls_only(kept: dict[str, Any]) -> None:
+    block = only(kept, "aws_s3_bucket_public_access_block")
     assert all(
         block[key]
         for key in ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     )
-    assert only(gateway, "aws_s3_bucket_versioning")["versioning_configuration"] == {"status": "Enabled"}
-    (rule,) = only(gateway, "aws_s3_bucket_server_side_encryption_configuration")["rule"]
+    assert only(kept, "aws_s3_bucket_versioning")["versioning_configuration"] == {"status": "Enabled"}
+    (rule,) = only(kept, "aws_s3_bucket_server_side_encryption_configuration")["rule"]
     default = rule["apply_server_side_encryption_by_default"]
     assert default == {"kms_master_key_id": "${aws_kms_key.key.arn}", "sse_algorithm": "aws:kms"}
     assert rule["bucket_key_enabled"] is True
-    deny = _statements(only(gateway, "aws_s3_bucket_policy")["policy"])["DenyInsecureTransport"]
+    deny = _statements(only(kept, "aws_s3_bucket_policy")["policy"])["DenyInsecureTransport"]
     assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
-    ownership = only(gateway, "aws_s3_bucket_ownership_controls")["rule"]
+    ownership = only(kept, "aws_s3_bucket_ownership_controls")["rule"]
     assert ownership["object_ownership"] == "BucketOwnerEnforced", "or some objects would not be ours to read"
 
 
 def test_bucket_and_key_are_kept_unless_the_workspace_says_otherwise(synthesise: Synthesise) -> None:
     for retain in (True, False):
-        stack = synthesise(**made(), retain=retain)[STACK]
+        stacks = synthesise(**made(), retain=retain)
+        # Nothing is kept in the gateway's own stack, so that it can go.
+        assert 'prevent_destroy": true' not in json.dumps(stacks[STACK])
+        stack = stacks[KEPT]
         bucket = only(stack, "aws_s3_bucket")
         assert bucket["force_destroy"] is not retain
         assert bucket["lifecycle"]["prevent_destroy"] is retain
@@ -113,7 +123,7 @@ def test_bucket_and_key_are_kept_unless_the_workspace_says_otherwise(synthesise:
 
 
 def test_older_versions_are_kept_as_many_as_asked(synthesise: Synthesise) -> None:
-    stack = synthesise(**made(versions_kept=7))[STACK]
+    stack = synthesise(**made(versions_kept=7))[KEPT]
     (rule,) = only(stack, "aws_s3_bucket_lifecycle_configuration")["rule"]
     (expiration,) = rule["noncurrent_version_expiration"]
     assert expiration == {"newer_noncurrent_versions": 7, "noncurrent_days": 90}
@@ -245,11 +255,13 @@ def test_role_of_the_share_is_for_this_gateway(gateway: dict[str, Any]) -> None:
     assert "aws:SourceArn" in trust["Condition"]["ArnLike"]
 
 
-def test_changes_of_the_bucket_become_one_message_in_five_minutes(gateway: dict[str, Any]) -> None:
-    assert only(gateway, "aws_s3_bucket_notification")["eventbridge"] is True
+def test_changes_of_the_bucket_become_one_message_in_five_minutes(
+    gateway: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    assert only(kept, "aws_s3_bucket_notification")["eventbridge"] is True
     pattern = json.loads(only(gateway, "aws_cloudwatch_event_rule")["event_pattern"])
     assert "Object Created" in pattern["detail-type"]
-    assert pattern["detail"]["bucket"]["name"] == ["${aws_s3_bucket_policy.bucket_policy.bucket}"]
+    assert pattern["detail"]["bucket"]["name"] == [f"{REMOTE}aws_s3_bucket_policy_bucket_policy_bucket}}"]
     target = only(gateway, "aws_cloudwatch_event_target")
     assert json.loads(target["input"]) == {"file_share_arn": "${aws_storagegateway_nfs_file_share.share.arn}"}
     assert target["sqs_target"] == {"message_group_id": "refresh"}
@@ -305,7 +317,7 @@ def test_server_mounts_the_gateways_share(synthesise: Synthesise, topology: str)
     remote = "data.terraform_remote_state.cross-stack-reference-input-file_gateway"
     assert f"addr=${{{remote}." in share["driver_opts"]["o"]
     assert "ro" in share["driver_opts"]["o"].split(",")
-    assert share["driver_opts"]["device"].startswith(f":/${{{remote}.")
+    assert share["driver_opts"]["device"].startswith(f":/{REMOTE}")
 
 
 def test_instances_reach_the_gateway_by_its_group_and_not_by_an_address(synthesise: Synthesise) -> None:

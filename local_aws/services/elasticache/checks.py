@@ -36,6 +36,12 @@ def version(engine: str, asked: str | None, present: Json | None = None) -> str:
     return full
 
 
+def newest_minor(engine: str, full: str) -> str:
+    """What ElastiCache raises a version to by itself: the newest of the same major version."""
+    major = full.partition(".")[0]
+    return max((each for each in _VERSIONS[engine].values() if each.partition(".")[0] == major), key=_numbers)
+
+
 def _numbers(full: str) -> list[int]:
     return [int(part) for part in full.split(".")]
 

@@ -18,6 +18,7 @@ from local_aws.services.elasticache.groups import parameter_group, subnet_group
 from local_aws.services.elasticache.state import Json, arn, error, find, several, shown, state_of
 
 SECONDS = clock.seconds("LOCAL_AWS_CACHE_SECONDS", 1)
+UPGRADE_AFTER = clock.seconds("LOCAL_AWS_MINOR_UPGRADE_SECONDS", 0)
 
 _NOT_HERE = ("AuthToken", "UserGroupIds", "LogDeliveryConfigurations")
 _MISSING = ("ReplicationGroupNotFoundFault", "ReplicationGroup")
@@ -30,6 +31,7 @@ def tick(now: float) -> None:
         for backend in list(regions.values()):
             groups = state_of(backend).replication_groups
             for name, group in list(groups.items()):
+                _raise(group, now)
                 if group["_due"] is None or group["_due"] > now:
                     continue
                 group["_due"] = None
@@ -39,6 +41,18 @@ def tick(now: float) -> None:
                         backend.tagging_service.delete_all_tags_for_resource(each)
                 else:
                     group["Status"] = "available"
+
+
+def _raise(group: Json, now: float) -> None:
+    """An automatic minor upgrade, with LOCAL_AWS_MINOR_UPGRADE_SECONDS.
+
+    Terraform's provider makes a replacement of going back (`internal/service/elasticache/engine_version.go`,
+    customizeDiffEngineVersionForceNewOnDowngrade).
+    """
+    is_due = UPGRADE_AFTER and now >= group["ReplicationGroupCreateTime"].timestamp() + UPGRADE_AFTER
+    if is_due and group["AutoMinorVersionUpgrade"] and group["Status"] == "available" and not group.get("_raised"):
+        group["_raised"] = True
+        group["_version"] = checks.newest_minor(group["Engine"], group["_version"])
 
 
 def create_replication_group(backend: Any, asked: Json) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from local_aws.actions import Action
+from local_aws.services import ec2
 from local_aws.services.storagegateway import activation, checks
 from local_aws.services.storagegateway.models import (
     Gateway,
@@ -124,6 +125,8 @@ def add_cache(backend: StorageGatewayBackend, asked: Json) -> Json:
     if not _LEAST_CACHE <= size <= _MOST_CACHE:
         raise invalid(f"The cache storage is 150 GiB to 64 TiB, not {size >> 30} GiB.")
     gateway.cache += dict.fromkeys(wanted)
+    if gateway.instance is not None:
+        ec2.uses_its_disks(gateway.instance)
     return {"GatewayARN": gateway.arn}
 
 

@@ -111,6 +111,15 @@ class Stage:
             roles.remove(self.context, done)
 
 
+# Of a key: CloudWatch Logs takes no other (CloudWatch Logs User Guide, "Encrypt log data").
+_LOGS = {
+    "Effect": "Allow",
+    "Principal": {"Service": "logs.eu-west-1.amazonaws.com"},
+    "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:GenerateDataKey*"],
+    "Resource": "*",
+}
+
+
 def _workspace(name: str, **section: Any) -> Workspace:
     return workspace(name=name, **merged(FIRST, {"sftp": section}))
 
@@ -133,7 +142,7 @@ def _ground(endpoint: str) -> dict[str, str]:
         ]
         for index, zone in enumerate("abab")
     ]
-    key = session.client("kms").create_key()["KeyMetadata"]["Arn"]
+    key = session.client("kms").create_key(Policy=json.dumps({"Statement": [_LOGS]}))["KeyMetadata"]["Arn"]
     return {
         Network.vpc_id.path: vpc,
         Network.public_subnet_ids.path: ",".join(subnets[:2]),
