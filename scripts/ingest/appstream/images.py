@@ -66,7 +66,8 @@ def check_unused(context: AppStreamContext, name: str) -> None:
 def remove(context: AppStreamContext, name: str) -> None:
     """Delete an image of this workspace. One that is not there is told of: a killed run may have deleted it."""
     if find(context, name) is None:
-        console.say(f"there is no image {name} in {context.region}.")
+        if not context.changes.silent:
+            console.say(f"there is no image {name} in {context.region}.")
         return
     _delete(context, name)
 

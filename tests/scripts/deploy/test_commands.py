@@ -63,7 +63,8 @@ class Recording:
 def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recording:
     made = Recording()
     monkeypatch.setattr(runner, "ready", made.ready)
-    monkeypatch.setattr(preflight, "check", lambda _name: None)
+    monkeypatch.setattr(preflight, "check", lambda _name, *, changes: workspace())
+    monkeypatch.setattr(preflight, "check_destroy", lambda _settings, _stacks: None)
     monkeypatch.setattr(commands, "load", lambda name: workspace(name=name or "lab"))
     monkeypatch.setattr(commands, "_deployed", lambda _name: frozenset({"network", "data"}))
     monkeypatch.setattr(commands, "OUT", tmp_path)
