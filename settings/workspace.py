@@ -104,7 +104,7 @@ class Workspace(Settings):
                 Like(
                     r"[a-z_]+\.aws_[a-z0-9_]+\.[A-Za-z0-9_-]+",
                     "address of a resource: <stack>.<type>.<name>",
-                    "data.aws_backup_vault.backup",
+                    "data.aws_backup_vault.backup_vault",
                 ),
             ],
             ...,

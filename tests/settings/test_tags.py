@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import Any
 
-import botocore.session
 import pytest
+from botocore.loaders import Loader
 
 from settings import SettingsError
 from settings import tags as settings_tags
@@ -24,7 +24,7 @@ OURS = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
 
 
 def _shapes(service: str) -> dict[str, Any]:
-    return dict(botocore.session.get_session().get_service_model(service)._shape_resolver._shape_map)
+    return dict(Loader().load_service_model(service, "service-2")["shapes"])
 
 
 @pytest.mark.parametrize("service", SERVICES)

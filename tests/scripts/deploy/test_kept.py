@@ -84,16 +84,16 @@ def test_refuses_backups_that_are_turned_off(
         preflight.check_kept(state_backend().workspace, stacks)
     said = str(refused.value)
     assert said.count("\n") == 0
-    assert "no longer have aws_backup_vault.backup of the stack data (omero-lab-backup), which holds data" in said
+    assert "no longer have aws_backup_vault.backup_vault of the stack data (omero-lab-backup), which holds data" in said
     assert "put the setting back that it came with" in said
-    assert "`forget: [data.aws_backup_vault.backup" in said
+    assert "`forget: [data.aws_backup_vault.backup_vault" in said
 
 
 def test_lets_go_what_is_forgotten(deployed: Callable[..., None], synthesise: Synthesise, tmp_path: Path) -> None:
     deployed(synthesise())
-    forget = ["data.aws_backup_vault.backup"]
+    forget = ["data.aws_backup_vault.backup_vault"]
     let_go = synthesise(data={"backup": None}, forget=forget)
-    assert let_go["data"]["removed"] == [{"from": "aws_backup_vault.backup", "lifecycle": {"destroy": False}}]
+    assert let_go["data"]["removed"] == [{"from": "aws_backup_vault.backup_vault", "lifecycle": {"destroy": False}}]
     assert "removed" not in let_go["network"]
     kept.check(state_backend(), written(tmp_path, let_go))
 
@@ -119,7 +119,7 @@ def test_forgets_what_protects_a_bucket_with_it(
 def test_follows_what_was_renamed(deployed: Callable[..., None], synthesise: Synthesise, tmp_path: Path) -> None:
     deployed(synthesise())
     renamed = json.loads(json.dumps(synthesise(data={"backup": None})))
-    renamed["data"]["moved"] = [{"from": "aws_backup_vault.backup", "to": "aws_backup_vault.other"}]
+    renamed["data"]["moved"] = [{"from": "aws_backup_vault.backup_vault", "to": "aws_backup_vault.other"}]
     kept.check(state_backend(), written(tmp_path, renamed))
 
 

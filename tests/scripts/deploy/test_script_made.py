@@ -43,14 +43,17 @@ def test_does_not_mind_other_stacks_and_other_workspaces() -> None:
 
 
 def test_refuses_while_there_is_a_fleet() -> None:
-    client = state_backend().session.client("appstream")
-    client.create_fleet(
+    session = state_backend().session
+    ec2 = session.client("ec2")
+    subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]][:2]
+    group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    session.client("appstream").create_fleet(
         Name="omero-demo-insight",
         InstanceType="stream.standard.small",
         FleetType="ELASTIC",
         Platform="AMAZON_LINUX2",
         MaxConcurrentSessions=1,
-        VpcConfig={"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]},
+        VpcConfig={"SubnetIds": subnets, "SecurityGroupIds": [group]},
         Tags={"Workspace": "demo", "ManagedBy": "omero-aws appstream"},
     )
     with pytest.raises(Refused, match=r"AppStream fleet omero-demo-insight.*`omero-aws appstream teardown -w demo`"):
