@@ -7,8 +7,9 @@ configuration. So the states are compared with what was synthesised. Changes not
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,11 @@ class Resource:
         return kept is not None and kept(self.attributes)
 
 
-def check(state: StateBackend, stacks: Path) -> None:
+def check(state: StateBackend, stacks: Path, patterns: Sequence[str] = ("*",)) -> None:
     """Refuse what would destroy data by leaving its resource out; name the stacks that are left over.
 
-    `stacks` has a folder with `cdk.tf.json` for each stack that was synthesised.
+    `stacks` has a folder with `cdk.tf.json` for each stack that was synthesised; those that Terraform is to run in fit
+    one of the `patterns`.
 
     Raises:
         Refused: a resource that holds data is in a state and not in its stack.
@@ -71,9 +73,8 @@ def check(state: StateBackend, stacks: Path) -> None:
             )
     if not state.workspace.retain:
         return
-    refused = [
-        said for stack, config in sorted(found.items()) for said in _lost(stack, states.get(stack, {}), config, name)
-    ]
+    chosen = [stack for stack in sorted(found) if any(fnmatchcase(stack, each) for each in patterns)]
+    refused = [said for stack in chosen for said in _lost(stack, states.get(stack, {}), found[stack], name)]
     if refused:
         raise Refused("\n".join(refused))
 

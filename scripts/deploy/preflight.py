@@ -46,9 +46,9 @@ def is_deployed(workspace: Workspace) -> bool:
     return bool(backend.deployed_stacks(backend.state_backend(workspace)))
 
 
-def check_kept(workspace: Workspace, stacks: Path) -> None:
+def check_kept(workspace: Workspace, stacks: Path, patterns: Sequence[str]) -> None:
     """As `kept.check`, for stacks that were synthesised from `workspace`."""
-    kept.check(backend.state_backend(workspace), stacks)
+    kept.check(backend.state_backend(workspace), stacks, patterns)
 
 
 def check_destroy(workspace: Workspace, patterns: Sequence[str]) -> None:

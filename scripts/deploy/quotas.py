@@ -51,7 +51,8 @@ def check(session: boto3.Session, workspace: Workspace, deployed: frozenset[str]
     makes_network = "network" not in deployed and not workspace.network.existing
     client = session.client("ec2")
     if makes_network:
-        vpcs = sum(1 for _ in aws.rows(client, "describe_vpcs", "Vpcs"))
+        rows = aws.rows(client, "describe_vpcs", "Vpcs")  # those that others share with the account are theirs
+        vpcs = sum(row.get("OwnerId", workspace.account_id) == workspace.account_id for row in rows)
         _suffices(told, VPCS, vpcs + 1, f"{vpcs} are there, and the workspace makes another; use network.existing")
         gateways = 1 if workspace.network.nat_gateways == "single" else 2
         addresses = len(client.describe_addresses()["Addresses"])

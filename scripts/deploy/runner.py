@@ -89,9 +89,14 @@ def destroys(argv: Sequence[str]) -> tuple[str, ...]:
     subcommand = _subcommand(argv)
     if subcommand != "destroy" and not _TO_DESTROY & set(argv):
         return ()
+    return _stacks_of(argv)
+
+
+def _stacks_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """The stacks that a command line is for, as the patterns that cdktf takes."""
     if argv[0] == "terraform":
         return tuple(folder.name for folder in _stacks_of_terraform(argv))
-    after = list(argv)[list(argv).index(subcommand) + 1 :]
+    after = list(argv)[list(argv).index(_subcommand(argv)) + 1 :]
     return tuple(word for word in after if not word.startswith("-")) or ("*",)
 
 
@@ -158,7 +163,7 @@ def _check_kept(argv: Sequence[str], settings: Workspace, env: Mapping[str, str]
             done = subprocess.run(words, cwd=ROOT, env=asked, stdout=sys.stderr, check=False)
             if done.returncode:
                 raise Failed(f"main.py ended with exit code {done.returncode}; its reason is above.")
-        preflight.check_kept(settings, stacks)
+        preflight.check_kept(settings, stacks, _stacks_of(argv))
 
 
 def _subcommand(argv: Sequence[str]) -> str:

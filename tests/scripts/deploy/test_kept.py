@@ -81,12 +81,13 @@ def test_refuses_backups_that_are_turned_off(
     deployed(synthesise())
     stacks = written(tmp_path, synthesise(data={"backup": None}))
     with pytest.raises(Refused) as refused:
-        preflight.check_kept(state_backend().workspace, stacks)
+        preflight.check_kept(state_backend().workspace, stacks, ["*"])
     said = str(refused.value)
     assert said.count("\n") == 0
     assert "no longer have aws_backup_vault.backup_vault of the stack data (omero-lab-backup), which holds data" in said
     assert "put the setting back that it came with" in said
     assert "`forget: [data.aws_backup_vault.backup_vault" in said
+    preflight.check_kept(state_backend().workspace, stacks, ["omero", "frontend"])
 
 
 def test_lets_go_what_is_forgotten(deployed: Callable[..., None], synthesise: Synthesise, tmp_path: Path) -> None:

@@ -39,7 +39,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(toolchain, "provider", lambda env: MIRROR)
     monkeypatch.setattr(preflight, "check", check)
     monkeypatch.setattr(preflight, "check_destroy", lambda _settings, stacks: seen.append(("destroy", stacks)))
-    monkeypatch.setattr(preflight, "check_kept", lambda _settings, stacks: seen.append(("kept", stacks.exists())))
+    monkeypatch.setattr(
+        preflight, "check_kept", lambda _settings, stacks, _patterns: seen.append(("kept", stacks.exists()))
+    )
     monkeypatch.setattr(preflight, "is_deployed", lambda _settings: False)
     monkeypatch.setattr(console, "say", seen.append)
     monkeypatch.setattr("os.execvpe", execvpe)
