@@ -14,3 +14,19 @@ class Kind:
     operation: str
     ids: str
     arguments: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptMade:
+    """A kind of thing that scripts make, and that keeps stacks below it from being destroyed.
+
+    `what` it is for people; `rows` (JMESPath) gives id and ARN from the answer of `operation`; its tags are what
+    ListTagsForResource answers to `tags_argument`. `stands_on`: the stacks that cannot go before it.
+    """
+
+    what: str
+    service: str
+    operation: str
+    rows: str
+    tags_argument: str
+    stands_on: tuple[str, ...]

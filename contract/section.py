@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contract.kinds import Kind
+from contract.kinds import Kind, ScriptMade
 from contract.outputs import Outputs
 
 
@@ -30,7 +30,8 @@ class SectionRecord:
     `kept`: the stack of what outlives the section's own, made before it; None if nothing does.
     `kinds`: what it creates, by name, beyond what every workspace does. `rehearsal`: the dotted name of its
     `scripts.rehearsal.section.SectionRehearsal`; None if deploying it proves all there is to prove.
-    `command`: the command whose `teardown` takes away what scripts made for it; None if they make nothing.
+    `command`: the command whose `teardown` takes away what scripts made for it, which has it as the tag `ManagedBy`;
+    None if they make nothing. `script_made`: what of that has to go before stacks do.
     """
 
     key: str
@@ -39,6 +40,7 @@ class SectionRecord:
     kinds: Mapping[str, Kind]
     rehearsal: str | None
     command: str | None
+    script_made: tuple[ScriptMade, ...] = ()
 
 
 def named(dotted: str) -> Any:

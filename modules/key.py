@@ -74,7 +74,7 @@ def _statements(props: KeyProps) -> tuple[Statement, ...]:
         sid="LogGroupsOfThisWorkspace",
         actions=("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"),
         resources=("*",),
-        principals={"Service": (f"logs.{props.account.region}.amazonaws.com",)},
+        principals={"Service": (props.account.logs,)},
         conditions={
             "ArnLike": {
                 "kms:EncryptionContext:aws:logs:arn": tuple(

@@ -70,6 +70,6 @@ def use_statements(*, arn: str, key_arn: str, account: Account) -> tuple[Stateme
             actions=("kms:Decrypt",),
             resources=(key_arn,),
             # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
-            conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{account.region}.amazonaws.com"}},
+            conditions=account.kms_via("dynamodb"),
         ),
     )

@@ -162,7 +162,7 @@ def _execution_statements(props: TaskProps, log_group_arn: str) -> tuple[Stateme
                 sid="DecryptOwnSecrets",
                 actions=("kms:Decrypt",),
                 resources=(props.secrets_key_arn,),
-                conditions={"StringEquals": {"kms:ViaService": f"secretsmanager.{props.account.region}.amazonaws.com"}},
+                conditions=props.account.kms_via("secretsmanager"),
             ),
         ]
     if ecr := ECR_IMAGE.match(props.container.image):

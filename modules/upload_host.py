@@ -303,6 +303,6 @@ def _read(account: Account, source: Source, index: int) -> tuple[Statement, ...]
         sid=f"DecryptBucket{index}",
         actions=("kms:Decrypt",),
         resources=(source.key_arn,),
-        conditions={"StringEquals": {"kms:ViaService": f"s3.{account.region}.amazonaws.com"}},
+        conditions=account.kms_via("s3"),
     )
     return (*statements, decrypt)

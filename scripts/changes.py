@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from scripts import aws, console
-from scripts.errors import Failed
+from scripts.errors import Failed, Refused
 from scripts.output import write_json
 
 T = TypeVar("T")
 
 
 class Changes:
-    """`sentences` are the changes so far, in order."""
+    """`sentences` are the changes so far, in order; `silent` keeps them from the terminal."""
 
-    def __init__(self, *, dry_run: bool) -> None:
+    def __init__(self, *, dry_run: bool, silent: bool = False) -> None:
         self.dry_run = dry_run
+        self.silent = silent
         self.sentences: list[str] = []
 
     def do(self, sentence: str, action: Callable[[], T]) -> T | None:
@@ -27,7 +28,8 @@ class Changes:
             with console.status(sentence):
                 done = action()
         self.sentences.append(sentence)
-        console.say(f"would be done: {sentence}" if self.dry_run else sentence)
+        if not self.silent:
+            console.say(f"would be done: {sentence}" if self.dry_run else sentence)
         return done
 
     def say_if_none(self, what: str) -> None:
@@ -42,21 +44,34 @@ def tell(changes: Changes, *, as_json: bool, **more: Any) -> None:
         write_json({"dry_run": changes.dry_run, "changes": changes.sentences, **more})
 
 
+def look_ahead() -> Changes:
+    """Changes of a dry run that says nothing: all is read, and what would be refused is refused, before the first."""
+    return Changes(dry_run=True, silent=True)
+
+
 @contextmanager
 def changing(*, dry_run: bool = False) -> Iterator[Changes]:
     """The changes of one run.
 
     Raises:
-        Failed: AWS said no after the first change; the sentence says how many were made, and that the same command
-        continues from there.
+        Failed: AWS or a check said no after the first change; the sentence says how many were made, and that the same
+            command continues from there. "Refused" would promise that nothing was changed.
     """
     changes = Changes(dry_run=dry_run)
     try:
         yield changes
+    except Refused as error:
+        if dry_run or not changes.sentences:
+            raise
+        raise _unfinished(changes, str(error)) from error
     except aws.ERRORS as error:
         if dry_run or not changes.sentences:
             raise
-        raise Failed(
-            f"{aws.sentence(error)} Changes made before that: {len(changes.sentences)}; run the same command again, "
-            "and it continues from there."
-        ) from error
+        raise _unfinished(changes, aws.sentence(error)) from error
+
+
+def _unfinished(changes: Changes, said: str) -> Failed:
+    return Failed(
+        f"{said} Changes made before that: {len(changes.sentences)}; run the same command again, and it continues from "
+        "there."
+    )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from settings import schedules
 from settings.fields import Fault, KeyArn, Like, RetentionDays, Settings, rule
 
 MOST_STORAGE_GIB = 65_536
 
 
 def _backup_schedule(value: str) -> str:
-    if not re.fullmatch(r"cron\((\S+ ){5}\S+\)", value):
-        raise ValueError(f"{value} is not an AWS cron expression; one looks like cron(0 3 * * ? *), six fields in UTC")
+    schedules.cron(value)
+    if window := schedules.meets_a_window(value):
+        raise ValueError(
+            f"{value} starts within {window}, or less than an hour before it, when RDS takes no other backup; choose "
+            f"another hour, for instance {schedules.EXAMPLE}"
+        )
     return value
 
 

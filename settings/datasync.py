@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from settings import schedules
 from settings.fields import BucketName, Distinct, Email, Fault, KeyArn, OmeroFolder, RetentionDays, rule
 from settings.section import ExistingBucket, Section
 
@@ -20,8 +21,8 @@ def _schedule(value: str) -> str:
     """At most once an hour: DataSync takes nothing faster (its user guide, "Scheduling your task")."""
     if rate := re.fullmatch(r"rate\(([1-9][0-9]*) (minute|hour|day)s?\)", value):
         minutes = int(rate[1]) * MINUTES[rate[2]]
-    elif cron := re.fullmatch(r"cron\((\S+)( \S+){5}\)", value):
-        minutes = 60 if re.fullmatch(r"[0-5]?[0-9]", cron[1]) else 1
+    elif value.startswith("cron("):
+        minutes = schedules.least_minutes_apart(value)
     else:
         raise ValueError(
             f"{value} is not an AWS schedule; one looks like cron(0 * * * ? *), six fields in UTC, or rate(1 hour)"

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from settings import regions
 from settings.paths import DATA_DIR, OWN_FOLDERS
 from settings.text import yaml_value
 
@@ -178,8 +179,8 @@ def _account_id(value: str) -> str:
 
 
 def _region(value: str) -> str:
-    if not re.fullmatch(REGION_PATTERN, value):
-        raise ValueError(f"{value} is not an AWS region; one looks like eu-west-1")
+    if fault := regions.unknown(value):
+        raise ValueError(fault)
     return value
 
 
@@ -269,7 +270,7 @@ AccountId = Annotated[
 ]
 """Twelve digits, as text (a leading zero would be lost in a number)."""
 
-Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"pattern": f"^{REGION_PATTERN}$"})]
+Region = Annotated[str, AfterValidator(_region), Field(json_schema_extra={"enum": list(regions.ALL)})]
 
 Cidr = Annotated[str, AfterValidator(network_of)]
 """An IPv4 CIDR block whose host bits are zero."""

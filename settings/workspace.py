@@ -10,12 +10,12 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings import addresses
+from settings import addresses, ec2
 from settings.access import Access, Tls
 from settings.appstream import AppStream
 from settings.data import Data
 from settings.datasync import DataSync
-from settings.fields import AccountId, BucketName, Fault, Region, Settings, listed, rule
+from settings.fields import AccountId, BucketName, Distinct, Fault, Like, Region, Settings, listed, rule
 from settings.file_gateway import FileGateway
 from settings.network import Network
 from settings.omero import Omero
@@ -23,6 +23,7 @@ from settings.omero_defaults import with_defaults
 from settings.section import Section
 from settings.sftp import Sftp
 from settings.share import Share
+from settings.tags import MOST, Tags, not_for_datasync
 from settings.topology import TOPOLOGIES, Traits
 from settings.upload_host import UploadHost
 
@@ -34,10 +35,6 @@ NAME_RULE = (
 
 LARGEST_TAKERS = "omero.read_only.count, omero.web.count or appstream.fleet.sessions"
 """What to lower where addresses are short, for messages."""
-
-# Tags that Terraform sets itself, so that every resource tells whose it is.
-OWN_TAGS = ("Workspace", "Project", "Stack")
-
 
 T = TypeVar("T")
 
@@ -53,13 +50,6 @@ def is_workspace_name(name: str) -> bool:
 def _topology(value: str) -> str:
     if value not in TOPOLOGIES:
         raise ValueError(f"{value} is not a topology; allowed: {listed(TOPOLOGIES)}")
-    return value
-
-
-def _tags(value: dict[str, str]) -> dict[str, str]:
-    for key in value:
-        if key in OWN_TAGS or key.lower().startswith("aws:"):
-            raise ValueError(f"the tag {key} is reserved for this program or for AWS; choose another name")
     return value
 
 
@@ -110,7 +100,24 @@ class Workspace(Settings):
     retain: bool = True
     """True keeps the data when stacks are destroyed: deletion protection, and Terraform refuses to destroy the data
     stack. False is for rehearsals: everything is deleted."""
-    tags: Annotated[dict[str, str], AfterValidator(_tags), Field(max_length=40, default_factory=dict)]
+    forget: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Like(
+                    r"[a-z_]+\.aws_[a-z0-9_]+\.[A-Za-z0-9_-]+",
+                    "address of a resource: <stack>.<type>.<name>",
+                    "data.aws_backup_vault.backup_vault",
+                ),
+            ],
+            ...,
+        ],
+        Field(max_length=100),
+        Distinct(),
+    ] = ()
+    """Resources that the next deployment stops managing without destroying them: they stay in AWS. List those that
+    `deploy` names because the settings no longer have them; left out, none."""
+    tags: Annotated[Tags, Field(max_length=MOST, default_factory=dict)]
     """Additional tags for every resource, for instance a cost centre."""
     state: State = State()
     """The bucket and the table of Terraform's state."""
@@ -182,6 +189,28 @@ class Workspace(Settings):
             yield "omero.ec2", "EC2 instances need omero.server.launch_type: EC2; set that, or remove omero.ec2"
 
     @rule
+    def _instances_hold_an_importer(self) -> Iterator[Fault]:
+        """It mounts the share too, and so it runs on them: ECS would find no room for it, ever."""
+        omero, settings = self.omero, self.omero.ec2
+        if settings is None or not self.traits.share:
+            return
+        importer = (omero.importer.cpu, omero.importer.memory_mib)
+        if fault := ec2.refusal(*importer, settings.instance_type):
+            name = fault.split()[0]
+            yield f"omero.importer.{name}", fault.removeprefix(f"{name} ")
+            return
+        readers = [(omero.read_only.cpu, omero.read_only.memory_mib)] * omero.read_only.count if omero.read_only else []
+        servers = [(omero.server.cpu, omero.server.memory_mib), *readers]
+        offered = ec2.INSTANCE_TYPES[settings.instance_type]
+        held = ec2.hold(offered, settings.max_instances, servers)
+        if held and not ec2.hold(offered, settings.max_instances, [*servers, importer]):
+            yield (
+                "omero.ec2.max_instances",
+                f"{settings.max_instances} of {settings.instance_type} hold the servers, and no importer beside them; "
+                f"give {settings.max_instances + 1} or more, a larger instance_type, or a smaller importer",
+            )
+
+    @rule
     def _arns_are_of_the_region(self) -> Iterator[Fault]:
         arns = {
             "data.key_arn": self.at("data.key_arn"),
@@ -195,6 +224,11 @@ class Workspace(Settings):
                     f"the ARN is in region {arn.split(':')[3]}, and the workspace is in {self.region}; give one in "
                     f"{self.region}",
                 )
+
+    @rule
+    def _tags_suit_datasync(self) -> Iterator[Fault]:
+        if self.datasync:
+            yield from (("tags", fault) for fault in not_for_datasync(self.tags))
 
     @rule
     def _folders_keep_apart(self) -> Iterator[Fault]:

@@ -49,6 +49,7 @@ class WorkspaceStack(TerraformStack):
             encrypt=True,
         )
         self._guard()
+        self._forget()
 
     def _allocate_logical_id(self, element: TerraformElement | Node) -> str:
         """The element's name in Terraform.
@@ -79,6 +80,17 @@ class WorkspaceStack(TerraformStack):
                 ),
             },
         )
+
+    def _forget(self) -> None:
+        """Let go, without destroying them, what the workspace says of this stack."""
+        here = f"{self.node.id}."
+        removed = [
+            {"from": address.removeprefix(here), "lifecycle": {"destroy": False}}
+            for address in self.workspace.forget
+            if address.startswith(here)
+        ]
+        if removed:
+            self.add_override("removed", removed)
 
     def key(
         self, what: str, *, retain: bool, logs_prefixes: tuple[str, ...] = (), services: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.kinds import Kind
+from contract.kinds import Kind, ScriptMade
 from contract.section import SectionRecord
 
 RECORD = SectionRecord(
@@ -15,4 +15,23 @@ RECORD = SectionRecord(
     # No archive of OMERO.insight is at hand: `omero-aws appstream` is proved by tests of its own.
     rehearsal=None,
     command="omero-aws appstream",
+    # Their instances have interfaces in the workspace's subnets.
+    script_made=(
+        ScriptMade(
+            what="AppStream fleet",
+            service="appstream",
+            operation="describe_fleets",
+            rows="Fleets[].[Name, Arn]",
+            tags_argument="ResourceArn",
+            stands_on=("network",),
+        ),
+        ScriptMade(
+            what="AppStream image builder",
+            service="appstream",
+            operation="describe_image_builders",
+            rows="ImageBuilders[].[Name, Arn]",
+            tags_argument="ResourceArn",
+            stands_on=("network",),
+        ),
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.kinds import Kind
+from contract.kinds import Kind, ScriptMade
 from contract.outputs import Output, Outputs
 from contract.section import SectionRecord, Stack
 
@@ -25,4 +25,14 @@ RECORD = SectionRecord(
     kinds={"SFTP server": Kind(service="transfer", operation="list_servers", ids="Servers[].ServerId")},
     rehearsal="scripts.rehearsal.sftp.REHEARSAL",
     command="omero-aws sftp",
+    script_made=(
+        ScriptMade(
+            what="SFTP server",
+            service="transfer",
+            operation="list_servers",
+            rows="Servers[].[ServerId, Arn]",
+            tags_argument="Arn",
+            stands_on=("network", "data", "sftp"),
+        ),
+    ),
 )

@@ -6,9 +6,11 @@ description away, and refuses protocol -1 without ports, which AWS wants without
 its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
 among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
 launched from a second version that has user data (an assertion in moto fails). MonitorInstances and
-UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing. A volume that a running
-instance uses is detached at once; AWS leaves it `busy`, a state of botocore's VolumeAttachmentState, until the instance
-lets go of it or stops (EC2 User Guide, "Detach an Amazon EBS volume"). `uses_its_disks` says which instances do.
+UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing, and so are the actions that tell
+and set the key that disks are encrypted with by default: the alias of AWS's own until somebody sets another (EC2 API
+reference, GetEbsDefaultKmsKeyId). A volume that a running instance uses is detached at once; AWS leaves it `busy`, a
+state of botocore's VolumeAttachmentState, until the instance lets go of it or stops (EC2 User Guide, "Detach an Amazon
+EBS volume"). `uses_its_disks` says which instances do.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBacke
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 from moto.ec2.responses.monitoring import Monitoring
+from moto.ec2.responses.settings import Settings
 from moto.ec2.utils import parse_user_data
+from moto.kms.models import kms_backends
 
 from local_aws import actions
 
 Json = dict[str, Any]
+AWS_DISK_KEY = "alias/aws/ebs"
 
 
 def install() -> None:
@@ -38,6 +43,11 @@ def install() -> None:
         "UnmonitorInstances": functools.partial(_monitor, "disabled"),
     }
     actions.add(Monitoring, "ec2_backend", monitoring)
+    disk_keys: dict[str, actions.Action] = {
+        "GetEbsDefaultKmsKeyId": _default_disk_key,
+        "ModifyEbsDefaultKmsKeyId": _set_default_disk_key,
+    }
+    actions.add(Settings, "ec2_backend", disk_keys)
     terminate = Instance.terminate
 
     def terminate_instance(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -93,6 +103,18 @@ def _monitor(state: str, backend: Any, asked: Json) -> Json:
         backend.get_instance(id_).monitoring_state = state
         rows.append({"InstanceId": id_, "Monitoring": {"State": state}})
     return {"InstanceMonitorings": rows}
+
+
+def _default_disk_key(backend: Any, asked: Json) -> Json:
+    """moto keeps the ARN of a key that it makes for the alias, and calls it a customer's."""
+    kms, found = kms_backends[backend.account_id][backend.region_name], backend.default_kms_key_id
+    of_aws = kms.describe_key(AWS_DISK_KEY).arn if kms.alias_exists(AWS_DISK_KEY) else ""
+    return {"KmsKeyId": AWS_DISK_KEY if found in ("", of_aws) else found}
+
+
+def _set_default_disk_key(backend: Any, asked: Json) -> Json:
+    backend.modify_ebs_default_kms_key_id(asked["KmsKeyId"])
+    return _default_disk_key(backend, asked)
 
 
 def _launch_templates() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scripts import aws
@@ -11,6 +12,13 @@ def find(ec2: Any, name: str, *, vpc_id: str) -> Any:
     """The group as AWS describes it; None if there is none of that name."""
     filters = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [vpc_id]}]
     return next(aws.rows(ec2, "describe_security_groups", "SecurityGroups", Filters=filters), None)
+
+
+def tagged(ec2: Any, name: str, tags: Mapping[str, str]) -> list[str]:
+    """The ids of the groups of that name, in any VPC, that a program made for a workspace, by its tags."""
+    filters = [{"Name": "group-name", "Values": [name]}]
+    filters += [{"Name": f"tag:{key}", "Values": [tags[key]]} for key in ("Workspace", "ManagedBy")]
+    return [row["GroupId"] for row in aws.rows(ec2, "describe_security_groups", "SecurityGroups", Filters=filters)]
 
 
 def create(ec2: Any, name: str, *, vpc_id: str, description: str, tags: dict[str, str]) -> Any:

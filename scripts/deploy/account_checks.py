@@ -15,7 +15,7 @@ from contract import names, sections
 from contract.outputs import Frontend, Omero
 from scripts import aws
 from scripts.aws import buckets
-from scripts.deploy import backend
+from scripts.deploy import backend, disk_key, quotas
 from scripts.errors import Refused
 from settings import Workspace
 from settings.access import Tls
@@ -50,6 +50,10 @@ def check(state: backend.StateBackend) -> None:
             if bucket.events:
                 _check_events(session, f"{section}.{key}", bucket.name)
     _check_namesakes(session, state, deployed)
+    if workspace.tls and not workspace.tls.certificate_arn:
+        _check_validation_record(session, state, workspace.tls)
+    disk_key.check(session, workspace)
+    quotas.check(session, workspace, deployed)
 
 
 def _check_hosted_zone(session: boto3.Session, tls: Tls) -> None:
@@ -108,10 +112,17 @@ def _check_zones(session: boto3.Session, workspace: Workspace, zones: tuple[str,
 
 def _check_vpc(session: boto3.Session, workspace: Workspace, vpc: ExistingVpc, *, has_servers: bool) -> None:
     ec2 = session.client("ec2")
-    if not aws.read(lambda: ec2.describe_vpcs(VpcIds=[vpc.vpc_id])["Vpcs"], "InvalidVpcID.NotFound"):
+    found: Any = aws.read(lambda: ec2.describe_vpcs(VpcIds=[vpc.vpc_id])["Vpcs"], "InvalidVpcID.NotFound")
+    if not found:
         raise Refused(
             f"network.existing.vpc_id {vpc.vpc_id} is not a VPC of {workspace.region} in this account; give one that "
             "`aws ec2 describe-vpcs` shows."
+        )
+    if (owner := found[0].get("OwnerId", workspace.account_id)) != workspace.account_id:
+        raise Refused(
+            f"network.existing.vpc_id {vpc.vpc_id} belongs to account {owner}, which shares it: Cloud Map cannot make "
+            "its private zone there, by which OMERO's parts find each other; give a VPC of this account, or leave "
+            "network.existing out."
         )
     for attribute, key in (("enableDnsSupport", "EnableDnsSupport"), ("enableDnsHostnames", "EnableDnsHostnames")):
         answer: Any = ec2.describe_vpc_attribute(VpcId=vpc.vpc_id, Attribute=attribute)
@@ -225,6 +236,26 @@ def _namesakes(session: boto3.Session, workspace: Workspace) -> Iterator[tuple[s
     role = names.suffixed("role", names.physical("service", workspace.name, "web"), "-task")
     if aws.read(lambda: iam.get_role(RoleName=role), "NoSuchEntity"):
         yield Omero.stack, f"IAM role {role}, perhaps of another region"
+
+
+def _check_validation_record(session: boto3.Session, state: backend.StateBackend, tls: Tls) -> None:
+    """ACM gives one CNAME for a name and an account: to adopt another certificate's, and to delete it with our own,
+    would end that one's renewal."""
+    ours = backend.states(state).get(Frontend.stack, {}).get("resources", [])
+    if any(row.get("type") == "aws_acm_certificate" for row in ours):
+        return
+    rows = aws.rows(
+        session.client("route53"), "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=tls.hosted_zone_id
+    )
+    for row in rows:
+        values = [each["Value"] for each in row.get("ResourceRecords", [])]
+        is_for_acm = any(each.rstrip(".").endswith(".acm-validations.aws") for each in values)
+        if is_for_acm and row["Name"].rstrip(".").partition(".")[2] == tls.domain_name:
+            raise Refused(
+                f"tls.hosted_zone_id {tls.hosted_zone_id} has a validation record of {tls.domain_name} already "
+                f"({row['Name'].rstrip('.')}), with which another certificate is renewed; give that certificate in "
+                "tls.certificate_arn, or remove the record if no certificate needs it."
+            )
 
 
 def _record(session: boto3.Session, tls: Tls) -> str | None:

@@ -141,6 +141,28 @@ def deployed_stacks(state: StateBackend) -> frozenset[str]:
     return frozenset(key.removeprefix(start).removesuffix(".tfstate") for key in keys)
 
 
+def states(state: StateBackend) -> dict[str, dict[str, Any]]:
+    """The states of the workspace's stacks that have resources, by stack.
+
+    Raises:
+        Refused: one is not what Terraform writes.
+    """
+    start = names.state_object_prefix(state.workspace.name)
+    found = {}
+    for row in state_objects(state.s3, state.bucket, state.workspace.name):
+        text = state.s3.get_object(Bucket=state.bucket, Key=row["Key"])["Body"].read()
+        if not _lists_resources(text):
+            continue
+        try:
+            found[row["Key"].removeprefix(start).removesuffix(".tfstate")] = dict(json.loads(text))
+        except (ValueError, TypeError):
+            raise Refused(
+                f"the state s3://{state.bucket}/{row['Key']} is not JSON as Terraform writes it; put back its earlier "
+                f"version (`aws s3api list-object-versions --bucket {state.bucket}`)."
+            ) from None
+    return found
+
+
 def locks(state: StateBackend) -> Iterator[dict[str, Any]]:
     """Locks of the workspace held right now: Terraform's record (`ID`, `Who`, `Created`, `Operation`) and `LockID`.
 

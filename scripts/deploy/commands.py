@@ -129,7 +129,7 @@ def destroy(
     confirm(warning, name=settings.name, skip=yes or dry_run)
     wanted = stacks or [ALL]
     if dry_run:
-        preflight.check(workspace)
+        preflight.check_destroy(preflight.check(workspace, changes=False), wanted)
         gone = sorted(name for name in _deployed(workspace) if any(fnmatchcase(name, each) for each in wanted))
         for name in gone:
             console.say(f"would be done: stack {name} destroyed")

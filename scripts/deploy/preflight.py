@@ -5,14 +5,20 @@ Changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from scripts import aws
-from scripts.deploy import account_checks, backend
+from scripts.deploy import account_checks, backend, kept, script_made
 from scripts.errors import Refused
 from settings import SettingsError, Workspace, load
 
 
-def check(workspace_name: str | None = None) -> Workspace:
+def check(workspace_name: str | None = None, *, changes: bool = True) -> Workspace:
     """The workspace (by default `TF_WORKSPACE`, or demo), once `cdktf` can be let loose on it.
+
+    What creates or `changes` nothing is not held up by its surroundings: an output is read, a lock released and a
+    stack destroyed with the hosted zone, certificate or key gone.
 
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
@@ -25,7 +31,9 @@ def check(workspace_name: str | None = None) -> Workspace:
     except SettingsError as error:
         raise Refused("\n".join(error.faults)) from None
     try:
-        _check_account(workspace)
+        state = _check_state(workspace)
+        if changes:
+            account_checks.check(state)
     except aws.ERRORS as error:
         if not aws.refused(error):
             raise
@@ -33,7 +41,22 @@ def check(workspace_name: str | None = None) -> Workspace:
     return workspace
 
 
-def _check_account(workspace: Workspace) -> None:
+def is_deployed(workspace: Workspace) -> bool:
+    """Whether a stack of it has resources."""
+    return bool(backend.deployed_stacks(backend.state_backend(workspace)))
+
+
+def check_kept(workspace: Workspace, stacks: Path, patterns: Sequence[str]) -> None:
+    """As `kept.check`, for stacks that were synthesised from `workspace`."""
+    kept.check(backend.state_backend(workspace), stacks, patterns)
+
+
+def check_destroy(workspace: Workspace, patterns: Sequence[str]) -> None:
+    """As `script_made.check`, for the stacks that fit one of the `patterns`."""
+    script_made.check(backend.state_backend(workspace), patterns)
+
+
+def _check_state(workspace: Workspace) -> backend.StateBackend:
     state = backend.state_backend(workspace)
     bucket, table = backend.exist(state)
     missing = [
@@ -45,4 +68,4 @@ def _check_account(workspace: Workspace) -> None:
             f"workspace {workspace.name} has no {' and no '.join(missing)} in {state.region}; "
             f"run `omero-aws state ensure -w {workspace.name}` first."
         )
-    account_checks.check(state)
+    return state

@@ -7,17 +7,20 @@ and 1, where AWS did not answer; what comes after is the tool's own.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import console
 from scripts.deploy import preflight, toolchain
 from scripts.errors import Failed
-from settings.load import VARIABLE
+from settings import Workspace
+from settings.load import ROOT, VARIABLE
 
 # The subcommands, by tool, that install the provider: what they print first is where it comes from.
 _INSTALLS = {
@@ -32,6 +35,9 @@ _REACHES_AWS = {
         *("console", "force-unlock", "import", "output", "refresh", "show", "state", "taint", "untaint", "workspace"),
     },
 }
+# Those that create or change what is in AWS, or plan it: their surroundings have to be fit. Others may be the rescue.
+_CHANGES = {"cdktf": {"deploy", "apply", "diff", "plan", "watch"}, "terraform": {"plan", "apply"}}
+_TO_DESTROY = {"-destroy", "--destroy"}
 _TAKES_SKIP_LOCK = _INSTALLS["cdktf"] - {"watch"}
 _SKIP_LOCK = "--skip-provider-lock"
 _HELP = {"-h", "-help", "--help", "--version", "-version"}
@@ -100,6 +106,35 @@ def asks_for_help(argv: Sequence[str]) -> bool:
     return bool(_HELP & set(argv))
 
 
+def changes(argv: Sequence[str]) -> bool:
+    """Whether a command line creates or changes something in AWS, or plans it."""
+    return _subcommand(argv) in _CHANGES[argv[0]] and not _TO_DESTROY & set(argv)
+
+
+def destroys(argv: Sequence[str]) -> tuple[str, ...]:
+    """The stacks that a command line destroys, as the patterns that cdktf takes; none if it destroys nothing."""
+    subcommand = _subcommand(argv)
+    if subcommand != "destroy" and not _TO_DESTROY & set(argv):
+        return ()
+    return _stacks_of(argv)
+
+
+def _stacks_of(argv: Sequence[str]) -> tuple[str, ...]:
+    """The stacks that a command line is for, as the patterns that cdktf takes."""
+    if argv[0] == "terraform":
+        return tuple(folder.name for folder in _stacks_of_terraform(argv))
+    after = list(argv)[list(argv).index(_subcommand(argv)) + 1 :]
+    return tuple(word for word in after if not word.startswith("-")) or ("*",)
+
+
+def _stacks_of_terraform(argv: Sequence[str]) -> Iterator[Path]:
+    """The folder that Terraform runs in, if it is that of a stack."""
+    folder = next((word.partition("=")[2] for word in argv if word.startswith("-chdir=")), ".")
+    path = Path(folder).absolute()
+    if (path / "cdk.tf.json").is_file():
+        yield path
+
+
 def installs_provider(argv: Sequence[str]) -> bool:
     """Whether it is worth saying where the AWS provider comes from."""
     return _subcommand(argv) in _INSTALLS[argv[0]]
@@ -127,10 +162,35 @@ def ready(argv: Sequence[str], *, workspace: str | None = None) -> Tools:
     if {"--migrate-state", "-migrate-state"} & set(argv) and "TF_INPUT" not in os.environ:
         del env["TF_INPUT"]  # Terraform has to ask whether to copy the state, and cdktf answers for the user
     if needs_aws(argv):
-        preflight.check(workspace)
+        settings = preflight.check(workspace, changes=changes(argv))
+        if going := destroys(argv):
+            preflight.check_destroy(settings, going)
+        if going or changes(argv):
+            _check_kept(argv, settings, env)
     if installs_provider(argv):
         console.say(str(source))
     return Tools(env=env, from_mirror=source.from_mirror)
+
+
+def _check_kept(argv: Sequence[str], settings: Workspace, env: Mapping[str, str]) -> None:
+    """Compare the states with what Terraform has before it, or with what cdktf is going to synthesise.
+
+    Raises:
+        Refused: data would be destroyed.
+        Failed: the workspace could not be synthesised; the reason is on stderr.
+    """
+    with tempfile.TemporaryDirectory(prefix="omero-aws-") as folder:
+        stacks = Path(folder) / "stacks"
+        if argv[0] == "terraform":
+            for stack in _stacks_of_terraform(argv):
+                shutil.copytree(stack, stacks / stack.name, ignore=shutil.ignore_patterns(".terraform"))
+        elif preflight.is_deployed(settings):
+            words = [sys.executable, str(ROOT / "main.py")]
+            asked = {**env, VARIABLE: settings.name, "CDKTF_OUTDIR": folder}
+            done = subprocess.run(words, cwd=ROOT, env=asked, stdout=sys.stderr, check=False)
+            if done.returncode:
+                raise Failed(f"main.py ended with exit code {done.returncode}; its reason is above.")
+        preflight.check_kept(settings, stacks, _stacks_of(argv))
 
 
 def _subcommand(argv: Sequence[str]) -> str:

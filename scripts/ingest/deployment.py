@@ -85,8 +85,10 @@ def deploy_command(workspace: Workspace, stack: str) -> str:
     return f"omero-aws deploy {stack} -w {workspace.name}"
 
 
-def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
+def deployed_workspace(name: str | None = None, *, may_be_gone: bool = False) -> DeployedWorkspace:
     """The workspace of that name, by default the selected one, once AWS has said whose account it is.
+
+    With `may_be_gone`, also one of which no stack is deployed any more: for what takes away.
 
     Raises:
         SettingsError: there is no such workspace, or its file cannot be used.
@@ -98,7 +100,7 @@ def deployed_workspace(name: str | None = None) -> DeployedWorkspace:
     path = names.parameter_path(workspace.name)
     rows = aws.rows(session.client("ssm"), "get_parameters_by_path", "Parameters", Path=path, Recursive=True)
     found = {row["Name"].removeprefix(f"{path}/"): row["Value"] for row in rows}
-    if not found:
+    if not found and not may_be_gone:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
             f"is no SSM parameter under {path}; run `omero-aws deploy -w {workspace.name}` first."

@@ -102,3 +102,16 @@ def test_waits_until_it_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         wait_for("the server", lambda: "START_FAILED", until={"ONLINE"}, failed={"START_FAILED"})
     with pytest.raises(Failed, match="the server is still STARTING after 0 s; run this again"):
         wait_for("the server", lambda: "STARTING", until={"ONLINE"}, seconds=0.001, poll_seconds=0.01)
+
+
+def test_says_refused_only_before_the_first_change() -> None:
+    with pytest.raises(Refused, match=r"^not ours\.$"), changing():
+        raise Refused("not ours.")
+
+    def refused_late() -> None:
+        with changing() as changes:
+            changes.do("one: deleted", lambda: None)
+            raise Refused("not ours.")
+
+    with pytest.raises(Failed, match=r"^not ours\. Changes made before that: 1; "):
+        refused_late()

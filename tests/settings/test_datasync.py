@@ -56,7 +56,7 @@ def test_refuses_a_schedule_that_runs_more_often_than_hourly(schedule: str) -> N
 
 @pytest.mark.parametrize("schedule", ["hourly", "cron(0 * * * *)", "rate(0 hours)", "rate(1 month)", ""])
 def test_refuses_what_is_no_schedule(schedule: str) -> None:
-    with pytest.raises(ValidationError, match=r"is not an AWS schedule; one looks like cron\(0 \* \* \* \? \*\)"):
+    with pytest.raises(ValidationError, match=r"is not an AWS (schedule|cron expression); one looks like cron\("):
         DataSync(schedule=schedule)
 
 

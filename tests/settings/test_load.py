@@ -63,7 +63,7 @@ def test_says_every_fault_at_once() -> None:
     [
         (yaml(account_id="12345678901"), "account_id: YAML reads this as the number 12345678901; put it in quotes"),
         (yaml(account_id='"12345"'), "account_id: 12345 is not an AWS account id; give 12 digits"),
-        (yaml(region="eu-west"), "region: eu-west is not an AWS region; one looks like eu-west-1"),
+        (yaml(region="eu-west"), "region: eu-west is not an AWS region that this program knows; did you mean eu-west-"),
         (yaml(topology="rw"), "topology: rw is not a topology; allowed: rw-http"),
         (yaml(acces="1"), "acces is an unknown key (did you mean access?); allowed: account_id, "),
         (yaml(zebra="1"), "zebra is an unknown key; allowed: account_id, "),
@@ -77,7 +77,7 @@ def test_says_every_fault_at_once() -> None:
             "private_subnets: ['10.192.1.0/24'] is not allowed; give a list of 2",
         ),
         (yaml(retain="perhaps"), "retain: 'perhaps' is not allowed; give true or false"),
-        (yaml(tags="{Workspace: x}"), "tags: the tag Workspace is reserved for this program or for AWS"),
+        (yaml(tags="{Workspace: x}"), "tags.Workspace: the tag Workspace is set by this program as Workspace"),
         (yaml(data="{backup: {schedule: daily}}"), "data.backup.schedule: daily is not an AWS cron expression"),
         (yaml(data="{database: {storage_gib: 200, max_storage_gib: 200}}"), "give 220 or more"),
         (yaml(name="prod"), "name is not a setting"),

@@ -108,3 +108,17 @@ def test_private_balancers_take_addresses_of_the_private_subnets() -> None:
     workspace(network=small)
     with pytest.raises(ValidationError, match="need 31;"):
         workspace(network=small, access={"internal": True})
+
+
+def test_refuses_instances_without_room_for_an_importer() -> None:
+    """With a share, importers run on the servers' instances."""
+    share: dict[str, Any] = {"topology": None, "share": {"address": "10.0.0.4", "bucket": "lab-slides"}}
+    workspace(**share)
+    with pytest.raises(ValidationError, match=r"1 of m5\.xlarge hold the servers, and no importer beside them; give 2"):
+        workspace(**share, omero={"server": {"cpu": 4096}, "ec2": {"max_instances": 1}})
+    workspace(**share, omero={"server": {"cpu": 4096}, "ec2": {"max_instances": 2}})
+    with pytest.raises(
+        ValidationError, match=r"importer\.memory_mib\s+16384 does not fit on an instance of m5\.xlarge"
+    ):
+        workspace(**share, omero={"importer": {"cpu": 4096, "memory_mib": 16384}})
+    workspace(omero={"importer": {"cpu": 4096, "memory_mib": 16384}})

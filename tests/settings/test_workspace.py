@@ -67,7 +67,7 @@ def test_refuses_a_bucket_name(bucket: str) -> None:
         workspace(state={"bucket": bucket})
 
 
-@pytest.mark.parametrize("region", ["us-gov-west-1", "ap-southeast-4", "cn-north-1", "eusc-de-east-1"])
+@pytest.mark.parametrize("region", ["us-gov-west-1", "ap-southeast-4", "cn-north-1"])
 def test_takes_regions_of_every_partition(region: str) -> None:
     assert workspace(region=region).region == region
 

@@ -341,9 +341,10 @@ def teardown(
 ) -> None:
     """Delete the fleet, stack, application, builder, bucket and security group.
 
-    Home folders and images stay, unless you name them. Users stay in the user pool.
+    Finds them by tags and names, and works without the workspace's stacks and its section appstream. Home folders and
+    images stay, unless you name them. Users stay in the user pool.
     """
-    with open_context(workspace, dry_run=dry_run, as_json=as_json) as context:
+    with open_context(workspace, dry_run=dry_run, as_json=as_json, may_be_gone=True) as context:
         warning = f"This deletes the AppStream of workspace {context.workspace}"
         if delete_home_folder:
             warning += f", with the home folders, and all files in them, of {', '.join(delete_home_folder)}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from contract.outputs import Omero
 from scripts import console
 from scripts.aws import buckets
+from scripts.changes import look_ahead
 from scripts.ingest.appstream import application, builder, files, fleet, images, network, stack, users
 from scripts.ingest.appstream.context import AppStreamContext, Json
 from scripts.ingest.appstream.users import Person
@@ -179,12 +181,21 @@ def teardown(
 ) -> None:
     """Take all of it away but home folders, images and people in the pool; of those, what is named.
 
+    All of it is read before anything is deleted.
+
     Raises:
         Refused: people use it and `end_sessions` is not said, or an image is used elsewhere; nothing was changed.
     """
     fleet.check_sessions(context, end_sessions=end_sessions)
     for name in delete_images:
         images.check_unused(context, name)
+    _take_away(replace(context, changes=look_ahead()), delete_images, delete_home_folders)
+    _take_away(context, delete_images, delete_home_folders)
+    context.changes.say_if_none(f"workspace {context.workspace} has no AppStream")
+    console.say(f"kept: home folders in {_home_bucket(context)}, the images you did not name, and users in the pool.")
+
+
+def _take_away(context: AppStreamContext, delete_images: list[str], delete_home_folders: list[str]) -> None:
     users.hide_all(context)
     if fleet.find(context):
         fleet.stop(context, end_sessions=True)
@@ -199,18 +210,17 @@ def teardown(
     images.remove_role(context)
     for user in delete_home_folders:
         _delete_home(context, user)
-    context.changes.say_if_none(f"workspace {context.workspace} has no AppStream")
-    console.say(f"kept: home folders in {_home_bucket(context)}, the images you did not name, and users in the pool.")
 
 
 def _delete_home(context: AppStreamContext, user: str) -> None:
     s3, bucket = context.deployment.client("s3"), _home_bucket(context)
     keys = [row["Key"] for prefix in home_folders(context, user) for row in buckets.objects(s3, bucket, prefix=prefix)]
     if not keys:
-        console.say(
-            f"{user} has no home folder in {bucket}; give the address in upper and lower case as `appstream user list` "
-            "shows it."
-        )
+        if not context.changes.silent:
+            console.say(
+                f"{user} has no home folder in {bucket}; give the address in upper and lower case as `appstream user "
+                "list` shows it."
+            )
         return
 
     def deleting() -> None:

@@ -210,23 +210,25 @@ def ingress_rule_id(ec2: Any, *, of: str, source: str) -> str | None:
 
 
 def remove_group(context: AppStreamContext) -> None:
-    """Close OMERO's way in, and delete the group."""
-    ec2, group = context.deployment.client("ec2"), find_group(context)
-    if group is None:
-        return
-    id_ = group["GroupId"]
-    server = context.deployment.published(Omero.server_security_group_id) or ""
-    rule = ingress_rule_id(ec2, of=server, source=id_) if server else None
-    if rule:
+    """Close OMERO's way in, and delete the group, in whichever VPC it is: both are found without any stack."""
+    ec2, name = context.deployment.client("ec2"), group_name(context)
+    for id_ in security_groups.tagged(ec2, name, context.tags):
+        filters = [{"Name": "ip-permission.group-id", "Values": [id_]}]
+        for row in aws.rows(ec2, "describe_security_groups", "SecurityGroups", Filters=filters):
+            if rule := ingress_rule_id(ec2, of=row["GroupId"], source=id_):
+                context.changes.do(
+                    f"security group {row['GroupId']} of OMERO.server: inbound rule for sessions removed",
+                    lambda server=row["GroupId"], rule=rule: ec2.revoke_security_group_ingress(  # type: ignore[misc]
+                        GroupId=server, SecurityGroupRuleIds=[rule]
+                    ),
+                )
+        # Network interfaces of instances that have just ended hold it for some minutes.
         context.changes.do(
-            f"security group {server} of OMERO.server: inbound rule for sessions removed",
-            lambda: ec2.revoke_security_group_ingress(GroupId=server, SecurityGroupRuleIds=[rule]),
+            f"security group {name}: deleted",
+            lambda id_=id_: context.retry(  # type: ignore[misc]
+                ec2.delete_security_group, "DependencyViolation", GroupId=id_
+            ),
         )
-    # Network interfaces of instances that have just ended hold it for some minutes.
-    context.changes.do(
-        f"security group {group['GroupName']}: deleted",
-        lambda: context.retry(ec2.delete_security_group, "DependencyViolation", GroupId=id_),
-    )
 
 
 def ensure_service_role(context: AppStreamContext) -> None:

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from scripts import console
-from scripts.changes import Changes, changing, tell
+from scripts.changes import Changes, changing, look_ahead, tell
 from scripts.confirming import confirm
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
-from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context
+from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context, sftp_remains
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 
@@ -156,10 +156,14 @@ def teardown_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete the endpoint and its users; senders' files, host keys and the log stay."""
-    context = sftp_context(workspace)
+    """Delete the endpoint and its users; senders' files, host keys and the log stay.
+
+    Finds them by tags and names, and works without the workspace's stacks and its section sftp.
+    """
+    context = sftp_remains(workspace)
     found = find_server(context)
     name = context.deployment.workspace.name
+    _take_away(context, found, look_ahead(), everything=everything)
     count = found.get("UserCount", 0) if found else 0
     confirm(
         f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
@@ -168,16 +172,21 @@ def teardown_command(
         skip=yes or dry_run,
     )
     with changing(dry_run=dry_run) as changes:
-        if found:
-            server.delete(context, found, changes)
-        network.release_addresses(context, changes)
-        network.remove_group(context, changes)
-        logs.remove(context, changes, with_logs=everything)
-        roles.remove(context, changes)
-        if everything:
-            host_keys.forget(context, changes)
+        _take_away(context, found, changes, everything=everything)
         changes.say_if_none("there is no SFTP endpoint")
     tell(changes, as_json=as_json)
+
+
+def _take_away(context: SftpContext, found: dict[str, Any] | None, changes: Changes, *, everything: bool) -> None:
+    """Delete the server that was `found`, and all that scripts made for it."""
+    if found:
+        server.delete(context, found, changes)
+    network.release_addresses(context, changes)
+    network.remove_group(context, changes)
+    logs.remove(context, changes, with_logs=everything)
+    roles.remove(context, changes)
+    if everything:
+        host_keys.forget(context, changes)
 
 
 @user_app.command("add")

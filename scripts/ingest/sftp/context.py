@@ -48,8 +48,8 @@ class SftpContext:
 
     @property
     def log_group_name(self) -> str:
-        """What the server logs to."""
-        return self.deployment.parameter(SftpOutputs.log_group_name)
+        """What the server logs to; the stack `sftp` has its key speak of this name."""
+        return names.physical("log_group", self.deployment.workspace.name, "sftp")
 
     @property
     def command(self) -> str:
@@ -86,6 +86,13 @@ def sftp_context(name: str | None = None) -> SftpContext:
             "first, and move the files and users of the old folder."
         )
     return SftpContext(deployment=deployment, settings=workspace.sftp)
+
+
+def sftp_remains(name: str | None = None) -> SftpContext:
+    """What `sftp teardown` needs to know of a workspace: no stack, no parameter and no section has to be there."""
+    deployment = deployed_workspace(name, may_be_gone=True)
+    # What takes away goes by names and tags, and reads none of the settings.
+    return SftpContext(deployment=deployment, settings=deployment.workspace.sftp or Sftp.model_construct())
 
 
 def find_server(context: SftpContext) -> dict[str, Any] | None:

@@ -134,6 +134,7 @@ def ensure_on_server(context: SftpContext, server_id: str, keys: HostKeys, chang
 
 def forget(context: SftpContext, changes: Changes) -> None:
     """Have Secrets Manager delete the keys, after the days in which they can be taken back."""
-    if read(context) is not None:
-        client, name = context.deployment.client("secretsmanager"), secret_name(context)
+    client, name = context.deployment.client("secretsmanager"), secret_name(context)
+    about = aws.read(lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException")
+    if about and not about.get("DeletedDate"):
         changes.do(f"secret {name}: scheduled for deletion in 30 days", lambda: client.delete_secret(SecretId=name))

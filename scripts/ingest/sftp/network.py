@@ -156,12 +156,14 @@ def release_addresses(context: SftpContext, changes: Changes, *, keep: int = 0) 
 
 
 def remove_group(context: SftpContext, changes: Changes) -> None:
-    """Take the security group away, once the endpoint is gone."""
+    """Delete the security group, in whichever VPC it is, once the endpoint is gone."""
     ec2 = context.deployment.client("ec2")
-    if group := find_group(context, ec2):
+    for id_ in security_groups.tagged(ec2, group_name(context), context.tags):
         changes.do(
             f"security group {group_name(context)}: deleted",
-            lambda: _when_free(lambda: ec2.delete_security_group(GroupId=group["GroupId"]), "InvalidGroup.NotFound"),
+            lambda id_=id_: _when_free(  # type: ignore[misc]
+                lambda: ec2.delete_security_group(GroupId=id_), "InvalidGroup.NotFound"
+            ),
         )
 
 

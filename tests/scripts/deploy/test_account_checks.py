@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.ec2.models import ec2_backends
 
 from local_aws.install import install
 from scripts.deploy import account_checks, backend
@@ -156,6 +157,52 @@ def _network(**changes: Any) -> dict[str, Any]:
 def test_refuses_what_is_not_there(session: boto3.Session, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(Refused, match=said):
         account_checks.check(state_backend(**changes))
+
+
+def test_refuses_a_vpc_that_another_account_shares(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ec2_backends[ACCOUNT][REGION].vpcs[VPC], "owner_id", "210987654321", raising=False)
+    with pytest.raises(Refused, match=f"{VPC} belongs to account 210987654321, which shares it: Cloud Map cannot"):
+        account_checks.check(state_backend())
+
+
+def _own_certificate() -> dict[str, Any]:
+    return {"tls": {key: value for key, value in VALUES["tls"].items() if key != "certificate_arn"}}
+
+
+def _validate(session: boto3.Session, domain: str) -> None:
+    record = {
+        "Name": f"_0123456789abcdef0123456789abcdef.{domain}",
+        "Type": "CNAME",
+        "TTL": 300,
+        "ResourceRecords": [{"Value": "_fedcba9876543210fedcba9876543210.abcdefghij.acm-validations.aws."}],
+    }
+    session.client("route53").change_resource_record_sets(
+        HostedZoneId="Z0EXAMPLE", ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    )
+
+
+def test_asks_about_quotas_and_the_key_of_disks(session: boto3.Session) -> None:
+    crowded = {"access": {"cidrs": [f"10.0.{number}.0/24" for number in range(31)]}}
+    with pytest.raises(Refused, match=r"access\.cidrs makes 62 rules in one security group, and AWS takes 60"):
+        account_checks.check(state_backend(**crowded))
+    own = session.client("kms").create_key()["KeyMetadata"]["Arn"]
+    session.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId=own)
+    account_checks.check(state_backend())
+    with pytest.raises(Refused, match="so that no instance would start"):
+        account_checks.check(state_backend(omero={"server": {"launch_type": "EC2"}}))
+
+
+def test_refuses_to_adopt_a_validation_record(session: boto3.Session) -> None:
+    there = state_backend(**_own_certificate())
+    _validate(session, "other.example.org")
+    account_checks.check(there)
+    _validate(session, "omero.example.org")
+    with pytest.raises(Refused, match=r"has a validation record of omero\.example\.org already .* another certificate"):
+        account_checks.check(there)
+    account_checks.check(state_backend())  # with the certificate that it belongs to
+    body = json.dumps({"resources": [{"mode": "managed", "type": "aws_acm_certificate", "name": "x"}]}).encode()
+    there.s3.put_object(Bucket=there.bucket, Key="omero/lab/frontend.tfstate", Body=body)
+    account_checks.check(there)
 
 
 def test_refuses_a_subnet_of_another_vpc(session: boto3.Session) -> None:

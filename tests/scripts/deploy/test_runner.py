@@ -10,6 +10,8 @@ from scripts import console
 from scripts.deploy import preflight, runner, toolchain
 from scripts.deploy.toolchain import Provider
 from scripts.errors import Refused
+from settings import Workspace
+from tests.conftest import workspace
 
 MIRROR = Provider(source="mirror", path=Path("/mirror"))
 
@@ -27,11 +29,20 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         seen.append((file, argv, env))
         raise Handed
 
+    def check(_name: str | None, *, changes: bool) -> Workspace:
+        seen.append("surroundings" if changes else "account and state")
+        return workspace()
+
     monkeypatch.delenv("TF_INPUT", raising=False)
     monkeypatch.setattr(toolchain, "require", lambda: None)
     monkeypatch.setattr(toolchain, "environment", lambda base: {"PATH": "/tools", "TF_INPUT": "0"})
     monkeypatch.setattr(toolchain, "provider", lambda env: MIRROR)
-    monkeypatch.setattr(preflight, "check", lambda _workspace: seen.append("preflight"))
+    monkeypatch.setattr(preflight, "check", check)
+    monkeypatch.setattr(preflight, "check_destroy", lambda _settings, stacks: seen.append(("destroy", stacks)))
+    monkeypatch.setattr(
+        preflight, "check_kept", lambda _settings, stacks, _patterns: seen.append(("kept", stacks.exists()))
+    )
+    monkeypatch.setattr(preflight, "is_deployed", lambda _settings: False)
     monkeypatch.setattr(console, "say", seen.append)
     monkeypatch.setattr("os.execvpe", execvpe)
     return seen
@@ -42,11 +53,24 @@ def hand_over(*argv: str) -> None:
         runner.ready(argv).become(argv)
 
 
-@pytest.mark.parametrize("subcommand", ["deploy", "apply", "destroy", "diff", "plan", "output"])
-def test_cdktf_that_reaches_aws(calls: list[object], subcommand: str) -> None:
+KEPT = ("kept", False)
+
+
+@pytest.mark.parametrize(
+    ("subcommand", "checked"),
+    [
+        ("deploy", ["surroundings", KEPT]),
+        ("apply", ["surroundings", KEPT]),
+        ("diff", ["surroundings", KEPT]),
+        ("plan", ["surroundings", KEPT]),
+        ("destroy", ["account and state", ("destroy", ("*",)), KEPT]),
+        ("output", ["account and state"]),
+    ],
+)
+def test_cdktf_that_reaches_aws(calls: list[object], subcommand: str, checked: list[object]) -> None:
     hand_over("cdktf", subcommand, "*", "--auto-approve")
     assert calls == [
-        "preflight",
+        *checked,
         "AWS provider 5.100.0: from the mirror /mirror",
         (
             "cdktf",
@@ -114,10 +138,48 @@ def test_lets_terraform_ask_about_a_migration(calls: list[object], argv: list[st
 
 
 def test_an_unfit_workspace_stops_it(calls: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_workspace: str | None) -> None:
+    def refuse(_workspace: str | None, *, changes: bool) -> None:
         raise Refused("no state bucket.")
 
     monkeypatch.setattr(preflight, "check", refuse)
     with pytest.raises(Refused, match="no state bucket"):
         runner.ready(["cdktf", "deploy"])
     assert calls == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["cdktf", "output", "*"],
+        ["cdktf", "destroy", "*"],
+        ["terraform", "-chdir=x", "force-unlock", "17"],
+        ["terraform", "-chdir=x", "state", "list"],
+        ["terraform", "-chdir=x", "output"],
+        ["terraform", "-chdir=x", "destroy"],
+        ["terraform", "-chdir=x", "plan", "-destroy"],
+    ],
+)
+def test_a_rescue_does_not_ask_about_its_surroundings(calls: list[object], argv: list[str]) -> None:
+    hand_over(*argv)
+    assert "account and state" in calls
+    assert "surroundings" not in calls
+
+
+@pytest.mark.parametrize(
+    ("argv", "stacks"),
+    [
+        (["cdktf", "destroy", "network", "da*", "--auto-approve"], ("network", "da*")),
+        (["cdktf", "destroy", "--auto-approve"], ("*",)),
+        (["cdktf", "deploy", "*"], ()),
+        (["terraform", "plan"], ()),
+    ],
+)
+def test_knows_what_is_destroyed(argv: list[str], stacks: tuple[str, ...]) -> None:
+    assert runner.destroys(argv) == stacks
+
+
+def test_knows_the_stack_that_terraform_destroys(calls: list[object], tmp_path: Path) -> None:
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network" / "cdk.tf.json").write_text("{}")
+    hand_over("terraform", f"-chdir={tmp_path / 'network'}", "destroy")
+    assert calls[:3] == ["account and state", ("destroy", ("network",)), ("kept", True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,23 @@ def test_a_bad_archive_is_refused_before_anything_is_made(lab: Make, tmp_path: P
                 run(there)
             assert there.changes.sentences == []
     assert inventory(lab()) == NOTHING
+
+
+def test_teardown_needs_no_parameter(lab: Make) -> None:
+    lifecycle.ensure(lab())
+    there = lab()
+    tear_down(replace(there, deployment=replace(there.deployment, parameters={})))
+    assert inventory(lab()) == NOTHING
+
+
+def test_teardown_refuses_before_it_deletes(lab: Make) -> None:
+    """Somebody else's role has the name of ours: it is the last thing but one that is read."""
+    lifecycle.ensure(lab())
+    before = inventory(lab())
+    FAULTS.add("DescribeImages", "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        tear_down(lab(), delete_images=["mine"])
+    assert inventory(lab()) == before
 
 
 def test_a_home_folder_goes_only_when_it_is_named(lab: Make, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,13 @@ import asyncssh
 import pytest
 import yaml
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from local_aws.testing.sftp import make_key
 from scripts import aws
 from scripts.ingest import deployment
 from scripts.ingest.sftp import host_keys, logs, network, report
+from scripts.ingest.sftp.context import find_server
 from settings.load import ROOT
 from tests.scripts.commands_help import DESTRUCTIVE
 from tests.scripts.ingest.sftp.sftp_help import Killed, Ran, Stage, calls
@@ -218,6 +220,50 @@ def test_teardown_of_everything_leaves_nothing(stage: Stage, run: Run) -> None:
     assert stage.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"omero-{name}")["MetricAlarms"] == []
     roles = [each["RoleName"] for each in stage.client("iam").list_roles()["Roles"]]
     assert [role for role in roles if role.startswith(f"omero-{name}-sftp-") and "folders" not in role] == []
+
+
+def _lose_the_stacks(stage: Stage, tmp_path: Path) -> None:
+    """As after `destroy`: nothing is published, and the section is out of the workspace's file."""
+    name, ssm = stage.context.deployment.workspace.name, stage.client("ssm")
+    for row in aws.rows(ssm, "get_parameters_by_path", "Parameters", Path=f"/omero/{name}", Recursive=True):
+        ssm.delete_parameter(Name=row["Name"])
+    path = tmp_path / "workspaces" / f"{name}.yaml"
+    values = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({key: value for key, value in values.items() if key != "sftp"}))
+
+
+def test_teardown_needs_neither_stacks_nor_section(stage: Stage, run: Run, tmp_path: Path) -> None:
+    stage.ensure()
+    _lose_the_stacks(stage, tmp_path)
+    assert "is not deployed" in run("status").err
+    done = run("teardown", "--yes", "--everything")
+    assert done.code == 0, done.err
+    assert find_server(stage.context) is None
+    assert network.addresses(stage.context) == []
+    assert network.find_group(stage.context, stage.client("ec2")) is None
+    assert "nothing to change" in run("teardown", "--yes", "--everything").err
+
+
+def test_teardown_reads_all_before_it_deletes(stage: Stage, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last thing that is read is denied: nothing is deleted by then."""
+    stage.ensure()
+    made = deployment.DeployedWorkspace.client
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeSecret")
+
+    def client(self: deployment.DeployedWorkspace, service: str, **how: bool) -> Any:
+        found = made(self, service, **how)
+        found.meta.events.register("before-call.secrets-manager.DescribeSecret", refuse)
+        return found
+
+    with monkeypatch.context() as denied:
+        denied.setattr(deployment.DeployedWorkspace, "client", client)
+        done = run("teardown", "--yes", "--everything")
+    assert (done.code, "AWS denied DescribeSecret" in done.err) == (1, True), done.err
+    assert "Changes made before that" not in done.err
+    assert stage.server["State"] == "ONLINE"
+    assert len(network.addresses(stage.context)) == 2
 
 
 def test_teardown_goes_on_after_a_kill_at_every_call(stage: Stage, run: Run) -> None:
