@@ -18,6 +18,7 @@ SERVICES: tuple[str, ...] = (
     "acm",
     "elasticache",
     "ec2",
+    "security_groups",
     "kms",
     "servicediscovery",
     "s3",

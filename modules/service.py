@@ -22,6 +22,7 @@ from cdktf_cdktf_provider_aws.service_discovery_service import (
 from constructs import Construct
 
 from modules.addresses import MAIN
+from modules.cluster import FARGATE
 from modules.container import Deployment, Target
 from modules.task import Task, TaskProps
 
@@ -64,9 +65,10 @@ class Service(Construct):
             name=props.task.name,
             cluster=cluster.arn,
             task_definition=task.definition_arn,
-            launch_type=None if provider else "FARGATE",
-            platform_version=None if provider else "LATEST",
+            launch_type=None if provider else FARGATE,
             capacity_provider_strategy=_strategy(provider),
+            # Without it, the AWS provider destroys and creates a service that gets another capacity provider.
+            force_new_deployment=True if provider else None,
             desired_count=props.deployment.count,
             deployment_minimum_healthy_percent=props.deployment.minimum_percent,
             deployment_maximum_percent=props.deployment.maximum_percent,

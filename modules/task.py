@@ -18,7 +18,7 @@ from constructs import Construct
 from contract import names
 from contract.policy import Statement, document, trust
 from modules.account import Account
-from modules.cluster import Cluster
+from modules.cluster import FARGATE, Cluster
 from modules.container import Container, Mount, Share
 from modules.log_group import log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
@@ -30,8 +30,9 @@ ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.
 class TaskProps:
     """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: what Fargate offers, or an instance has room for.
 
-    `capacity_provider` is that of the instances to run on; None is Fargate. The containers of `first` run to their end
-    before `container` starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
+    `capacity_provider` is that of the instances to run on, or `FARGATE`; None is Fargate for good, for what never moves
+    to instances. The containers of `first` run to their end before `container` starts. `secrets_key_arn` is the key
+    that the containers' secrets are encrypted with.
     `statements` are what the container may do beyond an ECS Exec session and its mounts.
 
     Raises:
@@ -55,8 +56,13 @@ class TaskProps:
 
     def __post_init__(self) -> None:
         shares = [mount.path for mount in self.container.mounts if isinstance(mount, Share)]
-        if shares and self.capacity_provider is None:
+        if shares and not self.on_instances:
             raise ValueError(f"Fargate cannot mount the NFS share at {shares[0]}; give the service a capacity provider")
+
+    @property
+    def on_instances(self) -> bool:
+        """Whether the task runs on instances."""
+        return self.capacity_provider not in (None, FARGATE)
 
 
 class Task:
@@ -87,7 +93,7 @@ class Task:
             scope,
             "task_definition",
             family=props.name,
-            requires_compatibilities=["EC2" if props.capacity_provider else "FARGATE"],
+            requires_compatibilities=["EC2" if props.on_instances else "FARGATE"],
             network_mode="awsvpc",
             cpu=str(props.cpu),
             memory=str(props.memory_mib),

@@ -100,7 +100,16 @@ TREE: dict[str, Entry] = {
         panel=INGEST,
         help="Run a command in OMERO.server's container, or open a shell there.",
     ),
-    "e2e": Entry(module="scripts.rehearsal.e2e", panel=DEVELOP, help="Rehearse the demo and the examples that cover all others, several at a time."),
+    "e2e": Entry(
+        module="scripts.rehearsal.e2e",
+        panel=DEVELOP,
+        help="Rehearse the demo and the examples that cover all others, several at a time.",
+    ),
+    "changes": Entry(
+        module="scripts.rehearsal.changes",
+        panel=DEVELOP,
+        help="Change a deployed workspace, setting by setting, on an AWS on this machine.",
+    ),
     "audit": Entry(
         module="scripts.measure.audit",
         panel=DEVELOP,

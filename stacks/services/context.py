@@ -9,7 +9,7 @@ from cdktf import ITerraformDependable
 
 from contract import names
 from contract.policy import Statement
-from modules.cluster import Cluster
+from modules.cluster import FARGATE, Cluster
 from modules.container import Container, Deployment, Target
 from modules.instances import Instances
 from modules.ledger import use_statements
@@ -55,6 +55,11 @@ class ServiceContext:
         """The secret with the password of the OMERO user that imports."""
         return self.workspace.omero.importer.password_arn or self.data.root_password.arn
 
+    @property
+    def servers_run_on(self) -> str:
+        """The capacity provider of the servers. Both launch types have one, so that a server moves in place."""
+        return self.instances.capacity_provider if self.instances else FARGATE
+
     def ledger_statements(self) -> Sequence[Statement]:
         """Importers record what they did themselves, in tasks of their own and in the server's container."""
         return use_statements(arn=self.data.ledger.arn, key_arn=self.data.key_arn, account=self.stack.account)
@@ -66,10 +71,10 @@ class ServiceContext:
         size: TaskSize,
         *,
         first: Sequence[Container] = (),
-        on_instances: bool = False,
+        capacity_provider: str | None = None,
         statements: Sequence[Statement] = (),
     ) -> TaskProps:
-        """A task that plays `role`, on the instances if there are any and it asks for them."""
+        """A task that plays `role`; see `TaskProps` for `capacity_provider`."""
         workspace = self.workspace
         return TaskProps(
             name=names.physical("service", workspace.name, role),
@@ -77,7 +82,7 @@ class ServiceContext:
             cluster=self.cluster,
             container=container,
             first=first,
-            capacity_provider=self.instances.capacity_provider if on_instances and self.instances else None,
+            capacity_provider=capacity_provider,
             cpu=size.cpu,
             memory_mib=size.memory_mib,
             vpc_id=self.network.vpc.id,

@@ -30,7 +30,7 @@ def importer_task(context: ServiceContext, servers: Servers, *, on_instances: bo
             "importer",
             container,
             TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib),
-            on_instances=on_instances,
+            capacity_provider=context.servers_run_on if on_instances else None,
             statements=context.ledger_statements(),
         ),
     )

@@ -78,7 +78,7 @@ class Servers:
             container,
             TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib),
             first=(read_only_role_container(props, data.read_only_user),) if data.read_only_user else (),
-            on_instances=True,
+            capacity_provider=context.servers_run_on,
             statements=context.ledger_statements(),
         )
         balancer = context.frontend.server
@@ -96,6 +96,6 @@ class Servers:
         for number in range(1, settings.count + 1):
             role = f"read-only-{number}"
             container = read_only_server_container(props, name=role)
-            task = self._context.task(role, container, size, on_instances=True)
+            task = self._context.task(role, container, size, capacity_provider=self._context.servers_run_on)
             found[role] = self._context.service(task, role, ONE_AT_A_TIME, wait_for=[self.read_write.service])
         return found
