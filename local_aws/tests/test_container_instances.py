@@ -146,8 +146,8 @@ def test_a_capacity_provider_is_detached_only_when_no_task_uses_it(client: Clien
     provider = _provider(client, _group(client, network, ecs.cluster), ecs.cluster)
     attach = {"cluster": ecs.cluster, "defaultCapacityProviderStrategy": []}
     ecs.client.put_cluster_capacity_providers(capacityProviders=["FARGATE", provider], **attach)
-    both = {"requiresCompatibilities": ["EC2", "FARGATE"], "cpu": "1024", "memory": "2048"}
-    request = {"cluster": ecs.cluster, "serviceName": "web", "taskDefinition": ecs.definition(**both)}
+    definition = ecs.definition(requiresCompatibilities=["EC2", "FARGATE"], cpu="1024", memory="2048")
+    request = {"cluster": ecs.cluster, "serviceName": "web", "taskDefinition": definition}
     ecs.client.create_service(
         **request,
         desiredCount=1,

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from contract import names
 from scripts import aws
 from scripts.deploy.backend import StateBackend
+from scripts.errors import Refused
 
 _SHARED = "cross-stack-output-"
 _USED = re.compile(r"cross-stack-reference-input-(?P<stack>[\w-]+?)\.outputs\.(?P<output>cross-stack-output-[\w-]+)")
@@ -58,7 +59,11 @@ def deployed_outputs(state: StateBackend, stack_names: Iterator[str] | list[str]
 
 
 def users_first(out: Path, deployed: Outputs) -> list[str]:
-    """Stacks to deploy before all others: they use what another stack is about to delete, and nothing that is new."""
+    """Stacks to deploy before all others, because they use what another stack is about to delete.
+
+    Raises:
+        Refused: such a stack also needs something that is not there yet.
+    """
     built = stacks(out)
     texts = {name: (out / "stacks" / name / "cdk.tf.json").read_text(encoding="utf-8") for name in built}
     losing = {
@@ -66,13 +71,21 @@ def users_first(out: Path, deployed: Outputs) -> list[str]:
         for name, outputs in deployed.items()
         if name in built and outputs - set(json.loads(texts[name]).get("output", {}))
     }
-    return [
-        name
-        for name, needs in built.items()
-        if name in deployed and losing & set(needs) and _can_be_planned(texts[name], deployed)
-    ]
+    first = [name for name, needs in built.items() if name in deployed and losing & set(needs)]
+    for name in first:
+        if missing := sorted(_missing(texts[name], deployed)):
+            raise Refused(
+                f"the stack {name} would have to let go of what {' and '.join(sorted(losing))} deletes before "
+                f"{missing[0]} is created, which it needs; make the two changes one after the other, with a deployment "
+                "for each."
+            )
+    return first
 
 
-def _can_be_planned(text: str, deployed: Outputs) -> bool:
-    """Whether all that a stack uses of others is in their states."""
-    return all(used["output"] in deployed.get(used["stack"], ()) for used in _USED.finditer(text))
+def _missing(text: str, deployed: Outputs) -> set[str]:
+    """What a stack uses of others that is not in their states."""
+    return {
+        f"{used['output'].removeprefix(_SHARED)} of {used['stack']}"
+        for used in _USED.finditer(text)
+        if used["output"] not in deployed.get(used["stack"], ())
+    }

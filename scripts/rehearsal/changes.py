@@ -118,7 +118,7 @@ class Walk:
         before = self.out / "stacks" / stack / "cdk.tf.json" if self.out else None
         if before is None or not before.exists():
             return True
-        return _without_remarks(before) != _without_remarks(out / "stacks" / stack / "cdk.tf.json")
+        return bool(_without_remarks(before) != _without_remarks(out / "stacks" / stack / "cdk.tf.json"))
 
     def _initialise(self, folder: Path, stack: Path) -> None:
         """Give a stack the provider and the backend: both are the same at every step."""
