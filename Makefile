@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-audit aws rehearse e2e nightly test local-aws lint audit kills bench schema docs format lock clean
+.PHONY: help setup setup-audit aws rehearse changes e2e nightly test local-aws lint audit kills bench schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -28,11 +28,15 @@ aws: setup ## Run an AWS on this machine in the foreground (PORT=... for a fixed
 rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy it (KEEP=1 leaves it up).
 	@$(OMERO) rehearse $(WORKSPACE) $(if $(KEEP),--keep)
 
-e2e: setup ## Rehearse the demo and the examples that cover all others, several at a time.
+changes: setup ## Change a deployed workspace, setting by setting, on the AWS on this machine (CHAIN=1 for one chain).
+	@$(OMERO) changes $(if $(CHAIN),--chain $(CHAIN))
+
+e2e: setup ## Rehearse the demo, the examples that cover all others, and the cheapest chain of changes.
 	@$(OMERO) e2e
 
-nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, Terraform tests, kills.
+nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.
 	@$(RUN) scripts.rehearsal.e2e --all
+	@$(OMERO) changes
 
 test: setup ## All tests but the long ones: those of `make local-aws` run only if what they are about has changed.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)

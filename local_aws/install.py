@@ -21,6 +21,7 @@ SERVICES: tuple[str, ...] = (
     "acm",
     "elasticache",
     "ec2",
+    "security_groups",
     "kms",
     "secretsmanager",
     "servicediscovery",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.ecs_cluster import (
     EcsCluster,
     EcsClusterConfiguration,
@@ -19,6 +20,9 @@ from constructs import Construct
 from contract.policy import Statement
 from modules.addresses import MAIN
 from modules.log_group import log_group
+
+FARGATE = "FARGATE"
+"""ECS's own capacity provider."""
 
 
 def insights_log_group_name(cluster_name: str) -> str:
@@ -45,7 +49,9 @@ class ClusterProps:
 class Cluster(Construct):
     """`arn` and `name` of the cluster, `namespace_id` and `namespace`, and what ECS Exec needs.
 
-    A service waits for `capacity`, and so goes before it.
+    A service waits for `capacity`, and so goes before it. Without instances that is what was attached when the cluster
+    was created, not the list of today: ECS detaches a capacity provider only when no task uses it, so services that
+    leave the instances must not wait for that.
     """
 
     def __init__(self, scope: Construct, id_: str, props: ClusterProps) -> None:
@@ -81,9 +87,19 @@ class Cluster(Construct):
             ),
             depends_on=[insights_log],
         )
-        self.capacity = EcsClusterCapacityProviders(
-            self, "capacity", cluster_name=cluster.name, capacity_providers=["FARGATE", *props.capacity_providers]
+        providers = [FARGATE, *props.capacity_providers]
+        attached = EcsClusterCapacityProviders(
+            self,
+            "attached",
+            cluster_name=cluster.name,
+            capacity_providers=providers,
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["capacity_providers"]),
         )
+        # The provider asks again for 10 minutes while ECS answers ResourceInUseException.
+        capacity = EcsClusterCapacityProviders(
+            self, "capacity", cluster_name=cluster.name, capacity_providers=providers, depends_on=[attached]
+        )
+        self.capacity = capacity if props.capacity_providers else attached
         namespace = ServiceDiscoveryPrivateDnsNamespace(
             self, "namespace", name=props.namespace, description="OMERO services", vpc=props.vpc_id
         )

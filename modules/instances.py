@@ -128,6 +128,9 @@ class Instances(Construct):
                     maximum_scaling_step_size=props.maximum,
                 ),
             ),
+            # Deleted after the cluster has let go of it, not before. Terraform extends this to the group, its template
+            # and role, which no change of settings replaces: their names never collide.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.capacity_provider = provider.name
         self.autoscaling_group_name = group.name

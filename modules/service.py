@@ -23,6 +23,7 @@ from cdktf_cdktf_provider_aws.service_discovery_service import (
 from constructs import Construct
 
 from modules.addresses import MAIN
+from modules.cluster import FARGATE
 from modules.connections import Endpoint, open_ways
 from modules.container import Deployment, Target
 from modules.security_group import Rule
@@ -52,7 +53,7 @@ class Service(Construct):
     def __init__(self, scope: Construct, id_: str, props: ServiceProps) -> None:
         super().__init__(scope, id_)
         container, cluster = props.task.container, props.task.cluster
-        provider = props.task.instances.capacity_provider if props.task.instances else None
+        provider = props.task.capacity_provider
         health = container.health
         if health is None:
             raise ValueError(f"the service {props.task.name} has no health check; give its container one")
@@ -81,9 +82,10 @@ class Service(Construct):
             name=props.task.name,
             cluster=cluster.arn,
             task_definition=task.definition_arn,
-            launch_type=None if provider else "FARGATE",
-            platform_version=None if provider else "LATEST",
+            launch_type=None if provider else FARGATE,
             capacity_provider_strategy=_strategy(provider),
+            # Without it, the AWS provider destroys and creates a service that gets another capacity provider.
+            force_new_deployment=True if provider else None,
             desired_count=props.deployment.count,
             deployment_minimum_healthy_percent=props.deployment.minimum_percent,
             deployment_maximum_percent=props.deployment.maximum_percent,

@@ -19,7 +19,7 @@ from constructs import Construct
 from contract import names
 from contract.policy import Statement, document, trust
 from modules.account import Account
-from modules.cluster import Cluster
+from modules.cluster import FARGATE, Cluster
 from modules.connections import Endpoint, open_ways
 from modules.container import Container, Mount, Share
 from modules.instances import Instances
@@ -33,8 +33,9 @@ ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.
 class TaskProps:
     """`cpu` in units (1,024 are one vCPU), `memory_mib` in MiB: what Fargate offers, or an instance has room for.
 
-    `instances` are those to run on; None is Fargate. The containers of `first` run to their end
-    before `container` starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
+    `instances` are those to run on; None is Fargate. `moves` is true for what a change of settings may move between the
+    two, which takes a capacity provider on either side. The containers of `first` run to their end before `container`
+    starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
     `statements` are what the container may do beyond an ECS Exec session and its mounts.
 
     Raises:
@@ -47,6 +48,7 @@ class TaskProps:
     container: Container
     first: Sequence[Container] = ()
     instances: Instances | None = None
+    moves: bool = False
     cpu: int
     memory_mib: int
     vpc_id: str
@@ -70,6 +72,13 @@ class TaskProps:
         """What the task connects to from its own network interface: all its containers' calls, and EFS."""
         calls = [endpoint for container in (*self.first, self.container) for endpoint in container.calls]
         return [*calls, *(mount.endpoint for mount in self.container.mounts if isinstance(mount, Mount))]
+
+    @property
+    def capacity_provider(self) -> str | None:
+        """The capacity provider of the task's service; None where its launch type is Fargate for good."""
+        if self.instances:
+            return self.instances.capacity_provider
+        return FARGATE if self.moves else None
 
 
 class Task:

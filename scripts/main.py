@@ -105,6 +105,11 @@ TREE: dict[str, Entry] = {
         panel=DEVELOP,
         help="Rehearse the demo and the examples that cover all others, several at a time.",
     ),
+    "changes": Entry(
+        module="scripts.rehearsal.changes",
+        panel=DEVELOP,
+        help="Change a deployed workspace, setting by setting, on an AWS on this machine.",
+    ),
     "audit": Entry(
         module="scripts.measure.audit",
         panel=DEVELOP,

@@ -182,3 +182,10 @@ def test_network_balancer(client: Client, network: Network, balancer: str) -> No
     assert elb.describe_target_groups(Names=[name])["TargetGroups"][0]["LoadBalancerArns"] == [arn]
     elb.delete_listener(ListenerArn=listener["Listeners"][0]["ListenerArn"])
     assert elb.describe_target_groups(Names=[name])["TargetGroups"][0]["LoadBalancerArns"] == []
+
+
+def test_a_balancer_is_internet_facing_unless_told_otherwise(client: Client, network: Network) -> None:
+    elb = client("elbv2")
+    for asked, scheme in (({}, "internet-facing"), ({"Scheme": "internal"}, "internal")):
+        made = elb.create_load_balancer(Name=f"b-{uuid4().hex[:8]}", Subnets=network.subnets, **asked)
+        assert made["LoadBalancers"][0]["Scheme"] == scheme

@@ -95,3 +95,36 @@ def test_lists_the_capacity_providers_there_are(client: Client, network: Network
     assert listed() >= {"FARGATE", "FARGATE_SPOT", own}
     assert listed(own) == {own}
     assert listed("FARGATE", own) == {"FARGATE", own}
+
+
+def test_a_capacity_provider_is_detached_only_when_no_task_uses_it(client: Client, network: Network, ecs: Ecs) -> None:
+    provider = capacity_provider(client, instances_group(client, network, ecs.cluster), ecs.cluster)
+    attach = {"cluster": ecs.cluster, "defaultCapacityProviderStrategy": []}
+    ecs.client.put_cluster_capacity_providers(capacityProviders=["FARGATE", provider], **attach)
+    definition = ecs.definition(requiresCompatibilities=["EC2", "FARGATE"], cpu="1024", memory="2048")
+    request = {"cluster": ecs.cluster, "serviceName": "web", "taskDefinition": definition}
+    ecs.client.create_service(
+        **request,
+        desiredCount=1,
+        capacityProviderStrategy=[{"capacityProvider": provider, "weight": 1}],
+        networkConfiguration=ecs.vpc,
+        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100},
+    )
+    until(ecs.is_steady, seconds=20)
+    with pytest.raises(ClientError) as raised:
+        ecs.client.put_cluster_capacity_providers(capacityProviders=["FARGATE"], **attach)
+    assert _code(raised) == "ResourceInUseException"
+    # A service moves in place, one task after the other; its old task holds the provider until it has stopped.
+    ecs.client.update_service(
+        cluster=ecs.cluster,
+        service="web",
+        capacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+        forceNewDeployment=True,
+    )
+    with pytest.raises(ClientError) as raised:
+        ecs.client.put_cluster_capacity_providers(capacityProviders=["FARGATE"], **attach)
+    assert _code(raised) == "ResourceInUseException"
+    until(ecs.is_steady, seconds=20)
+    assert {task["capacityProviderName"] for task in ecs.tasks()} == {"FARGATE"}
+    ecs.client.put_cluster_capacity_providers(capacityProviders=["FARGATE"], **attach)
+    ecs.client.delete_capacity_provider(capacityProvider=provider)

@@ -15,7 +15,7 @@ from contract import names, sections
 from contract.outputs import Frontend, Omero
 from scripts import aws
 from scripts.aws import buckets
-from scripts.deploy import backend, disk_key, quotas
+from scripts.deploy import backend, change_checks, disk_key, quotas
 from scripts.errors import Refused
 from settings import Workspace
 from settings.access import Tls
@@ -28,7 +28,7 @@ def check(state: backend.StateBackend) -> None:
 
     Raises:
         Refused: the hosted zone, the certificate, the VPC, a subnet, a zone or the key is not there or does not fit; or
-            another deployment has the workspace's name or its domain name.
+            another deployment has the workspace's name or its domain name; or AWS cannot change what is deployed so.
         botocore.exceptions.ClientError: AWS denied a question.
     """
     workspace = state.workspace
@@ -54,6 +54,8 @@ def check(state: backend.StateBackend) -> None:
         _check_validation_record(session, state, workspace.tls)
     disk_key.check(session, workspace)
     quotas.check(session, workspace, deployed)
+    if deployed:
+        change_checks.check(session, workspace)
 
 
 def _check_hosted_zone(session: boto3.Session, tls: Tls) -> None:

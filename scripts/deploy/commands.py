@@ -18,7 +18,7 @@ import typer
 
 from scripts import console
 from scripts.confirming import confirm, on_terminal
-from scripts.deploy import backend, preflight, rollouts, runner
+from scripts.deploy import backend, order, preflight, rollouts, runner
 from scripts.deploy.passing_on import TakesRest, Wraps
 from scripts.errors import Failed, Refused
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
@@ -63,7 +63,8 @@ def deploy(
     """Create or update stacks; all by default.
 
     cdktf shows the plan of each stack and asks before it changes anything, unless --yes is given. If you name a stack,
-    the stacks it builds on must be deployed. --dry-run does what `diff` does. --json prints the outputs.
+    the stacks it builds on must be deployed. If a stack would delete what another one uses, the other one is deployed
+    first. --dry-run does what `diff` does. --json prints the outputs.
 
     The command then waits until every ECS service runs what was deployed and its tasks are healthy, for up to 60
     minutes: a first start, or an upgrade of the database, may take OMERO.server half an hour. If ECS rolls a service
@@ -80,8 +81,12 @@ def deploy(
     argv = ["cdktf", "deploy", *(stacks or [ALL])]
     if stacks and ALL not in stacks and IGNORE_MISSING not in ctx.args:
         argv.append(IGNORE_MISSING)
-    argv += [*(["--auto-approve"] if yes else []), *ctx.args]
-    _cdktf_with_outputs(argv, workspace=workspace, as_json=as_json)
+    approved = ["--auto-approve"] if yes else []
+    argv += [*approved, *ctx.args]
+    tools = runner.ready(argv, workspace=workspace)
+    if not stacks or ALL in stacks:
+        _deploy_users_first(tools, approved, ctx.args, workspace=workspace, to_stderr=as_json)
+    _cdktf_with_outputs(tools, argv, workspace=workspace, as_json=as_json)
 
 
 @app.command("diff", cls=TakesRest)
@@ -107,7 +112,8 @@ def output(
     as_json: JsonOption = False,
 ) -> None:
     """Show the outputs of stacks; all by default."""
-    _cdktf_with_outputs(["cdktf", "output", *(stacks or [ALL]), *ctx.args], workspace=workspace, as_json=as_json)
+    argv = ["cdktf", "output", *(stacks or [ALL]), *ctx.args]
+    _cdktf_with_outputs(runner.ready(argv, workspace=workspace), argv, workspace=workspace, as_json=as_json)
 
 
 @app.command("destroy", cls=TakesRest)
@@ -158,10 +164,10 @@ def cdktf(
     """Run the locked cdktf with any arguments.
 
     `omero-aws cdktf deploy --help` is cdktf's own help. Runs the same checks as `deploy` first; exit codes and prompts
-    are cdktf's own. A command
-    that deploys OMERO's services is followed until they are healthy, as with `deploy`.
+    are cdktf's own. A command that deploys OMERO's services is followed until they are healthy, as with `deploy`.
     """
-    _become_or_follow(["cdktf", *(arguments or [])], workspace=workspace)
+    argv = ["cdktf", *(arguments or [])]
+    _become_or_follow(runner.ready(argv, workspace=workspace), argv, workspace=workspace)
 
 
 @app.command("terraform", cls=Wraps)
@@ -172,28 +178,27 @@ def terraform(
     """Run Terraform with any arguments.
 
     `omero-aws terraform plan -help` is Terraform's own help. Runs the same checks as `deploy` first; exit codes and
-    prompts are Terraform's own. A command
-    that deploys OMERO's services is followed until they are healthy, as with `deploy`.
+    prompts are Terraform's own. A command that deploys OMERO's services is followed until they are healthy, as with
+    `deploy`.
     """
-    _become_or_follow(["terraform", *(arguments or [])], workspace=workspace)
+    argv = ["terraform", *(arguments or [])]
+    _become_or_follow(runner.ready(argv, workspace=workspace), argv, workspace=workspace)
 
 
-def _become_or_follow(argv: Sequence[str], *, workspace: str | None) -> None:
+def _become_or_follow(tools: runner.Tools, argv: Sequence[str], *, workspace: str | None) -> None:
     """Become the tool; or, where it deploys services, run it and wait for them."""
-    tools = runner.ready(argv, workspace=workspace)
     if rollouts.concern(argv):
         rollouts.follow(tools, argv, workspace=workspace, folder=Path.cwd(), to_stderr=False)
     else:
         tools.become(argv)
 
 
-def _cdktf_with_outputs(argv: Sequence[str], *, workspace: str | None, as_json: bool) -> None:
+def _cdktf_with_outputs(tools: runner.Tools, argv: Sequence[str], *, workspace: str | None, as_json: bool) -> None:
     """Run cdktf on every stack that is named; for JSON, print the outputs that it writes."""
     if not as_json:
         os.chdir(ROOT)
-        _become_or_follow(argv, workspace=workspace)
+        _become_or_follow(tools, argv, workspace=workspace)
         return
-    tools = runner.ready(argv, workspace=workspace)
     with tempfile.TemporaryDirectory(prefix="omero-aws-") as folder:
         file = Path(folder) / "outputs.json"
         words = [*argv, "--outputs-file", str(file)]
@@ -202,6 +207,21 @@ def _cdktf_with_outputs(argv: Sequence[str], *, workspace: str | None, as_json: 
         else:
             _checked(tools.run(words, folder=ROOT, to_stderr=True), " ".join(argv[:2]))
         write_json(json.loads(file.read_text(encoding="utf-8")) if file.exists() else {})
+
+
+def _deploy_users_first(
+    tools: runner.Tools, approved: Sequence[str], rest: Sequence[str], *, workspace: str | None, to_stderr: bool
+) -> None:
+    """Deploy the stacks that have to let go of something before it is deleted (`scripts.deploy.order`)."""
+    deployed = _deployed_outputs(workspace)
+    if not deployed:
+        return
+    out = _out(rest)
+    _checked(tools.run(["cdktf", "synth", "--output", str(out)], folder=ROOT, to_stderr=True), "cdktf synth")
+    if first := order.users_first(out, deployed):
+        console.say(f"deployed first, because they use what others are about to delete: {', '.join(first)}")
+        argv = ["cdktf", "deploy", *first, "--skip-synth", IGNORE_MISSING, *approved, *rest]
+        _checked(tools.run(argv, folder=ROOT, to_stderr=to_stderr), f"cdktf deploy {' '.join(first)}")
 
 
 def _diff(stacks: Sequence[str], rest: Sequence[str], *, workspace: str | None, as_json: bool) -> None:
@@ -246,10 +266,7 @@ def _selected(out: Path, patterns: Sequence[str]) -> Iterator[tuple[str, list[st
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in found):
             raise Refused(f"the workspace has no stack {pattern}; give one of {', '.join(found)}.")
-    rest = dict(found)
-    while rest:
-        name = next(name for name in rest if not set(rest[name]["dependencies"]) & set(rest))
-        needs = list(rest.pop(name)["dependencies"])
+    for name, needs in order.stacks(out).items():
         if not patterns or any(fnmatchcase(name, each) for each in patterns):
             yield name, needs
 
@@ -264,6 +281,11 @@ def _changes(tools: runner.Tools, stack: Path) -> Iterator[tuple[str, list[str]]
 
 def _deployed(workspace: str | None) -> frozenset[str]:
     return backend.deployed_stacks(backend.state_backend(load(workspace)))
+
+
+def _deployed_outputs(workspace: str | None) -> order.Outputs:
+    state = backend.state_backend(load(workspace))
+    return order.deployed_outputs(state, sorted(backend.deployed_stacks(state)))
 
 
 def _checked(code: int, what: str) -> None:

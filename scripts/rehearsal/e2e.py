@@ -26,6 +26,9 @@ FIRST = "demo"
 COVERING = ("ways-in", "rw-ro-tls", "rw-tls-nlb-s3fg", "existing")
 """Examples that together have every resource and attribute of all (`scripts.rehearsal.covering`; a test checks it)."""
 
+CHANGES = "changes-1"
+"""The cheapest chain of changes, among which is that of the launch type (`scripts.rehearsal.matrix`)."""
+
 STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
 
 app = typer.Typer(add_completion=False)
@@ -52,15 +55,21 @@ def e2e(
     every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
-    """Rehearse the demo and the examples that cover all others, several at a time."""
+    """Rehearse the demo and the examples that cover all others, several at a time.
+
+    Without names, the cheapest chain of `omero-aws changes` is one of them.
+    """
     names = workspaces or [FIRST, *(available(folder_of() / EXAMPLES) if every else COVERING)]
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)
+    # Among all examples, the first deploys a bad image too, which takes minutes.
+    bad_image = ["--bad-image"] if every else []
+    runs = [(name, ["rehearse", name, *(bad_image if name == FIRST else [])]) for name in names]
+    if not workspaces and not every:
+        runs.insert(0, (CHANGES, ["changes", "--chain", "1"]))
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        outcomes = sorted(
-            pool.map(lambda name: _rehearse(name, every=every), names), key=lambda outcome: outcome.workspace
-        )
+        outcomes = sorted(pool.map(lambda run: _rehearse(*run), runs), key=lambda outcome: outcome.workspace)
     _show(outcomes)
     failed = [outcome.workspace for outcome in outcomes if outcome.code]
     if failed:
@@ -68,14 +77,12 @@ def e2e(
         raise Failed(f"{len(failed)} of {len(outcomes)} rehearsals failed: {', '.join(failed)}; see {logs}.")
 
 
-def _rehearse(name: str, *, every: bool) -> Outcome:
-    """One rehearsal. Among all examples, the first deploys a bad image too, which takes minutes."""
-    more = ["--bad-image"] if every and name == FIRST else []
+def _rehearse(name: str, words: list[str]) -> Outcome:
     console.say(f"{name}: begins")
     begun = time.monotonic()
     with (FOLDER / f"{name}.log").open("w", encoding="utf-8") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "scripts.main", "rehearse", name, "--json", *more],
+            [sys.executable, "-m", "scripts.main", *words, "--json"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -14,6 +14,22 @@ ONE_TASK = {"desired_count": 1, "deployment_minimum_healthy_percent": 0, "deploy
 SERVERS = "aws_ecs_service.server", "aws_ecs_service.read_only_"
 
 
+def overlaps(plan: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a plan of any change: a server that is replaced, or that may have more than one task.
+
+    One that is replaced is gone until all that its successor waits for is there, and comes back only if that succeeds.
+    """
+    for change in plan.get("resource_changes", []):
+        address, actions, after = change["address"], change["change"]["actions"], change["change"]["after"]
+        if not address.startswith(SERVERS):
+            continue
+        if len(actions) > 1:
+            yield f"it would {' and '.join(actions)} {address} instead of updating it in place"
+        elif after:
+            wrong = {key: after[key] for key, value in ONE_TASK.items() if after[key] != value}
+            yield from (f"{address} would have {key} {value}, not {ONE_TASK[key]}" for key, value in wrong.items())
+
+
 def faults(plan: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a plan (as `terraform show -json` has it) of another image for the server, if anything."""
     changes = {change["address"]: change["change"] for change in plan["resource_changes"]}

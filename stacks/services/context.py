@@ -69,7 +69,7 @@ class ServiceContext:
         on_instances: bool = False,
         statements: Sequence[Statement] = (),
     ) -> TaskProps:
-        """A task that plays `role`, on the instances if there are any and it asks for them."""
+        """A task that plays `role`, on the stack's instances if `on_instances` is asked for and there are any."""
         workspace = self.workspace
         return TaskProps(
             name=names.physical("service", workspace.name, role),
@@ -78,6 +78,7 @@ class ServiceContext:
             container=container,
             first=first,
             instances=self.instances if on_instances else None,
+            moves=on_instances,
             cpu=size.cpu,
             memory_mib=size.memory_mib,
             vpc_id=self.network.vpc.id,

@@ -90,7 +90,7 @@ def test_ecs_scales_protects_and_drains(omero: dict[str, Any]) -> None:
     assert len(group["vpc_zone_identifier"]) == 2, "either zone can be lost"
     assert all("private" in subnet for subnet in group["vpc_zone_identifier"])
     assert group["lifecycle"]["ignore_changes"] == ["desired_capacity"]
-    offered = only(omero, "aws_ecs_cluster_capacity_providers")["capacity_providers"]
+    offered = of_type(omero, "aws_ecs_cluster_capacity_providers")["cluster_capacity"]["capacity_providers"]
     assert offered == ["FARGATE", "${aws_ecs_capacity_provider.instances_capacity_provider.name}"]
 
 
@@ -121,3 +121,36 @@ def test_there_are_no_instances_on_fargate(synthesise: Callable[..., Stacks]) ->
     omero = synthesise()["omero"]
     for kind in ("aws_launch_template", "aws_autoscaling_group", "aws_ecs_capacity_provider"):
         assert not of_type(omero, kind)
+
+
+@pytest.mark.parametrize("launch_type", ["FARGATE", "EC2"])
+def test_a_server_moves_between_launch_types_in_place(synthesise: Callable[..., Stacks], launch_type: str) -> None:
+    """The provider replaces a service whose launch type changes, or whose strategy does without a new deployment.
+
+    Its source: `launch_type` is ForceNew, and so is the strategy unless `force_new_deployment` is true and there was a
+    strategy before.
+    """
+    omero = synthesise(omero={"server": {"launch_type": launch_type}, "read_only": {"count": 1}})["omero"]
+    for role, service in of_type(omero, "aws_ecs_service").items():
+        assert ("launch_type" in service) == (role == "web")
+        assert len(service.get("capacity_provider_strategy", ())) == (role != "web")
+        assert service.get("force_new_deployment", False) == (role != "web")
+
+
+def test_a_capacity_provider_goes_after_the_cluster_has_let_go_of_it(omero: dict[str, Any]) -> None:
+    assert only(omero, "aws_ecs_capacity_provider")["lifecycle"] == {"create_before_destroy": True}
+
+
+def test_services_on_instances_wait_until_the_cluster_has_them(omero: dict[str, Any]) -> None:
+    for service in of_type(omero, "aws_ecs_service").values():
+        assert "aws_ecs_cluster_capacity_providers.cluster_capacity" in service["depends_on"]
+
+
+def test_services_that_leave_instances_do_not_wait_until_the_cluster_lets_go(synthesise: Callable[..., Stacks]) -> None:
+    """ECS detaches a capacity provider only when no task uses it."""
+    omero = synthesise()["omero"]
+    attached = of_type(omero, "aws_ecs_cluster_capacity_providers")["cluster_attached"]
+    assert attached["lifecycle"] == {"ignore_changes": ["capacity_providers"]}
+    for service in of_type(omero, "aws_ecs_service").values():
+        assert "aws_ecs_cluster_capacity_providers.cluster_attached" in service["depends_on"]
+        assert "aws_ecs_cluster_capacity_providers.cluster_capacity" not in service["depends_on"]

@@ -102,8 +102,11 @@ def test_web_rolls_without_a_gap(omero: dict[str, Any]) -> None:
 
 
 def test_services_run_on_fargate_in_private_subnets_with_exec(omero: dict[str, Any]) -> None:
-    for service in of_type(omero, "aws_ecs_service").values():
-        assert service["launch_type"] == "FARGATE"
+    for role, service in of_type(omero, "aws_ecs_service").items():
+        if role == "web":
+            assert service["launch_type"] == "FARGATE"
+        else:
+            assert service["capacity_provider_strategy"] == [{"capacity_provider": "FARGATE", "weight": 1}]
         assert service["enable_execute_command"] is True
         network = service["network_configuration"]
         assert network["assign_public_ip"] is False

@@ -53,6 +53,7 @@ def delete_cluster(backend: Any, request: Json, moto: Moto) -> Json:
 
 
 def put_cluster_capacity_providers(backend: Any, request: Json, moto: Moto) -> Json:
+    """Refuses to detach one that tasks use, as botocore's documentation of the action says."""
     cluster = validation.active_cluster(backend, request)
     wanted = request.get("capacityProviders") or []
     for name in wanted:
@@ -65,6 +66,11 @@ def put_cluster_capacity_providers(backend: Any, request: Json, moto: Moto) -> J
         for service in backend.services.values()
         if service.cluster is cluster and service.status != "INACTIVE"
         for item in service.spec.get("capacityProviderStrategy") or []
+    }
+    used |= {
+        task.capacity_provider
+        for task in backend.tasks.get(cluster.name, {}).values()
+        if task.last_status != "STOPPED" and task.capacity_provider
     }
     if used - set(wanted):
         raise ECSException("ResourceInUseException", "The specified capacity provider is in use and cannot be removed.")

@@ -55,6 +55,7 @@ def install() -> None:
             )
         _check_groups(self, asked.get("security_groups") or [])
         balancer = create(self, name, *arguments, **asked)
+        balancer.scheme = balancer.scheme or "internet-facing"  # AWS's default, which moto does not tell
         zones = {subnet.availability_zone for subnet in balancer.subnets}
         if balancer.type == "application" and len(zones) < 2:
             del self.load_balancers[balancer.arn]

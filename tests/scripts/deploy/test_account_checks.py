@@ -82,7 +82,7 @@ def _disable_key(session: boto3.Session) -> None:
 
 
 def _publish(session: boto3.Session) -> None:
-    session.client("ssm").put_parameter(Name="/omero/lab/data/key_arn", Value="x", Type="String")
+    session.client("ssm").put_parameter(Name="/omero/lab/data/key_arn", Value=KEY, Type="String")
 
 
 def _make_role(session: boto3.Session) -> None:

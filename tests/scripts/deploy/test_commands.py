@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts import confirming
-from scripts.deploy import commands, preflight, rollouts, runner
+from scripts.deploy import commands, order, preflight, rollouts, runner
 from scripts.errors import Failed, Refused
 from scripts.main import app
 from tests.conftest import workspace
@@ -74,6 +74,7 @@ def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recording:
     monkeypatch.setattr(preflight, "check_destroy", lambda _settings, _stacks: None)
     monkeypatch.setattr(commands, "load", lambda name: workspace(name=name or "lab"))
     monkeypatch.setattr(commands, "_deployed", lambda _name: frozenset({"network", "data"}))
+    monkeypatch.setattr(commands, "_deployed_outputs", lambda _name: {})
     monkeypatch.setattr(commands, "OUT", tmp_path)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "manifest.json").write_text(json.dumps({"stacks": MANIFEST}))
@@ -132,6 +133,18 @@ def test_hands_to_cdktf(tools: Recording, words: str, handed: str) -> None:
     assert done.exit_code == 0, done.output
     assert tools.became == [["cdktf", *handed.split()]]
     assert tools.checked == ["prod" if "-w prod" in words and "deploy -w" not in words else None]
+
+
+def test_deploys_first_what_has_to_let_go(tools: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_deployed_outputs", lambda _name: {"omero": frozenset()})
+    monkeypatch.setattr(order, "users_first", lambda _out, _deployed: ["omero"])
+    assert run("deploy", "--yes", "--", "--parallelism", "1").exit_code == 0
+    first = "deploy omero --skip-synth --ignore-missing-stack-dependencies --auto-approve --parallelism 1"
+    assert [words[1] for words in tools.ran] == ["synth", "deploy"]
+    assert tools.ran[1] == ["cdktf", *first.split()]
+    assert tools.became == [["cdktf", "deploy", "*", "--auto-approve", "--parallelism", "1"]]
+    assert run("deploy", "network", "--yes").exit_code == 0
+    assert len(tools.ran) == 2, "a stack that is named alone comes alone"
 
 
 @pytest.mark.parametrize("words", ["-chdir=x/ww plan -out w", "fmt -- x", "-version", "state list --help"])

@@ -54,3 +54,20 @@ def test_says_what_is_not_well(changes: dict[str, Any], said: str) -> None:
 
 def test_says_that_there_is_no_server() -> None:
     assert list(one_writer.faults({"resource_changes": []})) == ["it has no read-write server"]
+
+
+def test_any_change_may_create_update_or_delete_a_server() -> None:
+    for actions, after in ((["create"], WELL), (["update"], WELL), (["no-op"], WELL), (["delete"], {})):
+        assert not list(one_writer.overlaps(_plan(**{"aws_ecs_service.server": (actions, after)})))
+
+
+@pytest.mark.parametrize("actions", [["delete", "create"], ["create", "delete"]])
+def test_no_change_may_replace_a_server(actions: list[str]) -> None:
+    (fault,) = one_writer.overlaps(_plan(**{"aws_ecs_service.server": (actions, WELL)}))
+    assert fault == f"it would {' and '.join(actions)} aws_ecs_service.server instead of updating it in place"
+
+
+def test_no_change_may_have_two_writers() -> None:
+    wrong = {**WELL, "deployment_maximum_percent": 200}
+    (fault,) = one_writer.overlaps(_plan(**{"aws_ecs_service.server": (["update"], wrong)}))
+    assert fault == "aws_ecs_service.server would have deployment_maximum_percent 200, not 100"
