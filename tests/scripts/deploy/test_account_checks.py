@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.ec2.models import ec2_backends
+from moto.ec2.models.vpcs import VPC as VPC_MODEL
 
 from local_aws.install import install
 from scripts.deploy import account_checks, backend
@@ -160,7 +160,7 @@ def test_refuses_what_is_not_there(session: boto3.Session, changes: dict[str, An
 
 
 def test_refuses_a_vpc_that_another_account_shares(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ec2_backends[ACCOUNT][REGION].vpcs[VPC], "owner_id", "210987654321", raising=False)
+    monkeypatch.setattr(VPC_MODEL, "owner_id", property(lambda _: "210987654321"))
     with pytest.raises(Refused, match=f"{VPC} belongs to account 210987654321, which shares it: Cloud Map cannot"):
         account_checks.check(state_backend())
 
