@@ -54,6 +54,12 @@ def install() -> None:
     # moto asks boto3 for a session as it is imported: a profile of the user's has no business here.
     for profile in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(profile, None)
+    if "usage" not in _installed:
+        usage = importlib.import_module("local_aws.rights.usage")
+        usage.install()
+        application = importlib.import_module("local_aws.application")
+        application.LocalAwsApplication.resources[usage.PATH] = usage.resource
+        _installed.add("usage")
     for name in SERVICES:
         if name not in _installed:
             importlib.import_module(f"local_aws.services.{name}").install()
