@@ -109,7 +109,7 @@ simple("sqs", "sqs:{QueueName}", "GetQueueUrl")
 def _secret(call: Call) -> Any:
     secrets = secretsmanager_backends[call.account][call.region].secrets
     asked = str(call.asked.get("SecretId") or call.asked.get("Name"))
-    return secrets.get(asked, None)
+    return secrets.get(asked)
 
 
 @row(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from moto.autoscaling.models import autoscaling_backends
 from moto.ecs.models import ecs_backends
 
-from local_aws.rights.needs import Call, Need, key_arn, passed, row, simple
+from local_aws.rights.needs import Call, Need, passed, row, simple
 
 
 def _cluster(call: Call) -> str:
@@ -63,11 +63,6 @@ def _services(call: Call) -> Iterator[Need]:
 def _execute(call: Call) -> Iterator[Need]:
     yield _needs(call, _cluster(call))
     yield _needs(call, _in_cluster(call, "task", str(call.asked["task"])))
-    cluster = ecs_backends[call.account][call.region].clusters.get(_cluster(call).rpartition("/")[2])
-    configuration = ((cluster.configuration or {}) if cluster else {}).get("executeCommandConfiguration") or {}
-    # The client's half of the session's key (ECS Developer Guide, "ECS Exec", permissions for encryption).
-    if (arn := key_arn(call, configuration.get("kmsKeyId"))) is not None:
-        yield Need("kms:GenerateDataKey", arn)
 
 
 simple("ecs", "ecs:cluster/{cluster}", "RegisterContainerInstance DeregisterContainerInstance")

@@ -11,7 +11,8 @@ AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-
 No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
 data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
 set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the instance
-from what its user data names (`setup_network`). Not modelled: hooks on termination, several hooks on launches (the
+from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for completing
+the action, where AWS would wait for the timeout. Not modelled: hooks on termination, several hooks on launches (the
 first one counts), heartbeats, notifications.
 """
 
@@ -28,8 +29,9 @@ from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse as Response
 
-from local_aws import actions, clock, setup_network
+from local_aws import actions, clock, host_roles, setup_network
 from local_aws.services.ec2_autoscaling import Json, group_of
+from local_aws.services.ecs.instances import user_data
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 WAITING = "Pending:Wait"
@@ -123,9 +125,10 @@ def put_lifecycle_hook(backend: Any, asked: Json, moto: actions.Moto) -> Json:
     return answer
 
 
-def _outcome(state: Any) -> str:
-    """How the set-up of an instance ends: as it was to end, if the instance reaches what it needs."""
+def _outcome(group: Any, state: Any) -> str:
+    """How the set-up of an instance ends: as it was to end, if the instance reaches what it needs, and may."""
     why = setup_network.unreachable(state.instance)
+    why = why or host_roles.set_up_refused(state.instance, group, user_data(state.instance) or "")
     if why and state._result == "CONTINUE":
         sys.stderr.write(f"autoscaling: the set-up of {state.instance.id} fails: {why}\n")
         return "ABANDON"
@@ -138,7 +141,7 @@ def _tick(now: float) -> None:
             for group in list(backend.autoscaling_groups.values()):
                 for state in list(group.instance_states):
                     if state.lifecycle_state == WAITING and state._due <= now:
-                        _complete(group, state, _outcome(state))
+                        _complete(group, state, _outcome(group, state))
 
 
 def install() -> None:

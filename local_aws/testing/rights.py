@@ -28,11 +28,11 @@ def document(*statements: Json) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": numbered})
 
 
-def make_role(client: Client, *statements: Json, service: str = "") -> str:
+def make_role(client: Client, *statements: Json, service: str = "", name: str = "") -> str:
     """The ARN of a new role with these statements, that a service takes; without one, everybody in the account."""
     principal = {"Service": service} if service else {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    name = f"r-{uuid4().hex[:8]}"
+    name = name or f"r-{uuid4().hex[:8]}"
     made = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
     grant(client, made["Role"]["Arn"], *statements)
     return str(made["Role"]["Arn"])
