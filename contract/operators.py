@@ -54,6 +54,7 @@ def _parameters(place: Place) -> Statement:
 
 def ledger(place: Place) -> tuple[Statement, ...]:
     """What every command of `imports` needs."""
+    table = place.arn("dynamodb", f"table/{place.name('table', 'imports')}")
     return (
         _parameters(place),
         Statement(
@@ -65,7 +66,8 @@ def ledger(place: Place) -> tuple[Statement, ...]:
                 "dynamodb:UpdateItem",
                 "dynamodb:DeleteItem",
             ),
-            resources=(place.arn("dynamodb", f"table/{place.name('table', 'imports')}"),),
+            # An index is a resource of its own.
+            resources=(table, f"{table}/index/*"),
         ),
         Statement(sid="DecryptLedger", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
     )

@@ -68,8 +68,10 @@ def _object(call: Call) -> Iterator[Need]:
     resource = f"{_bucket(call)}/{call.asked['Key']}"
     yield Need(f"s3:{action}" + ("Version" if version and action == "GetObject" else ""), resource)
     if action == "GetObject":
-        found = s3_backends[call.account][call.partition].get_object(call.asked["Bucket"], call.asked["Key"], version)
-        yield from via(call, "s3", "kms:Decrypt", getattr(found, "kms_key_id", None))
+        backend = s3_backends[call.account][call.partition]
+        if call.asked["Bucket"] in backend.buckets:
+            found = backend.get_object(call.asked["Bucket"], call.asked["Key"], version)
+            yield from via(call, "s3", "kms:Decrypt", getattr(found, "kms_key_id", None))
 
 
 @row("s3:PutObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload")
@@ -95,9 +97,11 @@ def _default_key(call: Call) -> str | None:
 
 
 @row(*(f"sqs:{each}" for each in ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"]))
+@row("sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch")
 def _queue(call: Call) -> Iterator[Need]:
     name = str(call.asked["QueueUrl"]).rpartition("/")[2]
-    yield Need(f"sqs:{call.operation}", call.arn("sqs:{Name}", Name=name))
+    # A batch has the right of the single call: the reference has no action for it.
+    yield Need(f"sqs:{call.operation.removesuffix('Batch')}", call.arn("sqs:{Name}", Name=name))
     if call.operation == "ReceiveMessage":
         queue = sqs_backends[call.account][call.region].queues.get(name)
         yield from via(call, "sqs", "kms:Decrypt", getattr(queue, "kms_master_key_id", None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from moto.autoscaling.models import autoscaling_backends
+from moto.core.exceptions import ServiceException
 from moto.ecs.models import ecs_backends
 
 from local_aws.rights.needs import Call, Need, passed, row, simple
@@ -29,7 +30,11 @@ def _needs(call: Call, resource: str) -> Need:
 def _run_task(call: Call) -> Iterator[Need]:
     asked = str(call.asked["taskDefinition"])
     backend = ecs_backends[call.account][call.region]
-    definition = backend.describe_task_definition(asked)
+    try:
+        definition = backend.describe_task_definition(asked)
+    except ServiceException:  # ECS says so itself
+        yield _needs(call, call.arn("ecs:task-definition/{taskDefinition}"))
+        return
     yield _needs(call, str(definition.arn))
     overrides = call.asked.get("overrides") or {}
     for given, own in (("taskRoleArn", "task_role_arn"), ("executionRoleArn", "execution_role_arn")):

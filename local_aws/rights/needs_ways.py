@@ -125,7 +125,13 @@ def _alarms(call: Call) -> Iterator[Need]:
 
 def log_group(call: Call, name: str | None = None) -> str:
     """A log group as refusals name it: issue 313 of terraform-aws-modules/terraform-aws-ecs."""
-    return call.arn("logs:log-group:{Name}:log-stream:", Name=str(name or call.asked["logGroupName"]))
+    return call.arn("logs:log-group:{Name}:log-stream:", Name=str(name or _named(call)))
+
+
+def _named(call: Call) -> str:
+    """The log group of a call, by its name or its ARN."""
+    asked = call.asked.get("logGroupName") or call.asked["logGroupIdentifier"]
+    return str(asked).partition(":log-group:")[2].removesuffix(":*") or str(asked)
 
 
 @row(

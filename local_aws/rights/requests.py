@@ -17,7 +17,7 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.utilities.utils import get_partition
 
-from local_aws.rights import decision, needs_data, needs_run, needs_ways, principals
+from local_aws.rights import decision, needs_data, needs_run, needs_ways, principals, usage
 from local_aws.rights.needs import FREE, ROWS, Call
 from local_aws.rights.policies import NotEvaluated
 from local_aws.rights.principals import Caller, UnknownKey
@@ -56,6 +56,14 @@ def check(environ: Environ, service: str, operation: str) -> None:
 
 def check_call(caller: Caller, call: Call) -> None:
     """The same, of a call that a service makes in a role."""
+    try:
+        _check(caller, call)
+    except NotImplementedError as error:
+        usage.refused(caller, str(error))
+        raise
+
+
+def _check(caller: Caller, call: Call) -> None:
     made = ROWS.get(f"{call.service}:{call.operation}")
     if made is None:
         raise NotEvaluated(
