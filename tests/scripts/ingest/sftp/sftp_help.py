@@ -157,7 +157,11 @@ def make_stage(aws_: LocalAws, name: str | None = None) -> Stage:
     """A new workspace, by default with a name of its own."""
     session, ground = _session(aws_.endpoint), _ground(aws_.endpoint)
     name = name or f"w{uuid4().hex[:8]}"
-    system = session.client("efs").create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
+    efs = session.client("efs")
+    system = efs.create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
+    for subnet in ground[Network.private_subnet_ids.path].split(","):
+        # In the VPC's default group, as the function: its members reach each other.
+        efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
     settings = _workspace(name)
     assert settings.sftp
     published = {
