@@ -64,7 +64,7 @@ bench: setup ## Seconds and memory of synthesis and plan.
 schema: setup ## Write the JSON Schema of the workspace files.
 	@$(OMERO) schema
 
-docs: setup ## Write docs/commands.md from the help of every command.
+docs: setup ## Write docs/commands.md and docs/evidence.md.
 	@$(OMERO) docs
 
 format: setup ## Format the code.

@@ -1,10 +1,13 @@
-"""Security groups that are still in use.
+"""Security groups that are still in use, and the members of a VPC's default one, which reach each other.
 
 moto deletes any group. EC2 refuses one that a rule of another group names, or a network interface has, with
 DependencyViolation (EC2 API reference, DeleteSecurityGroup: "If you attempt to delete a security group that is
 associated with an instance or network interface, is referenced by another security group in the same VPC, or has a VPC
 association, the operation fails with DependencyViolation"). Not modelled: functions' interfaces, which Lambda keeps for
 a while.
+
+The default group of a VPC lets its own members in (VPC User Guide, "Default security groups for your VPCs"); moto's
+lets nobody in.
 """
 
 from __future__ import annotations
@@ -27,6 +30,18 @@ def install() -> None:
         delete(self, name, group_id)
 
     SecurityGroupBackend.delete_security_group = delete_security_group
+    create = SecurityGroupBackend.create_security_group
+
+    def create_security_group(self: Any, *args: Any, is_default: bool | None = None, **more: Any) -> Any:
+        group = create(self, *args, is_default=is_default, **more)
+        if is_default:
+            own = [{"GroupId": group.id}]
+            self.authorize_security_group_ingress(
+                group.id, "-1", None, None, [], source_groups=own, vpc_id=group.vpc_id
+            )
+        return group
+
+    SecurityGroupBackend.create_security_group = create_security_group
 
 
 def _users(backend: Any, group_id: str) -> Iterator[str]:

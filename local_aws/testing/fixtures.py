@@ -13,7 +13,7 @@ import pytest
 from local_aws import files
 from local_aws.server import LocalAws
 from local_aws.stand_ins import VARIABLE
-from local_aws.testing.ecs import Client, Ecs, Network, default_group
+from local_aws.testing.ecs import Client, Ecs, Network
 
 QUICK = {
     "LOCAL_AWS_TASK_START_SECONDS": "0.4",
@@ -86,8 +86,7 @@ def network(client: Client) -> Network:
     ]
     group = ec2.create_security_group(GroupName="tasks", Description="Tasks", VpcId=vpc)["GroupId"]
     inside = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
-    for each in (group, default_group(client, vpc)):
-        ec2.authorize_security_group_ingress(GroupId=each, IpPermissions=[inside])
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[inside])
     return Network(vpc, subnets, group)
 
 

@@ -160,7 +160,6 @@ def make_stage(aws_: LocalAws, name: str | None = None) -> Stage:
     efs = session.client("efs")
     system = efs.create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
     for subnet in ground[Network.private_subnet_ids.path].split(","):
-        # In the VPC's default group, as the function: its members reach each other.
         efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
     settings = _workspace(name)
     assert settings.sftp
