@@ -370,6 +370,6 @@ _WRAPPERS: dict[str, actions.Wrapper] = {
 
 def install() -> None:
     """Put the actions into moto's ECS, and have its tasks advance with the clock."""
-    actions.add(Response, "ecs_backend", _ACTIONS, faults=FAULTS)
-    actions.wrap(Response, "ecs_backend", _WRAPPERS, faults=FAULTS)
+    actions.add(Response, "ecs_backend", _ACTIONS)
+    actions.wrap(Response, "ecs_backend", _WRAPPERS)
     clock.every_request(_tick)
