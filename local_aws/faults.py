@@ -4,7 +4,7 @@
 action, or the next things of a kind (such as tasks of ECS), meet these faults, one each, in order. GET shows what is
 left, DELETE drops it. `<service>` is botocore's name of any service. A fault is one of
 
-- an error code of the service, which the call answers, and nothing is done;
+- an error code of the service, which the call answers, and nothing is done; `CODE: MESSAGE` to have these words;
 - `throttled`: the code with which the service says that it is asked too often;
 - `lost`: the action is done, and the call answers an error of the server all the same;
 - a word of the action's or the thing's own, such as a state in which what began ends.
@@ -24,7 +24,7 @@ import json
 import re
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -84,7 +84,9 @@ class Faults:
         code = self._next(action, lambda fault: fault == THROTTLED or (fault != LOST and self._is_code(action, fault)))
         if code is None:
             return None
-        return self._fault(self._too_often if code == THROTTLED else code)
+        code, _, said = code.partition(": ")
+        fault = self._fault(self._too_often if code == THROTTLED else code)
+        return replace(fault, message=said) if said else fault
 
     def after(self, action: str) -> Fault | None:
         """The error that a call answers that was done, if its answer is lost."""
@@ -111,6 +113,7 @@ class Faults:
     def _is_code(self, what: str, fault: str) -> bool:
         if self._is_word(what, fault):
             return False
+        fault = fault.partition(": ")[0]
         known = fault in self._errors or fault in _COMMON or fault == self._too_often
         return known or (self._service in _ANY and bool(re.fullmatch(r"[A-Z][A-Za-z.]+", fault)))
 

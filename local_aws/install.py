@@ -36,6 +36,7 @@ SERVICES: tuple[str, ...] = (
     "events",
     "sqs",
     "ssm",
+    "service_quotas",
 )
 
 ENVIRONMENT = {

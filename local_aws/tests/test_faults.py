@@ -180,6 +180,11 @@ def test_an_answer_is_not_lost_where_nothing_was_done(aws: LocalAws) -> None:
 
 
 def test_any_code_of_a_service_may_be_asked_for(aws: LocalAws) -> None:
+    said = "Unable to delete VPC endpoint"  # Terraform's provider looks for it (internal/service/transfer/server.go)
+    add_faults(aws.endpoint, "transfer", {"DeleteServer": [f"InvalidRequestException: {said}"]})
+    transfer = _client("transfer", aws.endpoint)
+    with pytest.raises(transfer.exceptions.InvalidRequestException, match=said):
+        transfer.delete_server(ServerId="s-01234567890abcdef")
     add_faults(aws.endpoint, "ec2", {"DescribeVpcs": ["UnauthorizedOperation"]})
     assert _error(_client("ec2", aws.endpoint).describe_vpcs) == ("UnauthorizedOperation", 400)
     add_faults(aws.endpoint, "dynamodb", {"ListTables": ["ProvisionedThroughputExceededException"]})
