@@ -38,6 +38,7 @@ QUICK = {
     "LOCAL_AWS_APPSTREAM_IMAGE_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_BUILDER_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_QUOTAS": "stream.standard.2xlarge=0",
+    "LOCAL_AWS_QUOTAS": "vpc=200,eip=200",  # one server for many tests
 }
 
 
