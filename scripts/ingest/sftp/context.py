@@ -48,7 +48,7 @@ class SftpContext:
 
     @property
     def log_group_name(self) -> str:
-        """What the server logs to; the stack `sftp` has its key speak of this name."""
+        """What the server logs to; the key of the workspace's logs admits this name."""
         return names.physical("log_group", self.deployment.workspace.name, "sftp")
 
     @property
