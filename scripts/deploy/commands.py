@@ -127,7 +127,8 @@ def destroy(
 ) -> None:
     """Destroy stacks and everything in them; all by default.
 
-    You confirm with the workspace's name. Terraform refuses to destroy the data that `retain: true` protects.
+    You confirm with the workspace's name. With `retain: true`, Terraform refuses to destroy the data, and leaves the
+    log groups in AWS.
     """
     settings = load(workspace)
     what = f"the stacks {', '.join(stacks)}" if stacks else "all stacks"
