@@ -128,8 +128,8 @@ def destroy(
 ) -> None:
     """Destroy stacks and everything in them; all by default.
 
-    You confirm with the workspace's name. Terraform refuses to destroy the data that `retain: true` protects. Stacks of
-    sections that the settings no longer have are destroyed too.
+    You confirm with the workspace's name. With `retain: true`, Terraform refuses to destroy the data, and leaves the
+    log groups in AWS. Stacks of sections that the settings no longer have are destroyed too.
     """
     settings = load(workspace)
     what = f"the stacks {', '.join(stacks)}" if stacks else "all stacks"

@@ -148,7 +148,7 @@ def _ground(endpoint: str) -> dict[str, str]:
         Network.public_subnet_ids.path: ",".join(subnets[:2]),
         Network.private_subnet_ids.path: ",".join(subnets[2:]),
         Data.key_arn.path: key,
-        SftpOutputs.key_arn.path: key,
+        Network.log_key_arn.path: key,
         SftpOutputs.alarm_topic_arn.path: session.client("sns").create_topic(Name="sftp")["TopicArn"],
     }
 

@@ -321,10 +321,10 @@ def test_refuses_what_is_not_deployed(stage: Stage, run: Run, tmp_path: Path) ->
     path.write_text(text.replace("123456789012", "999999999999"))
     said = run("ensure")
     assert (said.code, "the AWS credentials belong to account 123456789012" in said.err) == (2, True)
-    stage.client("ssm").delete_parameter(Name=f"/omero/{name}/sftp/key_arn")
+    stage.client("ssm").delete_parameter(Name=f"/omero/{name}/network/log_key_arn")
     path.write_text(text)
     said = run("ensure")
-    assert (said.code, "deploy its sftp stack first" in said.err) == (2, True)
+    assert (said.code, "deploy its network stack first" in said.err) == (2, True)
 
 
 def test_without_network_one_sentence(tmp_path: Path, run: Run) -> None:
