@@ -24,7 +24,7 @@ def stacks(synthesise: Callable[..., Stacks]) -> Stacks:
 
 
 def test_no_network_is_made(stacks: Stacks) -> None:
-    assert set(stacks["network"]["resource"]) == {"aws_ssm_parameter"}
+    assert set(stacks["network"]["resource"]) == {"aws_kms_alias", "aws_kms_key", "aws_ssm_parameter"}
     assert stacks["network"]["output"]["vpc_id"]["value"] == VPC["vpc_id"]
 
 
