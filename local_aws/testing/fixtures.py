@@ -25,6 +25,7 @@ QUICK = {
     "LOCAL_AWS_CERTIFICATE_SECONDS": "0.1",
     "LOCAL_AWS_INSTANCE_SECONDS": "0.2",
     "LOCAL_AWS_CACHE_SECONDS": "1",
+    "LOCAL_AWS_DYNAMODB_INDEX_SECONDS": "0",
     "LOCAL_AWS_DATASYNC_STATE_SECONDS": "0.1",
     "LOCAL_AWS_GATEWAY_SECONDS": "0.2",
     "LOCAL_AWS_GATEWAY_REFRESH_SECONDS": "0.6",
@@ -38,7 +39,7 @@ QUICK = {
     "LOCAL_AWS_APPSTREAM_IMAGE_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_BUILDER_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_QUOTAS": "stream.standard.2xlarge=0",
-    "LOCAL_AWS_QUOTAS": "vpc=200,eip=200",  # one server for many tests
+    "LOCAL_AWS_QUOTAS": "vpc=200,eip=1000",  # one server for many tests
 }
 
 
