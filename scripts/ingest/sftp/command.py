@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from contract.outputs import Network
 from scripts import console
 from scripts.changes import Changes, changing, look_ahead, tell
 from scripts.confirming import confirm
@@ -47,10 +46,8 @@ def ensure(context: SftpContext, changes: Changes) -> None:
     """
     roles.check_file_system(context)
     find_server(context)
-    # A network stack that an earlier version deployed has no such output: nothing is changed then.
-    log_key_arn = context.deployment.parameter(Network.log_key_arn)
     kept = host_keys.ensure_secret(context, changes)
-    logs.ensure_group(context, log_key_arn, changes)
+    logs.ensure_group(context, changes)
     roles.ensure(context, changes)
     found = server.ensure(context, kept, changes)
     if found and kept:

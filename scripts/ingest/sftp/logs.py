@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract.outputs import Network
 from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.changes import Changes
@@ -15,10 +16,10 @@ METRIC = "SftpRefusedKeys"
 PERIOD_SECONDS = 300
 
 
-def ensure_group(context: SftpContext, key: str, changes: Changes) -> None:
-    """The log group, its retention and its `key`, by its ARN."""
+def ensure_group(context: SftpContext, changes: Changes) -> None:
+    """The log group, its retention and its key."""
     logs, name = context.deployment.client("logs"), context.log_group_name
-    days = context.settings.log_retention_days
+    key, days = context.deployment.parameter(Network.log_key_arn), context.settings.log_retention_days
     found = _group(logs, name)
     if found is None:
         changes.do(
