@@ -37,6 +37,7 @@ e2e: setup ## Rehearse the demo, the examples that cover all others, and the che
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.
 	@$(RUN) scripts.rehearsal.e2e --all
 	@$(OMERO) changes
+	@$(OMERO) evidence
 
 test: setup ## All tests but the long ones: those of `make local-aws` run only if what they are about has changed.
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
@@ -64,7 +65,7 @@ bench: setup ## Seconds and memory of synthesis and plan.
 schema: setup ## Write the JSON Schema of the workspace files.
 	@$(OMERO) schema
 
-docs: setup ## Write docs/commands.md from the help of every command.
+docs: setup ## Write docs/commands.md and docs/evidence.md.
 	@$(OMERO) docs
 
 format: setup ## Format the code.

@@ -75,6 +75,11 @@ def cluster(workspace: str) -> str:
     return _within("cluster", f"omero-{workspace}")
 
 
+def database(workspace: str) -> str:
+    """The database instance's name."""
+    return physical("db_instance", workspace, "database")
+
+
 def suffixed(service: str, name: str, suffix: str) -> str:
     """The name of something beside the thing `name`, for instance `omero-prod-web-task`.
 

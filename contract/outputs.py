@@ -51,6 +51,7 @@ class Network(Outputs):
     vpc_id = Output("The VPC.")
     public_subnet_ids = Output("Public subnets, one a zone.")
     private_subnet_ids = Output("Private subnets, one a zone.")
+    log_key_arn = Output("The key of all log groups.")
 
 
 class Data(Outputs):

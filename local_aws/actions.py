@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores
 
 from local_aws import validation
-from local_aws.application import LocalAwsApplication
-from local_aws.faults import Faults
 
 Json = dict[str, Any]
 Action = Callable[[Any, Json], Json | None]
@@ -33,14 +30,12 @@ def add(
     actions: Mapping[str, Action],
     *,
     before: Callable[[Any, str], None] | None = None,
-    faults: Faults | None = None,
     invalid: Callable[[str], Exception] | None = None,
 ) -> None:
     """Have moto's class `response` answer `actions`, by AWS's names; `backend` is its attribute for its backend.
 
-    `before` is called with the backend and the action's name before each. `faults` are met by the actions here, and
-    are served at `/_local/<service>/faults`. `invalid` makes the error for a request that breaks the constraints of
-    the service's model, which is not checked without it.
+    `before` is called with the backend and the action's name before each. `invalid` makes the error for a request that
+    breaks the constraints of the service's model, which is not checked without it.
     """
 
     def answering(name: str, action: Action) -> Callable[[Any], ActionResult]:
@@ -49,49 +44,30 @@ def add(
             whose, asked = getattr(self, backend), _asked(self)
             if before is not None:
                 before(whose, name)
-            with _meeting(faults, name):
-                if invalid is not None and (wrong := validation.violations(self.boto3_service_name, name, asked)):
-                    raise invalid(wrong)
-                return ActionResult(action(whose, asked))
+            if invalid is not None and (wrong := validation.violations(self.boto3_service_name, name, asked)):
+                raise invalid(wrong)
+            return ActionResult(action(whose, asked))
 
         return answer
 
-    _serve(faults)
     for name, action in actions.items():
         setattr(response, camelcase_to_underscores(name), answering(name, action))
 
 
-def wrap(response: Any, backend: str, wrappers: Mapping[str, Wrapper], *, faults: Faults | None = None) -> None:
+def wrap(response: Any, backend: str, wrappers: Mapping[str, Wrapper]) -> None:
     """Put functions around moto's own actions, by AWS's names; the rest is as for `add`."""
 
     def around(name: str, wrapper: Wrapper, original: Callable[[Any], Any]) -> Callable[[Any], ActionResult]:
         @functools.wraps(original)
         def answer(self: Any) -> ActionResult:
-            with _meeting(faults, name):
-                asked = _asked(self)
-                return ActionResult(wrapper(getattr(self, backend), asked, lambda: _members(original(self))))
+            asked = _asked(self)
+            return ActionResult(wrapper(getattr(self, backend), asked, lambda: _members(original(self))))
 
         return answer
 
-    _serve(faults)
     for name, wrapper in wrappers.items():
         method = camelcase_to_underscores(name)
         setattr(response, method, around(name, wrapper, getattr(response, method)))
-
-
-def _serve(faults: Faults | None) -> None:
-    if faults is not None:
-        LocalAwsApplication.resources[faults.path] = faults.resource
-
-
-@contextmanager
-def _meeting(faults: Faults | None, action: str) -> Iterator[None]:
-    """What a call may meet before it is answered, and after it is done."""
-    if faults is not None:
-        faults.before(action)
-    yield
-    if faults is not None:
-        faults.after(action)
 
 
 def _members(answer: Any) -> Json:

@@ -21,15 +21,13 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from moto.core.request import Request
 from moto.core.routing import get_service_router
-from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import HTTPException
 
-from local_aws import clock
+from local_aws import clock, errors, faults
 from local_aws.packets import Side
 from local_aws.rights import requests as rights_of_requests
 from local_aws.rights.policies import NotEvaluated
@@ -38,14 +36,6 @@ from local_aws.rights.requests import Denied
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
-# botocore's names of services that sign their requests with another one.
-_SIGNED_AS = {
-    "elasticloadbalancing": "elbv2",
-    "elasticfilesystem": "efs",
-    "monitoring": "cloudwatch",
-    "email": "ses",
-    "tagging": "resourcegroupstaggingapi",
-}
 # These wait inside a request, or call the server again from inside one.
 _NOT_SERIALISED = {"sqs", "stepfunctions", "awslambda", "cloudformation"}
 
@@ -70,16 +60,18 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         environ["RAW_URI"] = environ.get("REQUEST_URI", "")  # where moto looks for a path as it was sent
-        if own := self.resources.get(environ.get("PATH_INFO", "")):
+        path = environ.get("PATH_INFO", "")
+        waiting = faults.at(path)
+        if own := waiting.resource if waiting else self.resources.get(path):
             return self._own(own, environ, start_response)
         if address := _private_address(environ):
             return self._machine(address, environ, start_response)
         began = time.monotonic()
         answer = _Answer()
-        service, action = self._service(environ), ""
+        service, action = errors.service(environ.get("HTTP_AUTHORIZATION", "")), ""
         try:
             action = self._action(environ, service)
-            body = self._answer(environ, answer, service, action)
+            body = self._faulty(environ, answer, service, action)
         except Denied as error:
             body = answer.set_error(environ, service, error.status, error.code, error.message)
             sys.stderr.write(f"{error.code}: {error.message}\n")
@@ -122,6 +114,16 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         start_response(f"{status} {http.HTTPStatus(status).phrase}", list(more.items()))
         return [body]
 
+    def _faulty(self, environ: Environ, answer: _Answer, service: str, action: str) -> bytes:
+        """Answer, or meet the fault that is due, before anything is done or after."""
+        waiting = faults.of(service)
+        fault = waiting.before(action) if waiting else None
+        if fault is None:
+            body = self._answer(environ, answer, service, action)
+            if waiting is None or answer.code >= 400 or (fault := waiting.after(action)) is None:
+                return body
+        return answer.set_error(environ, service, fault.status, fault.code, fault.message, **fault.members)
+
     def _answer(self, environ: Environ, answer: _Answer, service: str, action: str) -> bytes:
         try:
             app = self.get_application(environ)
@@ -147,12 +149,6 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
             message = f"{service}:{action}: {error}"
         sys.stderr.write(f"NotImplemented: {message} ({error})\n")
         return answer.set_error(environ, service, 501, "NotImplemented", message)
-
-    @staticmethod
-    def _service(environ: Environ) -> str:
-        """botocore's name of the service that a request is signed for, or "" for an unsigned one."""
-        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0].split("/")
-        return _SIGNED_AS.get(scope[3], scope[3]) if len(scope) == 5 else ""
 
     def _action(self, environ: Environ, service: str) -> str:
         """The action's name as AWS spells it; for a path that no operation has, the method and the path."""
@@ -207,39 +203,17 @@ class _Answer:
     def code(self) -> int:
         return int(self.status.split()[0])
 
-    def set_error(self, environ: Environ, service: str, status: int, code: str, message: str) -> bytes:
+    def set_error(self, environ: Environ, service: str, status: int, code: str, message: str, **members: str) -> bytes:
         """Turn into an error of the service's protocol; returns its body."""
-        content_type, body = _error_body(environ, service, code, message)
+        has_target = "HTTP_X_AMZ_TARGET" in environ
+        content_type, body = errors.document(service, code, message, has_target=has_target, **members)
         self.status = f"{status} {code}"
         self.headers = [
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
-            ("x-amzn-ErrorType", code),
-            ("x-amzn-RequestId", "local-aws"),
+            *errors.headers(code),
         ]
         return body
-
-
-def _error_body(environ: Environ, service: str, code: str, message: str) -> tuple[str, bytes]:
-    """The forms of error documents: https://smithy.io/2.0/aws/protocols/index.html."""
-    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-    protocol = _protocol(service)
-    if protocol in ("json", "rest-json") or "HTTP_X_AMZ_TARGET" in environ:
-        return "application/json", json.dumps({"__type": code, "message": message}).encode()
-    if protocol == "ec2":
-        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>local-aws</RequestID></Response>"
-    elif service in ("s3", ""):
-        text = f"<Error>{error}<RequestId>local-aws</RequestId></Error>"
-    else:
-        text = f"<ErrorResponse><Error>{error}</Error><RequestId>local-aws</RequestId></ErrorResponse>"
-    return "text/xml", text.encode()
-
-
-def _protocol(service: str) -> str:
-    try:
-        return str(get_service_model(service).protocol)
-    except Exception:  # botocore raises its own error for a service it does not know
-        return "json"
 
 
 def _is_unknown_route(app: Any, environ: Environ, body: bytes) -> bool:

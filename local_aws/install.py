@@ -36,6 +36,7 @@ SERVICES: tuple[str, ...] = (
     "events",
     "sqs",
     "ssm",
+    "service_quotas",
 )
 
 ENVIRONMENT = {
@@ -54,6 +55,8 @@ def install() -> None:
     # moto asks boto3 for a session as it is imported: a profile of the user's has no business here.
     for profile in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(profile, None)
+    if not _installed:
+        importlib.import_module("local_aws.faults").install()
     if "usage" not in _installed:
         usage = importlib.import_module("local_aws.rights.usage")
         usage.install()

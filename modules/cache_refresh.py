@@ -22,6 +22,7 @@ from contract import names
 from contract.policy import Statement
 from modules.event_queue import filled_by, redrive_policy
 from modules.function import Function, FunctionProps
+from modules.log_group import LogSettings
 
 # SQS's own interval is 300 s; the rest is for clocks that differ.
 DELAY_SECONDS = 330
@@ -40,8 +41,7 @@ class CacheRefreshProps:
     bucket_name: str
     share_arn: str
     log_group_name: str
-    log_retention_days: int
-    key_arn: str
+    logs: LogSettings
 
 
 class CacheRefresh(Construct):
@@ -78,8 +78,7 @@ class CacheRefresh(Construct):
                 code="refresh_cache",
                 timeout_seconds=TIMEOUT_SECONDS,
                 log_group_name=props.log_group_name,
-                log_retention_days=props.log_retention_days,
-                key_arn=props.key_arn,
+                logs=props.logs,
                 statements=(
                     Statement(
                         sid="TakeMessages",

@@ -19,7 +19,7 @@ from constructs import Construct
 
 from contract.policy import Statement
 from modules.addresses import MAIN
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 
 FARGATE = "FARGATE"
 """ECS's own capacity provider."""
@@ -32,7 +32,7 @@ def insights_log_group_name(cluster_name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterProps:
-    """`key_arn` encrypts ECS Exec's sessions and their log; `namespace` is a private DNS domain.
+    """`key_arn` encrypts ECS Exec's sessions; `namespace` is a private DNS domain.
 
     `capacity_providers` are offered to services beside Fargate, by name.
     """
@@ -42,7 +42,7 @@ class ClusterProps:
     vpc_id: str
     key_arn: str
     exec_log_group_name: str
-    log_retention_days: int
+    logs: LogSettings
     capacity_providers: Sequence[str] = ()
 
 
@@ -56,21 +56,9 @@ class Cluster(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: ClusterProps) -> None:
         super().__init__(scope, id_)
-        exec_log = log_group(
-            self,
-            "exec_log_group",
-            name=props.exec_log_group_name,
-            retention_days=props.log_retention_days,
-            key_arn=props.key_arn,
-        )
+        exec_log = log_group(self, "exec_log_group", name=props.exec_log_group_name, logs=props.logs)
         # ECS would make it itself: without an end, without the key, and to stay when the cluster goes.
-        insights_log = log_group(
-            self,
-            "insights_log_group",
-            name=insights_log_group_name(props.name),
-            retention_days=props.log_retention_days,
-            key_arn=props.key_arn,
-        )
+        insights_log = log_group(self, "insights_log_group", name=insights_log_group_name(props.name), logs=props.logs)
         cluster = EcsCluster(
             self,
             MAIN,

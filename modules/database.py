@@ -20,7 +20,7 @@ from modules.addresses import MAIN
 from modules.audit import skip
 from modules.connections import Endpoint
 from modules.generated_secret import GeneratedSecret
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # The newest major version that OMERO's image and OME's own tests use.
@@ -53,7 +53,6 @@ class DatabaseProps:
     vpc_id: str
     subnet_ids: Sequence[str]
     key_arn: str
-    log_key_arn: str
     password: GeneratedSecret
     instance_class: str
     storage_gib: int
@@ -61,7 +60,7 @@ class DatabaseProps:
     multi_az: bool
     backup_days: int
     apply_immediately: bool
-    log_retention_days: int
+    logs: LogSettings
     retain: bool
 
 
@@ -109,14 +108,7 @@ class Database(Construct):
         )
         # RDS would make them itself: without an end, without the key, and to stay when the instance goes.
         logs = [
-            log_group(
-                self,
-                f"{log}_log_group",
-                name=f"{logs_prefix(props.name)}{log}",
-                retention_days=props.log_retention_days,
-                key_arn=props.log_key_arn,
-            )
-            for log in LOGS
+            log_group(self, f"{log}_log_group", name=f"{logs_prefix(props.name)}{log}", logs=props.logs) for log in LOGS
         ]
         instance = DbInstance(
             self,

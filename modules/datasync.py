@@ -37,7 +37,7 @@ from modules.addresses import MAIN
 from modules.audit import skip
 from modules.connections import open_ways
 from modules.file_system import FileSystem
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 SERVICE = "datasync.amazonaws.com"
@@ -79,8 +79,7 @@ class DataSyncTaskProps:
     replace: bool
     log_level: str
     log_group_name: str
-    log_retention_days: int
-    log_key_arn: str
+    logs: LogSettings
 
 
 class DataSyncTask(Construct):
@@ -90,13 +89,7 @@ class DataSyncTask(Construct):
         super().__init__(scope, id_)
         self._props = props
         report_role, report_policy = self._role("reports", *_write_reports(props.report, props.account))
-        logs = log_group(
-            self,
-            "logs",
-            name=props.log_group_name,
-            retention_days=props.log_retention_days,
-            key_arn=props.log_key_arn,
-        )
+        logs = log_group(self, "logs", name=props.log_group_name, logs=props.logs)
         logs_policy = CloudwatchLogResourcePolicy(
             self, "logs_policy", policy_name=props.name, policy_document=_write_logs(logs.arn, props.account)
         )

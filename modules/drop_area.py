@@ -20,6 +20,7 @@ from contract.omero import GID, UID
 from contract.policy import Statement
 from modules.file_system import FileSystem
 from modules.function import Function, FunctionProps, Mounted, VpcConfig
+from modules.log_group import LogSettings
 
 MOUNT_PATH = "/mnt/drop"
 ROOT = 0
@@ -36,8 +37,7 @@ class DropAreaProps:
     file_system: FileSystem
     vpc_config: VpcConfig
     log_group_name: str
-    log_retention_days: int
-    key_arn: str
+    logs: LogSettings
 
 
 class DropArea(Construct):
@@ -68,8 +68,7 @@ class DropArea(Construct):
                 environment={"FOLDER": MOUNT_PATH},
                 statements=(_be_root(props.file_system.arn, point.arn),),
                 log_group_name=props.log_group_name,
-                log_retention_days=props.log_retention_days,
-                key_arn=props.key_arn,
+                logs=props.logs,
                 vpc_config=props.vpc_config,
                 # The rules' addresses are older than the endpoint's name.
                 mounted=Mounted(

@@ -27,6 +27,7 @@ from modules.connections import HTTP_PORT, Endpoint
 from modules.file_system import NFS_PORT
 from modules.function import VpcConfig
 from modules.gateway_activation import GatewayActivation, GatewayActivationProps
+from modules.log_group import LogSettings
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest image of an S3 File Gateway here (S3 File Gateway User Guide, "Deploying on EC2").
@@ -53,9 +54,8 @@ class FileGatewayProps:
     activation_cidrs: Sequence[str]
     log_group_arn: str
     function_log_group_name: str
-    log_retention_days: int
+    logs: LogSettings
     key_arn: str
-    log_key_arn: str
 
     def __post_init__(self) -> None:
         if self.cache_gib < LEAST_CACHE_GIB:
@@ -177,8 +177,7 @@ class FileGateway(Construct):
                 instance_id=instance.id,
                 vpc_config=props.vpc_config,
                 log_group_name=props.function_log_group_name,
-                log_retention_days=props.log_retention_days,
-                key_arn=props.log_key_arn,
+                logs=props.logs,
                 # The key is that of a machine which has its disk.
                 ready=[disk],
             ),

@@ -29,7 +29,7 @@ from functions import FOLDER, archive
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.connections import Endpoint, open_ways
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 RUNTIME = "python3.13"
@@ -68,8 +68,7 @@ class FunctionProps:
     code: str
     timeout_seconds: int
     log_group_name: str
-    log_retention_days: int
-    key_arn: str
+    logs: LogSettings
     statements: tuple[Statement, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     vpc_config: VpcConfig | None = None
@@ -98,13 +97,7 @@ class Function(Construct):
         self.security_group = self._security_group(props) if props.vpc_config else None
         mounted = [props.mounted.endpoint] if props.mounted else []
         self.ways = open_ways(scope, self.security_group, [*mounted, *props.calls]) if self.security_group else []
-        group = log_group(
-            self,
-            "log_group",
-            name=props.log_group_name,
-            retention_days=props.log_retention_days,
-            key_arn=props.key_arn,
-        )
+        group = log_group(self, "log_group", name=props.log_group_name, logs=props.logs)
         role = IamRole(self, "role", name=props.name, assume_role_policy=trust("lambda.amazonaws.com"))
         policy = IamRolePolicy(
             self,

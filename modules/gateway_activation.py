@@ -17,6 +17,7 @@ from constructs import Construct
 from modules.account import Account
 from modules.connections import Endpoint
 from modules.function import Function, FunctionProps, VpcConfig
+from modules.log_group import LogSettings
 
 # A gateway answers some minutes after its instance was started.
 PATIENCE_SECONDS = 600
@@ -32,8 +33,7 @@ class GatewayActivationProps:
     instance_id: str
     vpc_config: VpcConfig
     log_group_name: str
-    log_retention_days: int
-    key_arn: str
+    logs: LogSettings
     ready: Sequence[ITerraformDependable]
 
 
@@ -51,8 +51,7 @@ class GatewayActivation(Construct):
                 code="activate_gateway",
                 timeout_seconds=PATIENCE_SECONDS,
                 log_group_name=props.log_group_name,
-                log_retention_days=props.log_retention_days,
-                key_arn=props.key_arn,
+                logs=props.logs,
                 vpc_config=props.vpc_config,
                 calls=[props.endpoint],
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,11 +19,31 @@ YEAR_DAYS = 365
 _imports: WeakKeyDictionary[TerraformStack, list[dict[str, Any]]] = WeakKeyDictionary()
 
 
-def log_group(scope: Construct, id_: str, *, name: str, retention_days: int, key_arn: str) -> CloudwatchLogGroup:
-    """A log group whose records go after `retention_days` days."""
-    group = CloudwatchLogGroup(scope, id_, name=name, retention_in_days=retention_days, kms_key_id=key_arn)
-    if retention_days < YEAR_DAYS:
-        skip(group, CKV_AWS_338=f"the workspace keeps these logs for {retention_days} days on purpose")
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """How log groups are kept: records go after `retention_days` days, and the key `key_arn` encrypts them.
+
+    `retain` leaves a group in AWS when its stack is destroyed or no longer has it. Its records still go in time, and
+    the key has to be there as long.
+    """
+
+    key_arn: str
+    retention_days: int
+    retain: bool
+
+
+def log_group(scope: Construct, id_: str, *, name: str, logs: LogSettings) -> CloudwatchLogGroup:
+    """A log group that is kept as `logs` says."""
+    group = CloudwatchLogGroup(
+        scope,
+        id_,
+        name=name,
+        retention_in_days=logs.retention_days,
+        kms_key_id=logs.key_arn,
+        skip_destroy=logs.retain,
+    )
+    if logs.retention_days < YEAR_DAYS:
+        skip(group, CKV_AWS_338=f"the workspace keeps these logs for {logs.retention_days} days on purpose")
     _adopt(group, name)
     return group
 
@@ -30,8 +51,8 @@ def log_group(scope: Construct, id_: str, *, name: str, retention_days: int, key
 def _adopt(group: CloudwatchLogGroup, name: str) -> None:
     """Import the group if AWS has one of that name and the state has not.
 
-    Services write a group again after Terraform has deleted it, as RDS does while an instance is deleted
-    (terraform-provider-aws, issue 42858). Creating it would then fail: it exists.
+    A group that was retained is still there. Services write a group again after Terraform has deleted it, as RDS does
+    while an instance is deleted (terraform-provider-aws, issue 42858). Creating it would then fail: it exists.
     """
     found = DataAwsCloudwatchLogGroups(group, "found", log_group_name_prefix=name)
     stack = TerraformStack.of(group)

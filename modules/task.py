@@ -23,7 +23,7 @@ from modules.cluster import FARGATE, Cluster
 from modules.connections import Endpoint, open_ways
 from modules.container import Container, Mount, Share
 from modules.instances import Instances
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 ECR_IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com[^/]*/(?P<name>[^:@]+)")
@@ -54,8 +54,7 @@ class TaskProps:
     vpc_id: str
     secrets_key_arn: str
     log_group_name: str
-    log_retention_days: int
-    log_key_arn: str
+    logs: LogSettings
     statements: Sequence[Statement] = ()
 
     def __post_init__(self) -> None:
@@ -101,13 +100,7 @@ class Task:
         self.ways = open_ways(scope, group, props.endpoints)
         if props.instances and props.shares:
             self.ways += props.instances.open_ways(share.endpoint for share in props.shares)
-        logs = log_group(
-            scope,
-            "log_group",
-            name=props.log_group_name,
-            retention_days=props.log_retention_days,
-            key_arn=props.log_key_arn,
-        )
+        logs = log_group(scope, "log_group", name=props.log_group_name, logs=props.logs)
         execution_role, execution_policy = _role(scope, props, "execution", _execution_statements(props, logs.arn))
         task_role, task_policy = _role(scope, props, "task", _task_statements(props))
         definition = EcsTaskDefinition(

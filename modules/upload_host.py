@@ -33,7 +33,7 @@ from modules.addresses import MAIN
 from modules.connections import Endpoint, open_ways
 from modules.container import Share
 from modules.launch_template import SESSION_MANAGER, LaunchTemplateProps, instance_profile, launch_template
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
 
 # AWS publishes the newest Amazon Linux 2023 here (Amazon Linux 2023 User Guide, "Launching with the SSM parameter").
@@ -71,7 +71,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class UploadHostProps:
-    """`key_arn` encrypts log and sessions. A checksum of "" is not checked. `share`: a File Gateway's, to mount too."""
+    """`key_arn` encrypts sessions. A checksum of "" is not checked. `share`: a File Gateway's, to mount too."""
 
     name: str
     account: Account
@@ -92,7 +92,7 @@ class UploadHostProps:
     importer_sha256: str
     ice_wheel_sha256: str
     log_group_name: str
-    log_retention_days: int
+    logs: LogSettings
     key_arn: str
     tags: Mapping[str, str]
 
@@ -113,13 +113,7 @@ class UploadHost(Construct):
         group.allow_out_to_anywhere("https", port=443, description="S3, packages, Session Manager")
         shares = [props.share.endpoint] if props.share else []
         ways = open_ways(self, group, [props.file_system, *shares, props.server])
-        logs = log_group(
-            self,
-            "logs",
-            name=props.log_group_name,
-            retention_days=props.log_retention_days,
-            key_arn=props.key_arn,
-        )
+        logs = log_group(self, "logs", name=props.log_group_name, logs=props.logs)
         profile, policy = instance_profile(self, name=props.name, statements=_statements(props, logs.arn))
         template = launch_template(
             self,

@@ -30,7 +30,7 @@ from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.addresses import MAIN
 from modules.audit import skip
-from modules.log_group import log_group
+from modules.log_group import LogSettings, log_group
 from modules.security_group import ANYWHERE
 
 ZONES = ("first", "second")
@@ -41,10 +41,9 @@ class FlowLogsProps:
     """Where and how long the VPC's traffic is recorded; `traffic` is ALL, ACCEPT or REJECT."""
 
     traffic: str
-    retention_days: int
     log_group_name: str
     role_name: str
-    key_arn: str
+    logs: LogSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,13 +175,7 @@ class Vpc(Construct):
         )
 
     def _record_traffic(self, account: Account, props: FlowLogsProps) -> None:
-        group = log_group(
-            self,
-            "flow_log_group",
-            name=props.log_group_name,
-            retention_days=props.retention_days,
-            key_arn=props.key_arn,
-        )
+        group = log_group(self, "flow_log_group", name=props.log_group_name, logs=props.logs)
         role = IamRole(
             self,
             "flow_log_role",

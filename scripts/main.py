@@ -135,8 +135,15 @@ TREE: dict[str, Entry] = {
         panel=DEVELOP,
         help="Write workspaces/schema.json from the models in settings/.",
     ),
+    "evidence": Entry(
+        module="scripts.maintain.evidence",
+        panel=DEVELOP,
+        help="Take each cure out of a copy of this checkout, and see its test fail.",
+    ),
     "docs": Entry(
-        module="scripts.maintain.commands", panel=DEVELOP, help="Write docs/commands.md from the help of every command."
+        module="scripts.maintain.commands",
+        panel=DEVELOP,
+        help="Write docs/commands.md and docs/evidence.md from the commands' help and the rows of evidence.",
     ),
     "lock": Entry(
         module="scripts.maintain.lock", panel=DEVELOP, help="Lock the newest packages that the Pipfile allows."

@@ -64,7 +64,8 @@ class Database(Settings):
     to 06:00 UTC, and every plan shows the change until then. `immediately` applies it during the deployment: the
     database restarts, and OMERO is unavailable for some minutes."""
     log_retention_days: RetentionDays = 365
-    """Days for which PostgreSQL's logs (schema changes, statements over 5 s) are kept."""
+    """Days for which PostgreSQL's logs (schema changes, statements over 5 s) are kept; with `retain: true`, even after
+    the stack is destroyed."""
     password_version: Annotated[int, Field(ge=1)] = 1
     """Raise it by one to generate and set a new database password; restart the server afterwards."""
 

@@ -76,7 +76,8 @@ class DataSync(Section):
     log_level: Literal["BASIC", "TRANSFER"] = "TRANSFER"
     """What DataSync logs: TRANSFER logs every file, as in the original solution; BASIC only errors."""
     log_retention_days: RetentionDays = 365
-    """Days for which its logs and reports are kept; both contain file names."""
+    """Days for which its logs and reports are kept; with `retain: true`, even after the stack is destroyed. Both
+    contain file names."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """E-mail addresses that are notified of failed transfers; each has to confirm an e-mail from AWS first. Left out,
     nobody is: the topic's ARN is an output."""

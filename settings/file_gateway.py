@@ -96,7 +96,8 @@ class FileGateway(Section):
     mount_point: MountPoint = "/s3uploads"
     """Where servers and upload hosts see the share."""
     log_retention_days: RetentionDays = 365
-    """Days for which the gateway's log and the share's audit log are kept."""
+    """Days for which the gateway's log and the share's audit log are kept; with `retain: true`, even after the stack is
+    destroyed."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """Addresses that are notified when the share's cache cannot be refreshed. Each gets an e-mail from AWS to confirm
     first. Left out, nobody is notified: the topic's ARN is an output."""

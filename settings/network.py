@@ -30,7 +30,8 @@ class FlowLogs(Settings):
     traffic: Literal["ALL", "ACCEPT", "REJECT"] = "ALL"
     """Which traffic is recorded: all, what was accepted, or what was rejected."""
     retention_days: RetentionDays = 14
-    """Days for which the records are kept; 14, as in the original solution."""
+    """Days for which the records are kept; 14, as in the original solution. With `retain: true`, even after
+    `network.flow_logs` is removed."""
 
 
 SubnetId = Annotated[str, Like(r"subnet-[0-9a-f]{8,17}", "id of a subnet", "subnet-0a1b2c3d4e5f60718")]

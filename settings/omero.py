@@ -185,7 +185,8 @@ class Omero(Settings):
     importer: Importer = Importer()
     """The tasks that import images."""
     log_retention_days: RetentionDays = 365
-    """Days for which the logs of the containers and of ECS Exec are kept."""
+    """Days for which the logs of the containers and of ECS Exec are kept; with `retain: true`, even after the stack is
+    destroyed."""
     dashboard: bool = True
     """True creates a CloudWatch dashboard of the load balancer, containers, instances and database."""
     access_log_retention_days: Annotated[int, Field(ge=1, le=3653)] = 365

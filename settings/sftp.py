@@ -35,7 +35,7 @@ class Sftp(Section):
     """Number of refused keys within five minutes that raises an alarm. A client may offer several keys at each
     login."""
     log_retention_days: RetentionDays = 365
-    """Days for which the log of connections and files is kept."""
+    """Days for which the log of connections and files is kept, even after the endpoint is removed."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """E-mail addresses that are notified of the alarm; each has to confirm an e-mail from AWS first. Left out, nobody
     is: the topic's ARN is an output."""

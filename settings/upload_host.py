@@ -90,7 +90,8 @@ class UploadHost(Section):
     ice_wheel_sha256: Sha256 | None = None
     """SHA-256 of the wheel of the Ice 3.6.5 bindings; left out, only TLS vouches for the download."""
     log_retention_days: RetentionDays = 365
-    """Days for which the logs of set-up and of sessions are kept."""
+    """Days for which the logs of set-up and of sessions are kept; with `retain: true`, even after the stack is
+    destroyed."""
 
     def addresses(self) -> int:
         return self.count

@@ -98,8 +98,8 @@ class Workspace(Settings):
     sftp: Sftp | None = None
     """A folder under /OMERO that senders deliver into by SFTP (`omero-aws sftp`); left out, none."""
     retain: bool = True
-    """True keeps the data when stacks are destroyed: deletion protection, and Terraform refuses to destroy the data
-    stack. False is for rehearsals: everything is deleted."""
+    """True keeps the data when stacks are destroyed: deletion protection, and Terraform refuses to destroy the data.
+    Logs stay as long as their retention says. False is for rehearsals: everything is deleted."""
     forget: Annotated[
         tuple[
             Annotated[

@@ -7,7 +7,7 @@ from constructs import Construct
 from contract import names
 from contract.outputs import Data
 from modules.backup import Backup, BackupProps
-from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser, logs_prefix
+from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
 from modules.ledger import Ledger, LedgerProps
@@ -26,8 +26,8 @@ class DataStack(WorkspaceStack):
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
-        self.database_name = names.physical("db_instance", workspace.name, "database")
-        self.key_arn, self._log_key_arn = self._keys()
+        self.database_name = names.database(workspace.name)
+        self.key_arn = workspace.data.key_arn or self._own_key_arn()
         self.database_password = self._secret(
             "database_password",
             f"Password of the database user {USER}",
@@ -60,16 +60,8 @@ class DataStack(WorkspaceStack):
         self._backup()
         self._publish()
 
-    def _keys(self) -> tuple[str, str]:
-        """The key of the data, and that of the database's logs: the same, unless the data's was there already.
-
-        A key of somebody else's may well not let CloudWatch Logs in.
-        """
-        logs = logs_prefix(self.database_name)
-        if existing := self.workspace.data.key_arn:
-            return existing, self.key("the database's logs", retain=False, logs_prefixes=(logs,)).arn
-        own = self.key("images, metadata, secrets, backups", retain=self.workspace.retain, logs_prefixes=(logs,)).arn
-        return own, own
+    def _own_key_arn(self) -> str:
+        return self.key("images, metadata, secrets, backups", retain=self.workspace.retain).arn
 
     def _read_only_user(self) -> DatabaseUser:
         password = self._secret(
@@ -121,7 +113,6 @@ class DataStack(WorkspaceStack):
                 vpc_id=network.vpc.id,
                 subnet_ids=network.vpc.private_subnet_ids,
                 key_arn=self.key_arn,
-                log_key_arn=self._log_key_arn,
                 password=self.database_password,
                 instance_class=settings.instance_class,
                 storage_gib=settings.storage_gib,
@@ -129,7 +120,7 @@ class DataStack(WorkspaceStack):
                 multi_az=settings.multi_az,
                 backup_days=settings.backup_days,
                 apply_immediately=settings.apply_changes == "immediately",
-                log_retention_days=settings.log_retention_days,
+                logs=network.log_settings(settings.log_retention_days),
                 retain=self.workspace.retain,
             ),
         )

@@ -41,13 +41,9 @@ class DataSyncStack(SectionStack):
         self._data = built.data
         self._name = names.physical("datasync_task", workspace.name, "datasync")
         self._log_group_name = names.physical("log_group", workspace.name, "datasync")
-        # It encrypts no image; logs name them.
-        self._key = self.key(
-            "logs and alarms of DataSync",
-            retain=False,
-            logs_prefixes=(self._log_group_name,),
-            services=PUBLISHERS,
-        )
+        self._logs = built.network.log_settings(settings.log_retention_days)
+        # Alarms name executions and queues, no image.
+        self._key = self.key("alarms of DataSync", retain=False, services=PUBLISHERS)
         kept = cast("DataSyncBuckets", built.sections[DataSyncBucketsOutputs.stack])
         self._kept = kept
         self.bucket_name, self._source = (
@@ -91,8 +87,7 @@ class DataSyncStack(SectionStack):
                 replace=settings.replace_changed_files,
                 log_level=settings.log_level,
                 log_group_name=self._log_group_name,
-                log_retention_days=settings.log_retention_days,
-                log_key_arn=self._key.arn,
+                logs=self._logs,
             ),
         )
 
@@ -190,8 +185,7 @@ class DataSyncStack(SectionStack):
                     ),
                 ),
                 log_group_name=f"{self._log_group_name}-starter",
-                log_retention_days=self._settings.log_retention_days,
-                key_arn=self._key.arn,
+                logs=self._logs,
             ),
         )
         call_at_a_rate(starter, "rate(1 minute)")

@@ -36,8 +36,7 @@ class FileGatewayStack(SectionStack):
         super().__init__(scope, "file_gateway", workspace)
         self._settings = settings
         self._network = built.network
-        self._logs = f"{names.log_prefix(workspace.name)}/"
-        self._key_arn, self._log_key_arn = self._keys()
+        self._logs = built.network.log_settings(settings.log_retention_days)
         bucket_name, bucket_arn, bucket_key_arn = self._bucket(built)
         gateway = self._gateway()
         share = FileShare(
@@ -63,8 +62,7 @@ class FileGatewayStack(SectionStack):
                 bucket_name=bucket_name,
                 share_arn=share.arn,
                 log_group_name=names.physical("log_group", workspace.name, "cache-refresh"),
-                log_retention_days=settings.log_retention_days,
-                key_arn=self._log_key_arn,
+                logs=self._logs,
             ),
         )
         topic = self._alarms(refresh)
@@ -79,10 +77,9 @@ class FileGatewayStack(SectionStack):
         self.publish(Outputs.refresh_failures_queue, refresh.dead_letter_queue_name)
         self.publish(Outputs.alarm_topic_arn, topic.arn)
 
-    def _keys(self) -> tuple[str, str]:
-        """The key of the gateway's disks, which hold copies of images, and that of its logs."""
-        own = self.key("logs and disks of the File Gateway", retain=False, logs_prefixes=(self._logs,)).arn
-        return self.workspace.data.key_arn or own, own
+    def _disk_key_arn(self) -> str:
+        """The key of the gateway's disks, which hold copies of images: the data's own where the workspace names one."""
+        return self.workspace.data.key_arn or self.key("disks of the File Gateway", retain=False).arn
 
     def _bucket(self, built: Built) -> tuple[str, str, str | None]:
         """Its name, its ARN and its key's."""
@@ -107,9 +104,8 @@ class FileGatewayStack(SectionStack):
                 activation_cidrs=settings.activation_cidrs or (),
                 log_group_arn=self._log_group("log", "file-gateway"),
                 function_log_group_name=names.physical("log_group", workspace.name, "file-gateway-activation"),
-                log_retention_days=settings.log_retention_days,
-                key_arn=self._key_arn,
-                log_key_arn=self._log_key_arn,
+                logs=self._logs,
+                key_arn=self._disk_key_arn(),
             ),
         )
 
@@ -159,11 +155,5 @@ class FileGatewayStack(SectionStack):
 
     def _log_group(self, id_: str, role: str) -> str:
         """Its ARN."""
-        group = log_group(
-            self,
-            id_,
-            name=names.physical("log_group", self.workspace.name, role),
-            retention_days=self._settings.log_retention_days,
-            key_arn=self._log_key_arn,
-        )
-        return group.arn
+        name = names.physical("log_group", self.workspace.name, role)
+        return log_group(self, id_, name=name, logs=self._logs).arn

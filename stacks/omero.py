@@ -6,7 +6,7 @@ from constructs import Construct
 
 from contract import mounts, names
 from contract.outputs import Omero
-from modules.cluster import Cluster, ClusterProps, insights_log_group_name
+from modules.cluster import Cluster, ClusterProps
 from modules.dashboard import Dashboard, DashboardProps
 from modules.instances import Instances, InstancesProps
 from settings import Workspace
@@ -26,13 +26,9 @@ class OmeroStack(WorkspaceStack):
     def __init__(self, scope: Construct, workspace: Workspace, built: Built) -> None:
         super().__init__(scope, "omero", workspace)
         self._network, self._data, self._frontend = built.network, built.data, built.frontend
-        # It encrypts no image and no metadata.
         self._cluster_name = names.cluster(workspace.name)
-        self._key = self.key(
-            "logs and ECS Exec",
-            retain=False,
-            logs_prefixes=(f"{names.log_prefix(workspace.name)}/", insights_log_group_name(self._cluster_name)),
-        )
+        # It encrypts no image and no metadata.
+        self._key = self.key("sessions of ECS Exec", retain=False)
         self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = self._make_cluster()
         context = ServiceContext(
@@ -42,7 +38,6 @@ class OmeroStack(WorkspaceStack):
             frontend=built.frontend,
             cluster=self.cluster,
             instances=self._instances,
-            log_key_arn=self._key.arn,
         )
         share = share_of(workspace, "servers", built.file_gateway)
         self._servers = Servers(context, share)
@@ -83,7 +78,7 @@ class OmeroStack(WorkspaceStack):
                 vpc_id=self._network.vpc.id,
                 key_arn=self._key.arn,
                 exec_log_group_name=names.physical("log_group", workspace.name, "exec"),
-                log_retention_days=workspace.omero.log_retention_days,
+                logs=self._network.log_settings(workspace.omero.log_retention_days),
                 capacity_providers=(self._instances.capacity_provider,) if self._instances else (),
             ),
         )

@@ -31,8 +31,7 @@ class SftpStack(SectionStack):
         self.add_dependency(built.omero)
         vpc = built.network.vpc
         log_group_name = names.physical("log_group", workspace.name, "sftp")
-        # It encrypts no image; logs name them.
-        key = self.key("logs and alarms of SFTP", retain=False, logs_prefixes=(log_group_name,), services=PUBLISHERS)
+        key = self.key("alarms of SFTP", retain=False, services=PUBLISHERS)
         area = DropArea(
             self,
             "drop_area",
@@ -42,8 +41,7 @@ class SftpStack(SectionStack):
                 file_system=built.data.file_system,
                 vpc_config=VpcConfig(vpc_id=vpc.id, subnet_ids=vpc.private_subnet_ids),
                 log_group_name=f"{log_group_name}-folders",
-                log_retention_days=settings.log_retention_days,
-                key_arn=key.arn,
+                logs=built.network.log_settings(settings.log_retention_days),
             ),
         )
         topic = AlarmTopic(
@@ -59,5 +57,4 @@ class SftpStack(SectionStack):
         self.publish(Outputs.folder, settings.folder)
         self.publish(Outputs.folders_function_name, area.function_name)
         self.publish(Outputs.log_group_name, log_group_name)
-        self.publish(Outputs.key_arn, key.arn)
         self.publish(Outputs.alarm_topic_arn, topic.arn)

@@ -23,7 +23,7 @@ class UploadHostStack(SectionStack):
         log_group_name = names.physical("log_group", workspace.name, "upload-host")
         name = names.physical("launch_template", workspace.name, "upload-host")
         # It encrypts no image and no metadata.
-        key = self.key("logs and sessions of the upload hosts", retain=False, logs_prefixes=(log_group_name,))
+        key = self.key("sessions of the upload hosts", retain=False)
         self.host = UploadHost(
             self,
             "host",
@@ -50,7 +50,7 @@ class UploadHostStack(SectionStack):
                 importer_sha256=settings.importer_sha256 or "",
                 ice_wheel_sha256=settings.ice_wheel_sha256 or "",
                 log_group_name=log_group_name,
-                log_retention_days=settings.log_retention_days,
+                logs=built.network.log_settings(settings.log_retention_days),
                 key_arn=key.arn,
                 tags=self.tags,
             ),

@@ -26,6 +26,13 @@ def of(workspace: Workspace) -> Iterator[SectionRecord]:
     return (SECTIONS[key] for key in workspace.sections)
 
 
+def stacks(workspace: Workspace) -> list[str]:
+    """The names of a workspace's stacks."""
+    core: tuple[type[Outputs], ...] = (Network, Data, Frontend, Omero)
+    own = [stack.outputs for each in of(workspace) for stack in (each.kept, each.stack) if stack]
+    return [outputs.stack for outputs in (*core, *own)]
+
+
 def outputs() -> tuple[type[Outputs], ...]:
     """The outputs of every stack, of the core and of all sections."""
     stacks = [stack for each in SECTIONS.values() for stack in (each.kept, each.stack) if stack]

@@ -15,7 +15,6 @@ class SftpOutputs(Outputs):
     folder = Output("The drop area, as OMERO.server sees it and in the file system.")
     folders_function_name = Output("Makes senders' folders there.")
     log_group_name = Output("What the endpoint logs to, once it is made.")
-    key_arn = Output("The key of its logs and alarms.")
     alarm_topic_arn = Output("Says when too many log-ins fail: subscribe to it.")
 
 

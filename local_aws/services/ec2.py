@@ -71,8 +71,8 @@ def install() -> None:
 
 
 def uses_its_disks(instance: Any) -> None:
-    """Keep what is attached to the instance busy for as long as it runs."""
-    instance._uses_its_disks = True
+    """Keep what is attached to the instance at the moment busy whenever it runs."""
+    instance._disks_in_use = {mapping.volume_id for mapping in instance.block_device_mapping.values()}
 
 
 def _busy_volumes() -> None:
@@ -80,13 +80,15 @@ def _busy_volumes() -> None:
 
     def detach_volume(self: Any, volume_id: str, instance_id: str, device_path: str) -> Any:
         attachment = self.get_volume(volume_id).attachment
-        if attachment and getattr(self.get_instance(instance_id), "_uses_its_disks", False):
+        if attachment:  # the other two may be left out
+            instance_id, device_path = instance_id or attachment.instance.id, device_path or attachment.device
+        instance = self.get_instance(instance_id)
+        if attachment and instance.state == "running" and volume_id in getattr(instance, "_disks_in_use", ()):
             attachment.status = "busy"
             return attachment
         return detach(self, volume_id, instance_id, device_path)
 
     def stop_instance(self: Any, *arguments: Any, **named: Any) -> Any:
-        self._uses_its_disks = False
         for device, mapping in list(self.block_device_mapping.items()):
             volume = self.ec2_backend.volumes.get(mapping.volume_id)
             if volume is not None and volume.attachment and volume.attachment.status == "busy":

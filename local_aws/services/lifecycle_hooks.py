@@ -8,12 +8,13 @@ CompleteLifecycleAction says CONTINUE or ABANDON for it, or until the heartbeat 
 holds. An abandoned instance is terminated and another one started, and the activity of its launch is Cancelled, with
 AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html).
 
-No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
-data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
-set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the instance
-from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for completing
-the action, where AWS would wait for the timeout. Not modelled: hooks on termination, several hooks on launches (the
-first one counts), heartbeats, notifications.
+No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the
+user data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON
+for a set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the
+instance from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for
+completing the action, where AWS would wait for the timeout. A launch beyond the quota of vCPUs fails, and its activity
+has EC2's message; AWS tries again by itself, here the next change of the group does. Not modelled: hooks on
+termination, several hooks on launches (the first one counts), heartbeats, notifications.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from uuid import uuid4
 from moto.autoscaling.exceptions import AutoscalingClientError
 from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, autoscaling_backends
 from moto.autoscaling.responses import AutoScalingResponse as Response
+from moto.ec2.exceptions import EC2ClientError
 
 from local_aws import actions, clock, host_roles, setup_network
 from local_aws.services.ec2_autoscaling import Json, group_of
 from local_aws.services.ecs.instances import user_data
+from local_aws.services.service_quotas import VCPUS
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 WAITING = "Pending:Wait"
@@ -64,6 +67,24 @@ def _activities(group: Any) -> list[dict[str, Any]]:
     return group._local_activities  # type: ignore[no-any-return]
 
 
+def _note(group: Any, what: str, begun: datetime, status: str, said: str) -> None:
+    """Add a launch that came to nothing to the group's activities."""
+    _activities(group).insert(
+        0,
+        {
+            "ActivityId": str(uuid4()),
+            "AutoScalingGroupName": group.name,
+            "Description": what,
+            "Cause": "an instance was started in response to a difference between desired and actual capacity",
+            "StartTime": begun,
+            "EndTime": datetime.now(UTC),
+            "StatusCode": status,
+            "StatusMessage": said,
+            "Progress": 100,
+        },
+    )
+
+
 def _wait(group: Any, state: Any, hook: Any) -> None:
     state.lifecycle_state = WAITING
     now = time.time()
@@ -77,20 +98,8 @@ def _complete(group: Any, state: Any, said: str) -> None:
         state.lifecycle_state = "InService"
         return
     why = f"Lifecycle Action with token {state._token} was abandoned: Lifecycle Action Completed with ABANDON Result"
-    _activities(group).insert(
-        0,
-        {
-            "ActivityId": str(uuid4()),
-            "AutoScalingGroupName": group.name,
-            "Description": f"Launching a new EC2 instance: {state.instance.id}",
-            "Cause": "an instance was started in response to a difference between desired and actual capacity",
-            "StartTime": state._begun,
-            "EndTime": datetime.now(UTC),
-            "StatusCode": "Cancelled",
-            "StatusMessage": f"Instance failed to complete user's Lifecycle Action: {why}",
-            "Progress": 100,
-        },
-    )
+    said = f"Instance failed to complete user's Lifecycle Action: {why}"
+    _note(group, f"Launching a new EC2 instance: {state.instance.id}", state._begun, "Cancelled", said)
     group.instance_states = [each for each in group.instance_states if each is not state]
     group.autoscaling_backend.ec2_backend.terminate_instances([state.instance.id])
     group.replace_autoscaling_group_instances(1, group.get_propagated_tags())
@@ -157,7 +166,13 @@ def install() -> None:
 
     def replace_autoscaling_group_instances(self: Any, count_needed: int, propagated_tags: dict[str, str]) -> None:
         before = list(self.instance_states)
-        launch(self, count_needed, propagated_tags)
+        try:
+            launch(self, count_needed, propagated_tags)
+        except EC2ClientError as error:
+            if error.code != VCPUS:
+                raise
+            said = f"{error.message} Launching EC2 instance failed."
+            _note(self, "Launching a new EC2 instance", datetime.now(UTC), "Failed", said)
         if hook := _hook(self):
             for state in self.instance_states:
                 if state not in before:

@@ -13,7 +13,7 @@ import pytest
 from local_aws import files
 from local_aws.server import LocalAws
 from local_aws.stand_ins import VARIABLE
-from local_aws.testing.ecs import Client, Ecs, Network, default_group
+from local_aws.testing.ecs import Client, Ecs, Network
 from local_aws.testing.rights import make_role, statement
 
 QUICK = {
@@ -26,6 +26,7 @@ QUICK = {
     "LOCAL_AWS_CERTIFICATE_SECONDS": "0.1",
     "LOCAL_AWS_INSTANCE_SECONDS": "0.2",
     "LOCAL_AWS_CACHE_SECONDS": "1",
+    "LOCAL_AWS_DYNAMODB_INDEX_SECONDS": "0",
     "LOCAL_AWS_DATASYNC_STATE_SECONDS": "0.1",
     "LOCAL_AWS_GATEWAY_SECONDS": "0.2",
     "LOCAL_AWS_GATEWAY_REFRESH_SECONDS": "0.6",
@@ -39,6 +40,7 @@ QUICK = {
     "LOCAL_AWS_APPSTREAM_IMAGE_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_BUILDER_SECONDS": "0.2",
     "LOCAL_AWS_APPSTREAM_QUOTAS": "stream.standard.2xlarge=0",
+    "LOCAL_AWS_QUOTAS": "vpc=200,eip=1000",  # one server for many tests
 }
 
 
@@ -87,8 +89,7 @@ def network(client: Client) -> Network:
     ]
     group = ec2.create_security_group(GroupName="tasks", Description="Tasks", VpcId=vpc)["GroupId"]
     inside = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
-    for each in (group, default_group(client, vpc)):
-        ec2.authorize_security_group_ingress(GroupId=each, IpPermissions=[inside])
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[inside])
     return Network(vpc, subnets, group)
 
 

@@ -106,7 +106,7 @@ def make_programs(
     efs = client("efs")
     system = efs.create_file_system(CreationToken=ecs.cluster)["FileSystemId"]
     for subnet in ecs.network.subnets:
-        efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
+        efs.create_mount_target(FileSystemId=system, SubnetId=subnet, SecurityGroups=[ecs.network.group])
     folder = files_root / system
     folder.mkdir(exist_ok=True)
     made = Programs(aws, client, ecs, system, folder, image, container, path)

@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from local_aws.faults import Faults
 from local_aws.install import SERVICES
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -70,47 +67,3 @@ def test_readme_has_every_setting() -> None:
 def test_readme_says_where_each_service_differs() -> None:
     listed = README.partition("## Where it and AWS disagree")[2]
     assert set(re.findall(r"^\| (\w+) \| ", listed, re.MULTILINE)) - {"service"} == set(SERVICES)
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults(
-        "ecs",
-        errors={"ServerException": "Try again.", "ThrottlingException": "Rate exceeded"},
-        lost="ServerException",
-        refusal=lambda code, message: LookupError(code),
-        words={"RunTask": "AGENT", "task": r"kill:\d+"},
-    )
-
-
-def test_faults_are_met_once_and_in_order(faults: Faults) -> None:
-    faults.add("RunTask", "ThrottlingException", "AGENT", "lost")
-    assert faults.take("RunTask") is None  # an error comes first
-    with pytest.raises(LookupError, match="ThrottlingException"):
-        faults.before("RunTask")
-    faults.before("RunTask")
-    assert faults.take("RunTask") == "AGENT"
-    faults.before("RunTask")
-    with pytest.raises(LookupError, match="ServerException"):
-        faults.after("RunTask")
-    faults.after("RunTask")
-    assert faults.resource("GET", b"") == (200, {})
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        (b'{"RunTask": ["kill:1"]}', "'kill:1' is no fault of RunTask; ServerException, "),
-        (b'{"task": ["ThrottlingException"]}', "'ThrottlingException' is no fault of task; "),
-        (b'{"task": ["kill:x"]}', "'kill:x' is no fault of task; "),
-        (b'{"ListTasks": ["AGENT"]}', "'AGENT' is no fault of ListTasks; "),
-        (b'{"RunTasks": ["lost"]}', "'RunTasks' is no action of ecs, nor one of RunTask, task"),
-        (b'["lost"]', "faults are an object such as"),
-        (b"{", "Expecting"),
-    ],
-)
-def test_refuses_a_fault(faults: Faults, asked: bytes, said: str) -> None:
-    status, told = faults.resource("POST", asked)
-    assert status == 400
-    assert told["message"].startswith(said)
-    assert faults.resource("GET", b"") == (200, {})

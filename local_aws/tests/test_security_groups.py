@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.testing.ecs import Client, Network
+from local_aws.testing.ecs import Client, Network, default_group
 
 
 def _group(client: Client, network: Network) -> str:
@@ -55,3 +55,10 @@ def test_a_group_of_a_balancer_stays(client: Client, network: Network) -> None:
     _refused(ec2, group)
     elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"])
     ec2.delete_security_group(GroupId=group)
+
+
+def test_members_of_a_default_group_reach_each_other(client: Client, network: Network) -> None:
+    group = default_group(client, network.vpc)
+    (own,) = client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+    assert own["IpProtocol"] == "-1"
+    assert [pair["GroupId"] for pair in own["UserIdGroupPairs"]] == [group]

@@ -120,6 +120,35 @@ def gateway(gateways: Gateways) -> str:
     return gateways.cached()
 
 
+def test_a_disk_in_use_is_busy_until_the_machine_stops(gateways: Gateways) -> None:
+    ec2, instance = gateways.client("ec2"), gateways.instance()
+    zone = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]["Placement"]
+    volume = ec2.create_volume(AvailabilityZone=zone["AvailabilityZone"], Size=160)["VolumeId"]
+    attach = {"InstanceId": instance, "VolumeId": volume, "Device": "/dev/sdc"}
+
+    def status() -> tuple[str, list[str]]:
+        (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
+        return found["State"], [each["State"] for each in found["Attachments"]]
+
+    ec2.attach_volume(**attach)
+    ec2.detach_volume(VolumeId=volume)  # nobody uses it yet
+    assert status() == ("available", [])
+    ec2.attach_volume(**attach)
+    arn = gateways.activate(gateways.key(instance))
+    gateways.connected(arn)
+    disks = gateways.api.list_local_disks(GatewayARN=arn)["Disks"]
+    gateways.api.add_cache(GatewayARN=arn, DiskIds=[each["DiskId"] for each in disks])
+    ec2.stop_instances(InstanceIds=[instance])
+    ec2.start_instances(InstanceIds=[instance])
+    ec2.detach_volume(**attach)
+    assert status() == ("in-use", ["busy"])
+    with pytest.raises(ClientError, match="VolumeInUse"):
+        ec2.delete_volume(VolumeId=volume)
+    ec2.stop_instances(InstanceIds=[instance])
+    assert status() == ("available", [])
+    ec2.delete_volume(VolumeId=volume)
+
+
 def test_machine_gives_out_keys_until_it_is_activated(gateways: Gateways) -> None:
     instance = gateways.instance()
     appliance = start_appliance(gateways.aws, InstanceId=instance, Address="127.0.0.7")

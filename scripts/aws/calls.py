@@ -27,8 +27,10 @@ def read(call: Callable[[], Any], *missing: str) -> Any:
         raise
 
 
-def retry(call: Callable[[], T], codes: Collection[str], *, seconds: float) -> T:
+def retry(call: Callable[[], T], codes: Collection[str], *, seconds: float, saying: str = "") -> T:
     """What `call` returns, which is made again while AWS answers with one of the error `codes`: it is busy, or behind.
+
+    `saying` is what its message has to contain, where the code alone does not tell.
 
     Raises:
         botocore.exceptions.ClientError: another code; or still one of these after so many `seconds`.
@@ -38,7 +40,8 @@ def retry(call: Callable[[], T], codes: Collection[str], *, seconds: float) -> T
         try:
             return call()
         except ClientError as error:
-            if code_of(error) not in codes or time.monotonic() > deadline:
+            said = error.response.get("Error", {}).get("Message", "")
+            if code_of(error) not in codes or saying not in said or time.monotonic() > deadline:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

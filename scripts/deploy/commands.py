@@ -16,9 +16,10 @@ from typing import Annotated, Any
 
 import typer
 
+from contract import sections
 from scripts import console
 from scripts.confirming import confirm, on_terminal
-from scripts.deploy import backend, order, preflight, rollouts, runner
+from scripts.deploy import backend, left_over, order, preflight, rollouts, runner
 from scripts.deploy.passing_on import TakesRest, Wraps
 from scripts.errors import Failed, Refused
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
@@ -127,15 +128,18 @@ def destroy(
 ) -> None:
     """Destroy stacks and everything in them; all by default.
 
-    You confirm with the workspace's name. Terraform refuses to destroy the data that `retain: true` protects.
+    You confirm with the workspace's name. With `retain: true`, Terraform refuses to destroy the data, and leaves the
+    log groups in AWS. Stacks of sections that the settings no longer have are destroyed too.
     """
     settings = load(workspace)
     what = f"the stacks {', '.join(stacks)}" if stacks else "all stacks"
     warning = f"This destroys {what} of workspace {settings.name}, and everything in them."
     confirm(warning, name=settings.name, skip=yes or dry_run)
     wanted = stacks or [ALL]
+    state = backend.state_backend(settings)
     if dry_run:
         preflight.check_destroy(preflight.check(workspace, changes=False), wanted)
+        left_over.check(state, left_over.matching(state, wanted))
         gone = sorted(name for name in _deployed(workspace) if any(fnmatchcase(name, each) for each in wanted))
         for name in gone:
             console.say(f"would be done: stack {name} destroyed")
@@ -146,14 +150,20 @@ def destroy(
         return
     argv = ["cdktf", "destroy", *wanted, "--auto-approve", *ctx.args]
     tools = runner.ready(argv, workspace=workspace)
-    if not as_json:
-        os.chdir(ROOT)
-        tools.become(argv)
-        return
-    before = _deployed(workspace)
-    _checked(tools.run(argv, folder=ROOT, to_stderr=True), "cdktf destroy")
-    gone = sorted(before - _deployed(workspace))
-    write_json({"workspace": settings.name, "dry_run": False, "destroyed": gone})
+    before = backend.deployed_stacks(state)
+    left = left_over.matching(state, wanted)
+    left_over.check(state, left)
+    for stack in left:
+        left_over.destroy(tools, state, stack, to_stderr=as_json)
+    if not left or any(fnmatchcase(name, each) for name in sections.stacks(settings) for each in wanted):
+        if not as_json:
+            os.chdir(ROOT)
+            tools.become(argv)
+            return
+        _checked(tools.run(argv, folder=ROOT, to_stderr=True), "cdktf destroy")
+    if as_json:
+        gone = sorted(before - backend.deployed_stacks(state))
+        write_json({"workspace": settings.name, "dry_run": False, "destroyed": gone})
 
 
 @app.command("cdktf", cls=Wraps)
@@ -284,8 +294,7 @@ def _deployed(workspace: str | None) -> frozenset[str]:
 
 
 def _deployed_outputs(workspace: str | None) -> order.Outputs:
-    state = backend.state_backend(load(workspace))
-    return order.deployed_outputs(state, sorted(backend.deployed_stacks(state)))
+    return order.deployed_outputs(backend.states(backend.state_backend(load(workspace))))
 
 
 def _checked(code: int, what: str) -> None:

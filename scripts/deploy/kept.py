@@ -13,10 +13,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from contract import sections
 from scripts import console
 from scripts.deploy import backend
 from scripts.deploy.backend import StateBackend
 from scripts.errors import Refused
+from settings import Workspace
 
 Json = dict[str, Any]
 
@@ -46,6 +48,12 @@ class Resource:
         return self.address.partition(".")[0]
 
     @property
+    def name(self) -> str:
+        """What AWS knows it by."""
+        known = (self.attributes.get(key) for key in ("bucket", "identifier", "name", "arn", "id"))
+        return next((str(each) for each in known if each), self.address)
+
+    @property
     def holds_data(self) -> bool:
         """Whether it holds data that is to stay."""
         kept = HOLDS_DATA.get(self.type)
@@ -64,19 +72,26 @@ def check(state: StateBackend, stacks: Path, patterns: Sequence[str] = ("*",)) -
     states = backend.states(state)
     found = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in stacks.glob("*/cdk.tf.json")}
     name = state.workspace.name
-    if len(found) > 1:  # one alone is what Terraform runs in
-        for stack in sorted(states.keys() - found.keys()):
-            console.say(
-                f"the stack {stack} is deployed, runs and is billed, but the settings of workspace {name} no longer "
-                f"have it; to destroy it, put its section back, run `omero-aws destroy {stack} -w {name}`, and remove "
-                "the section again."
-            )
+    for stack in sorted(states.keys() - set(sections.stacks(state.workspace))):
+        _name_left_over(stack, states[stack], state.workspace)
     if not state.workspace.retain:
         return
     chosen = [stack for stack in sorted(found) if any(fnmatchcase(stack, each) for each in patterns)]
     refused = [said for stack in chosen for said in _lost(stack, states.get(stack, {}), found[stack], name)]
     if refused:
         raise Refused("\n".join(refused))
+
+
+def _name_left_over(stack: str, state: Json, workspace: Workspace) -> None:
+    """A section that was taken out of the file leaves its stacks."""
+    gone = f"but the settings of workspace {workspace.name} no longer have its section"
+    if workspace.retain and any(each.holds_data for each in resources(state)):
+        console.say(f"the stack {stack} keeps its data, and is billed for it, {gone}.")
+    else:
+        console.say(
+            f"the stack {stack} is deployed, runs and is billed, {gone}; once nothing uses it, run "
+            f"`omero-aws destroy {stack} -w {workspace.name}`."
+        )
 
 
 def _lost(stack: str, state: Json, config: Json, workspace: str) -> Iterator[str]:
@@ -88,7 +103,7 @@ def _lost(stack: str, state: Json, config: Json, workspace: str) -> Iterator[str
             forget = [f"{stack}.{one.address}" for one in (each, *_parts(each, left))]
             yield (
                 f"the settings of workspace {workspace} no longer have {each.address} of the stack {stack} "
-                f"({_name(each)}), which holds data that retain: true keeps: put the setting back that it came with, "
+                f"({each.name}), which holds data that retain: true keeps: put the setting back that it came with, "
                 f"or let it go from Terraform and keep it in AWS with `forget: [{', '.join(forget)}]` in the "
                 "workspace's file."
             )
@@ -133,8 +148,3 @@ def _keeps(removed: Json) -> bool:
 def _blocks(config: Json, kind: str) -> list[Json]:
     found = config.get(kind, [])
     return found if isinstance(found, list) else [found]
-
-
-def _name(resource: Resource) -> str:
-    known = (resource.attributes.get(key) for key in ("bucket", "identifier", "name", "arn", "id"))
-    return next((str(each) for each in known if each), "without a name")

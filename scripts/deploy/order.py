@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from contract import names
-from scripts import aws
-from scripts.deploy.backend import StateBackend
 from scripts.errors import Refused
 
 _SHARED = "cross-stack-output-"
@@ -41,21 +36,12 @@ def stacks(out: Path) -> dict[str, list[str]]:
     return found
 
 
-def deployed_outputs(state: StateBackend, stack_names: Iterator[str] | list[str]) -> Outputs:
-    """What stacks have for others, by their states; a stack without a state is left out."""
-    found = {}
-    for name in stack_names:
-        key = f"{names.state_object_prefix(state.workspace.name)}{names.state_key(name)}"
-        try:
-            text = state.s3.get_object(Bucket=state.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if aws.code_of(error) not in ("NoSuchKey", "404"):
-                raise
-            continue
-        written: dict[str, Any] = json.loads(text)
-        if written.get("resources"):
-            found[name] = frozenset(output for output in written["outputs"] if output.startswith(_SHARED))
-    return found
+def deployed_outputs(states: Mapping[str, dict[str, Any]]) -> Outputs:
+    """What stacks have for others, by their states."""
+    return {
+        name: frozenset(output for output in written.get("outputs", {}) if output.startswith(_SHARED))
+        for name, written in states.items()
+    }
 
 
 def users_first(out: Path, deployed: Outputs) -> list[str]:

@@ -1,4 +1,4 @@
-"""Write `docs/commands.md`: the help of every command, in one file that can be read and searched."""
+"""Write the documents that are made from code: docs/commands.md, the help of every command, and docs/evidence.md."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from scripts import console, main
 from scripts.errors import Failed
+from scripts.maintain import evidence
 
 FILE = main.ROOT / "docs" / "commands.md"
 WIDTH = 100
@@ -53,16 +54,17 @@ def _help(command: Any, ctx: Any) -> str:
 @app.command()
 def docs(
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 if the file is out of date.")
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is out of date.")
     ] = False,
 ) -> None:
-    """Write docs/commands.md from the help of every command."""
-    current = FILE.read_text(encoding="utf-8") if FILE.is_file() else ""
-    shown = FILE.relative_to(main.ROOT)
-    if current == text():
-        console.say(f"{shown} is up to date.")
-    elif check:
-        raise Failed(f"{shown} differs from the commands' help; run `make docs` and commit it.")
-    else:
-        FILE.write_text(text(), encoding="utf-8")
-        console.say(f"{shown} written.")
+    """Write docs/commands.md and docs/evidence.md from the commands' help and the rows of evidence."""
+    for file, wanted in ((FILE, text()), (evidence.DOCUMENT, evidence.document())):
+        current = file.read_text(encoding="utf-8") if file.is_file() else ""
+        shown = file.relative_to(main.ROOT)
+        if current == wanted:
+            console.say(f"{shown} is up to date.")
+        elif check:
+            raise Failed(f"{shown} is out of date; run `make docs` and commit it.")
+        else:
+            file.write_text(wanted, encoding="utf-8")
+            console.say(f"{shown} written.")

@@ -23,11 +23,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from contract import sections
 from local_aws.files import VARIABLE as FILES_VARIABLE
 from local_aws.server import LocalAws, NotStarted
 from scripts import console
-from scripts.deploy import backend, order, preflight, toolchain
+from scripts.deploy import backend, left_over, order, preflight, toolchain
 from scripts.errors import Failed, Refused
 from scripts.options import JsonOption
 from scripts.output import write_json
@@ -68,13 +67,8 @@ class Walk:
         workspace = self._write(folder, document)
         out = self._synthesise(folder)
         preflight.check(workspace.name)
-        gone = [each for each in order.stacks(self.out) if each not in order.stacks(out)] if self.out else []
-        comes = {each.stack.outputs.stack: each.stack.comes for each in sections.SECTIONS.values() if each.stack}
-        for stack in reversed([each for each in gone if comes[each] == "after_omero"]):
-            self._apply(folder, self.out / "stacks" / stack, destroy=True)  # type: ignore[operator]
         self._deploy(folder, workspace, out)
-        for stack in reversed([each for each in gone if comes[each] == "before_omero"]):
-            self._apply(folder, self.out / "stacks" / stack, destroy=True)  # type: ignore[operator]
+        self._destroy_left_over(folder, workspace)
         well.check(self.run.session(), workspace)
         self._plan_again(folder, out)
         self.out = out
@@ -99,7 +93,7 @@ class Walk:
     def _deploy(self, folder: Path, workspace: Workspace, out: Path) -> None:
         """Apply what differs, and what builds on it."""
         stacks = order.stacks(out)
-        deployed = order.deployed_outputs(backend.state_backend(workspace), list(stacks))
+        deployed = order.deployed_outputs(backend.states(backend.state_backend(workspace)))
         first = order.users_first(out, deployed)
         for name in first:
             self._apply(folder, out / "stacks" / name, label=f"{name}-first")
@@ -112,6 +106,15 @@ class Walk:
                 ready = [name for name, needs in waiting.items() if not set(needs) & set(waiting)]
                 list(pool.map(lambda name: self._apply(folder, out / "stacks" / name), ready))
                 waiting = {name: needs for name, needs in waiting.items() if name not in ready}
+
+    def _destroy_left_over(self, folder: Path, workspace: Workspace) -> None:
+        """Destroy the stacks of sections that the step took out, as `omero-aws destroy` does."""
+        for name in left_over.matching(backend.state_backend(workspace), ["*"]):
+            stack = folder / "left-over" / name
+            stack.mkdir(parents=True)
+            text = json.dumps(left_over.configuration(workspace, name))
+            (stack / "main.tf.json").write_text(text, encoding="utf-8")
+            self._apply(folder, stack, destroy=True)
 
     def _differs(self, out: Path, stack: str) -> bool:
         """Whether a stack is not what is deployed, apart from cdktf's own remarks."""

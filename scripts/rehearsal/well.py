@@ -36,7 +36,7 @@ def check(session: boto3.Session, workspace: Workspace) -> None:
 def faults(session: boto3.Session, workspace: Workspace) -> Iterator[str]:
     """What is not well now."""
     ecs: Any = session.client("ecs")
-    cluster = f"omero-{workspace.name}"
+    cluster = names.cluster(workspace.name)
     arns = [arn for page in aws.pages(ecs, "list_services", cluster=cluster) for arn in page["serviceArns"]]
     services = ecs.describe_services(cluster=cluster, services=arns)["services"] if arns else []
     there = {service["serviceName"]: service for service in services}

@@ -32,10 +32,7 @@ class TaskSize:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceContext:
-    """The stack `omero` as its services see it. `instances` are None where everything runs on Fargate.
-
-    `log_key_arn` encrypts logs.
-    """
+    """The stack `omero` as its services see it. `instances` are None where everything runs on Fargate."""
 
     stack: WorkspaceStack
     network: NetworkStack
@@ -43,7 +40,6 @@ class ServiceContext:
     frontend: FrontendStack
     cluster: Cluster
     instances: Instances | None
-    log_key_arn: str
 
     @property
     def workspace(self) -> Workspace:
@@ -84,8 +80,7 @@ class ServiceContext:
             vpc_id=self.network.vpc.id,
             secrets_key_arn=self.data.key_arn,
             log_group_name=names.physical("log_group", workspace.name, role),
-            log_retention_days=workspace.omero.log_retention_days,
-            log_key_arn=self.log_key_arn,
+            logs=self.network.log_settings(workspace.omero.log_retention_days),
             statements=statements,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -14,15 +13,16 @@ from local_aws import files
 from local_aws.files import Owner
 from local_aws.testing.ecs import Client, Network
 from local_aws.testing.functions import invoke, make
+from local_aws.testing.groups import file_system
 
 ALL = ("ClientMount", "ClientWrite", "ClientRootAccess")
 
 
 @pytest.fixture
-def base(files_root: Path, monkeypatch: pytest.MonkeyPatch, client: Client) -> Path:
+def base(files_root: Path, monkeypatch: pytest.MonkeyPatch, client: Client, network: Network) -> Path:
     """The root directory of a new file system, whose owners this process sees too."""
     monkeypatch.setenv("LOCAL_AWS_FILES", str(files_root))
-    return files.folder(client("efs").create_file_system(CreationToken=uuid4().hex)["FileSystemId"])
+    return files.folder(file_system(client, network, network.group))
 
 
 def function(client: Client, network: Network, base: Path, *actions: str) -> str:

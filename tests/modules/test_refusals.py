@@ -18,6 +18,7 @@ from modules.bucket import BucketProps
 from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.function import FunctionProps
+from modules.log_group import LogSettings
 from modules.omero import ONE_AT_A_TIME, variable
 from modules.vpc import VpcProps
 
@@ -52,8 +53,7 @@ def test_refuses_a_function_that_cannot_be(code: str, seconds: int, said: str) -
             code=code,
             timeout_seconds=seconds,
             log_group_name="/x",
-            log_retention_days=365,
-            key_arn="x",
+            logs=LogSettings(key_arn="x", retention_days=365, retain=True),
         )
 
 

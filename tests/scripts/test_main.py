@@ -15,6 +15,7 @@ import pytest
 
 from scripts import console, main
 from scripts.maintain import commands as documents
+from scripts.maintain import evidence
 from settings.load import EXAMPLES, ROOT, available, folder_of
 from tests.scripts.commands_help import DESTRUCTIVE, commands, leaves, options
 
@@ -115,13 +116,14 @@ def test_lists_what_the_commands_say_of_themselves() -> None:
         assert command.get_short_help_str() == entry.help, name
 
 
-def test_the_document_of_commands_is_current() -> None:
-    assert documents.FILE.read_text(encoding="utf-8") == documents.text(), "run `make docs`"
+def test_documents_are_current() -> None:
+    documents.docs(check=True)
 
 
 def test_an_old_document_is_found_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main, "ROOT", tmp_path)
     monkeypatch.setattr(documents, "FILE", tmp_path / "commands.md")
+    monkeypatch.setattr(evidence, "DOCUMENT", tmp_path / "evidence.md")
     with pytest.raises(console.Failed, match="run `make docs`"):
         documents.docs(check=True)
     documents.docs(check=False)

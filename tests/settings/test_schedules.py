@@ -27,9 +27,9 @@ def test_takes_what_aws_takes(expression: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("0 3 * * ? *", "is no AWS cron expression"),
-        ("cron(0 3 * * ?)", "is no AWS cron expression"),
-        ("cron(0 3 * * *)", "is no AWS cron expression"),
+        ("0 3 * * ? *", "is not an AWS cron expression"),
+        ("cron(0 3 * * ?)", "is not an AWS cron expression"),
+        ("cron(0 3 * * *)", "is not an AWS cron expression"),
         ("cron(0 3 * * * *)", "must have ? as its day of month or as its day of week, and not as both"),
         ("cron(0 3 ? * ? *)", "and not as both"),
         ("cron(60 3 * * ? *)", "has 60 as its minutes, which AWS does not take; give 0 to 59"),

@@ -143,7 +143,8 @@ def test_backups_can_be_left_out(synthesise: Callable[..., Stacks]) -> None:
 
 
 def test_databases_logs_have_an_end_and_the_key(synthesise: Callable[..., Stacks]) -> None:
-    data = synthesise(data={"database": {"log_retention_days": 90}})["data"]
+    stacks = synthesise(data={"database": {"log_retention_days": 90}})
+    data = stacks["data"]
     groups = of_type(data, "aws_cloudwatch_log_group")
     exported = only(data, "aws_db_instance")["enabled_cloudwatch_logs_exports"]
     assert {group["name"] for group in groups.values()} == {
@@ -152,7 +153,7 @@ def test_databases_logs_have_an_end_and_the_key(synthesise: Callable[..., Stacks
     assert {group["retention_in_days"] for group in groups.values()} == {90}
     depends = only(data, "aws_db_instance")["depends_on"]
     assert {f"aws_cloudwatch_log_group.{name}" for name in groups} <= set(depends), "or RDS makes them first"
-    assert "/aws/rds/instance/omero-lab-database/*" in only(data, "aws_kms_key")["policy"]
+    assert "/aws/rds/instance/omero-lab-database/*" in only(stacks["network"], "aws_kms_key")["policy"]
 
 
 def test_ledger_is_protected_recoverable_and_encrypted(synthesise: Callable[..., Stacks]) -> None:

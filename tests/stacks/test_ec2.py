@@ -130,7 +130,8 @@ def test_a_server_moves_between_launch_types_in_place(synthesise: Callable[..., 
     Its source: `launch_type` is ForceNew, and so is the strategy unless `force_new_deployment` is true and there was a
     strategy before.
     """
-    omero = synthesise(omero={"server": {"launch_type": launch_type}, "read_only": {"count": 1}})["omero"]
+    settings = {"server": {"launch_type": launch_type}, "read_only": {"count": 1}}
+    omero = synthesise(topology=None, omero=settings)["omero"]
     for role, service in of_type(omero, "aws_ecs_service").items():
         assert ("launch_type" in service) == (role == "web")
         assert len(service.get("capacity_provider_strategy", ())) == (role != "web")

@@ -127,7 +127,7 @@ def test_log_groups_have_retention_and_key(stacks: Stacks) -> None:
     for stack in stacks.values():
         for group in of_type(stack, "aws_cloudwatch_log_group").values():
             assert group["retention_in_days"] > 0
-            assert group["kms_key_id"].startswith("${aws_kms_key.")
+            assert "aws_kms_key" in group["kms_key_id"]
 
 
 def test_keys_are_rotated(stacks: Stacks) -> None:

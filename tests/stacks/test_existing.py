@@ -24,7 +24,7 @@ def stacks(synthesise: Callable[..., Stacks]) -> Stacks:
 
 
 def test_no_network_is_made(stacks: Stacks) -> None:
-    assert set(stacks["network"]["resource"]) == {"aws_ssm_parameter"}
+    assert set(stacks["network"]["resource"]) == {"aws_kms_alias", "aws_kms_key", "aws_ssm_parameter"}
     assert stacks["network"]["output"]["vpc_id"]["value"] == VPC["vpc_id"]
 
 
@@ -53,15 +53,6 @@ def test_the_key_given_encrypts_all_data(stacks: Stacks) -> None:
     assert {secret["kms_key_id"] for secret in of_type(data, "aws_secretsmanager_secret").values()} == {KEY}
     for role in ("server", "web"):
         assert KEY in of_type(stacks["omero"], "aws_iam_role_policy")[f"{role}_execution_policy"]["policy"]
-
-
-def test_logs_have_a_key_that_cloudwatch_may_use(stacks: Stacks) -> None:
-    data = stacks["data"]
-    key = only(data, "aws_kms_key")
-    assert "logs.eu-central-1.amazonaws.com" in key["policy"]
-    assert key["lifecycle"]["prevent_destroy"] is False
-    groups = of_type(data, "aws_cloudwatch_log_group").values()
-    assert {group["kms_key_id"] for group in groups} == {"${aws_kms_key.key.arn}"}
 
 
 def test_an_own_key_is_published_and_so_is_the_one_given(stacks: Stacks, synthesise: Callable[..., Stacks]) -> None:

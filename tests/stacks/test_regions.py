@@ -40,9 +40,9 @@ def test_regions_are_botocores() -> None:
 @pytest.mark.parametrize(
     ("region", "said"),
     [
-        ("eu-west-9", "eu-west-9 is no AWS region that this program knows; did you mean eu-west-"),
-        ("us-iso-east-1", "no AWS region that this program knows"),
-        ("eusc-de-east-1", "no AWS region that this program knows"),
+        ("eu-west-9", "eu-west-9 is not an AWS region that this program knows; did you mean eu-west-"),
+        ("us-iso-east-1", "not an AWS region that this program knows"),
+        ("eusc-de-east-1", "not an AWS region that this program knows"),
         ("x", "one looks like eu-west-1"),
     ],
 )

@@ -80,12 +80,13 @@ def test_every_log_group_is_adopted_if_it_is_there(stacks: Stacks) -> None:
 
 
 def test_insights_log_group_is_there_before_the_cluster(synthesise: Callable[..., Stacks]) -> None:
-    omero = synthesise()["omero"]
+    stacks = synthesise()
+    omero = stacks["omero"]
     cluster = only(omero, "aws_ecs_cluster")
     group = of_type(omero, "aws_cloudwatch_log_group")["cluster_insights_log_group"]
     assert group["name"] == "/aws/ecs/containerinsights/omero-lab/performance"
     assert "aws_cloudwatch_log_group.cluster_insights_log_group" in cluster["depends_on"]
-    assert f"log-group:{group['name']}*" in only(omero, "aws_kms_key")["policy"]
+    assert f"log-group:{group['name']}*" in only(stacks["network"], "aws_kms_key")["policy"]
 
 
 def test_what_runs_outlives_no_rule(stacks: Stacks) -> None:

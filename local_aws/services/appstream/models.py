@@ -75,17 +75,6 @@ _IMAGE_ENDS, _BUILDER_ENDS = ("|".join(each) for each in (IMAGE_ERRORS, BUILDER_
 _ASSOCIATION_ENDS = "USER_NAME_NOT_FOUND|DIRECTORY_NOT_FOUND"
 FAULTS = Faults(
     "appstream",
-    errors={
-        "ConcurrentModificationException": "An API error occurred. Wait a few minutes and try again.",
-        "ResourceNotAvailableException": "The resource is not available.",
-        "RequestLimitExceededException": "The Describe calls of the account are throttled by Amazon EC2.",
-        "ResourceNotFoundException": "The resource does not exist.",
-        "LimitExceededException": "The requested limit exceeds the permitted limit for an account.",
-        "ThrottlingException": "Rate exceeded",
-        "InternalServerException": "An internal error occurred.",
-        "AccessDeniedException": "User is not authorized to perform: appstream:CreateFleet",
-    },
-    lost="InternalServerException",
     words={
         "StartFleet": "|".join(FLEET_ERRORS),
         "CreateImportedImage": _IMAGE_ENDS,
@@ -95,7 +84,6 @@ FAULTS = Faults(
         "BatchAssociateUserStack": _ASSOCIATION_ENDS,
         "BatchDisassociateUserStack": _ASSOCIATION_ENDS,
     },
-    refusal=AppStreamError,
 )
 
 

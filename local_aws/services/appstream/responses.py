@@ -9,7 +9,6 @@ from moto.core.responses import BaseResponse
 from local_aws import actions
 from local_aws.services.appstream import applications, fleets, images, stacks, users
 from local_aws.services.appstream.models import (
-    FAULTS,
     AppStreamBackend,
     AppStreamError,
     Json,
@@ -112,6 +111,5 @@ actions.add(
     "backend",
     _ACTIONS,
     before=_settle,
-    faults=FAULTS,
     invalid=functools.partial(AppStreamError, "ValidationException"),
 )

@@ -26,11 +26,10 @@ from moto.datasync.responses import DataSyncResponse
 
 from local_aws import actions
 from local_aws.services.datasync import locations, tasks
-from local_aws.services.datasync.faults import FAULTS
 
 
 def install() -> None:
     """Put the actions and the ARNs into moto's DataSync."""
     table = {**locations.ACTIONS, **tasks.ACTIONS}
-    actions.add(DataSyncResponse, "datasync_backend", table, faults=FAULTS)
+    actions.add(DataSyncResponse, "datasync_backend", table)
     DataSyncBackend.create_location = locations.create_location

@@ -7,21 +7,9 @@ takes 5 seconds at least; `error:PREPARING` it ends in ERROR in that state.
 
 from __future__ import annotations
 
-from moto.core.exceptions import JsonRESTError
-
 from local_aws.faults import Faults
 
 _STATE = "(LAUNCHING|PREPARING|TRANSFERRING|VERIFYING)"
 _FAULT = rf"(fail(-once)?:\S+|slow:{_STATE}:\d+(\.\d+)?|error:{_STATE})"
 
-FAULTS = Faults(
-    "datasync",
-    errors={
-        "ThrottlingException": "Rate exceeded",
-        "InternalException": "An internal error occurred.",
-        "InvalidRequestException": "The request is not valid.",
-    },
-    lost="InternalException",
-    refusal=JsonRESTError,
-    words={"execution": f"{_FAULT}( {_FAULT})*"},
-)
+FAULTS = Faults("datasync", words={"execution": f"{_FAULT}( {_FAULT})*"})

@@ -17,7 +17,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse as Response
 from moto.kms.models import kms_backends
 
 from local_aws import actions, clock
-from local_aws.services.ecs import clusters, data_channels, instances, logs, roles, validation
+from local_aws.services.ecs import clusters, data_channels, instances, logs, roles, validation, vcpus
 from local_aws.services.ecs.exec_session import Session
 from local_aws.services.ecs.faults import FAULTS
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
@@ -196,6 +196,9 @@ def run_task(backend: Any, request: Json) -> Json:
         return {"tasks": [], "failures": [{"reason": reason}]}
     for _ in range(int(request.get("count") or 1)):
         subnets, place = vpc.get("subnets") or [], None
+        where = provider or str(request.get("launchType"))
+        if refusal := vcpus.refusal(backend, definition, where, request.get("overrides")):
+            return {"tasks": tasks, "failures": [{"reason": refusal}]}
         if not fargate:
             place = instances.place(backend, cluster.name, definition, provider, subnets)
             if place is None:
@@ -384,6 +387,6 @@ _WRAPPERS: dict[str, actions.Wrapper] = {
 
 def install() -> None:
     """Put the actions into moto's ECS, and have its tasks advance with the clock."""
-    actions.add(Response, "ecs_backend", _ACTIONS, faults=FAULTS)
-    actions.wrap(Response, "ecs_backend", _WRAPPERS, faults=FAULTS)
+    actions.add(Response, "ecs_backend", _ACTIONS)
+    actions.wrap(Response, "ecs_backend", _WRAPPERS)
     clock.every_request(_tick)

@@ -7,24 +7,12 @@ and `slow:S IMAGE` (they pass S seconds after it has started; times LOCAL_AWS_TA
 
 from __future__ import annotations
 
-from moto.ecs.exceptions import ECSException
-
 from local_aws.faults import Faults
 
 _SECONDS = r"\d+(\.\d+)?"
 
 FAULTS = Faults(
     "ecs",
-    errors={
-        "ThrottlingException": "Rate exceeded",
-        "ServerException": "Service Unavailable. Please try again later.",
-        "ClusterNotFoundException": "Cluster not found.",
-        "AccessDeniedException": "User is not authorized to perform this action.",
-        "InvalidParameterException": "The parameter is invalid.",
-        "TargetNotConnectedException": "The execute command failed due to an internal error. Try again later.",
-    },
-    lost="ServerException",
-    refusal=ECSException,
     words={
         "RunTask": "RESOURCE:(MEMORY|CPU|ENI)|AGENT",  # a failure in its answer
         "task": "CannotPullContainerError|ResourceInitializationError|CannotStartContainerError"

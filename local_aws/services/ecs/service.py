@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from local_aws.services.ecs import clusters, instances
+from local_aws.services.ecs import clusters, instances, vcpus
 from local_aws.services.ecs.container import moment
 from local_aws.services.ecs.settings import DURATIONS
 from local_aws.services.ecs.task import Json, Task
@@ -138,19 +138,22 @@ class Service:
         if task.last_status != "STOPPED":
             return
         self.tasks.remove(task)
-        if not task.failed:
-            return
+        if task.failed:
+            self._count_failure(deployment, now, str(task.stopped_reason), started=not task.failed_to_start)
+
+    def _count_failure(self, deployment: Deployment, now: float, reason: str, *, started: bool) -> None:
+        """Account for a task that failed, or that could not be launched (botocore's Deployment, `failedTasks`)."""
         deployment.failed += 1
         deployment.updated = now
-        if task.failed_to_start:
+        if not started:
             # What has run is not throttled (ECS Developer Guide, "Service throttle logic").
             deployment.not_before = now + DURATIONS.retry * min(deployment.failed, 30)
-            self.event(f"was unable to place a task. Reason: {task.stopped_reason}.", now)
+            self.event(f"was unable to place a task. Reason: {reason}.", now)
         if deployment.failed >= self._threshold and not deployment.unstable:
             deployment.unstable = True
             self.event(
                 "was unable to consistently start tasks successfully. For more information, see the Troubleshooting "
-                f"section of the Amazon ECS Developer Guide. ({task.stopped_reason})",
+                f"section of the Amazon ECS Developer Guide. ({reason})",
                 now,
             )
         breaker = self.configuration["deploymentCircuitBreaker"]
@@ -228,7 +231,7 @@ class Service:
             return
         maximum = self.desired_count * self.configuration["maximumPercent"] // 100
         missing = min(self.desired_count - len(self._wanted()), maximum - len(self.living()))
-        started = []
+        started, primary = [], self.primary
         for _ in range(missing):
             if (task := self._start_one(now)) is None:
                 break
@@ -236,6 +239,8 @@ class Service:
         if started:
             listed = " ".join(f"(task {task.id})" for task in started)
             self.event(f"has started {len(started)} tasks: {listed}.", now)
+        if self.primary is not primary:  # rolled back
+            self.reconcile(now)
 
     def _start_one(self, now: float) -> Task | None:
         spec = self.primary.spec
@@ -243,6 +248,9 @@ class Service:
         provider = self._capacity_provider()
         launch_type = "FARGATE" if (provider or self.launch_type) in _FARGATE else "EC2"
         instance, subnets = None, network.get("subnets") or []
+        if refusal := vcpus.refusal(self.backend, self.primary.definition, provider or launch_type):
+            self._count_failure(self.primary, now, refusal, started=False)
+            return None
         if launch_type == "EC2":
             definition = self.primary.definition
             place = instances.place(self.backend, self.cluster.name, definition, provider, subnets)

@@ -71,7 +71,6 @@ def install() -> None:
         "transfer_backend",
         _ACTIONS,
         before=faults.check_rate,
-        faults=faults.FAULTS,
         invalid=functools.partial(Refusal, "ValidationException"),
     )
     LocalAwsApplication.resources["/_local/transfer/servers"] = data_plane.resource

@@ -19,27 +19,14 @@ from local_aws.services.transfer.state import Refusal
 CALLS_PER_SECOND = clock.seconds("LOCAL_AWS_TRANSFER_CALLS_PER_SECOND", 0)
 
 _THROTTLED = ("ThrottlingException", "Rate exceeded")
+_RETRY = {"RetryAfterSeconds": "1"}
 _buckets: dict[tuple[str, str, str], tuple[float, float]] = {}
-
-
-def _refusal(code: str, message: str) -> Refusal:
-    status = 500 if code in ("ServiceUnavailableException", "InternalServiceError") else 400
-    members = {"RetryAfterSeconds": "1"} if code == "ThrottlingException" else {}
-    return Refusal(code, message, status=status, **members)
 
 
 FAULTS = Faults(
     "transfer",
-    errors=dict([_THROTTLED])
-    | {
-        "ServiceUnavailableException": "The request has failed because the service is not available.",
-        "InternalServiceError": "An error occurred in the AWS Transfer Family service.",
-        "AccessDeniedException": "You do not have sufficient access to perform this action.",
-        "ConflictException": "VPC Endpoint state is not yet available",
-        "InvalidRequestException": "The request is invalid.",
-    },
-    lost="InternalServiceError",
-    refusal=_refusal,
+    messages={"ConflictException": "VPC Endpoint state is not yet available"},
+    members={_THROTTLED[0]: _RETRY},
     words={"CreateServer": "START_FAILED", "StartServer": "START_FAILED", "StopServer": "STOP_FAILED"},
 )
 
@@ -47,7 +34,7 @@ FAULTS = Faults(
 def check_rate(backend: Any, action: str) -> None:
     """Raise ThrottlingException for a call above the rate."""
     if CALLS_PER_SECOND and not _within_rate((backend.account_id, backend.region_name, action)):
-        raise _refusal(*_THROTTLED)
+        raise Refusal(*_THROTTLED, RetryAfterSeconds=_RETRY["RetryAfterSeconds"])
 
 
 def _within_rate(whose: tuple[str, str, str]) -> bool:

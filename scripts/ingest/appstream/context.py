@@ -19,7 +19,13 @@ from settings.appstream import AppStream
 Json = dict[str, Any]
 
 # AppStream's own words on these: wait, and try again.
-RETRIED = ("ConcurrentModificationException", "ResourceNotAvailableException", "RequestLimitExceededException")
+RETRIED = (
+    "ConcurrentModificationException",
+    "RequestLimitExceededException",
+    "ResourceNotAvailableException",
+    # Of the first fleet or builder of an account too: IAM takes a while to spread a new role.
+    "InvalidRoleException",
+)
 RETRY_SECONDS = 120.0
 MANAGED_BY = "omero-aws appstream"
 

@@ -110,7 +110,7 @@ def import_ami(context: AppStreamContext, name: str, *, ami: str, application_pa
             _ask_aws(context, asked)
         context.changes.do(
             f"image {name}: import of {ami} started, which takes about an hour",
-            lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked),
+            lambda: context.retry(context.client.create_imported_image, **asked),
         )
     if not context.dry_run:
         wait_available(context, name)
@@ -135,7 +135,7 @@ def _import_request(context: AppStreamContext, *, name: str, ami: str, role: str
 def _ask_aws(context: AppStreamContext, asked: Json) -> None:
     """AppStream's own check, which changes nothing."""
     aws.read(
-        lambda: context.retry(context.client.create_imported_image, "InvalidRoleException", **asked, DryRun=True),
+        lambda: context.retry(context.client.create_imported_image, **asked, DryRun=True),
         "DryRunOperationException",
     )
 

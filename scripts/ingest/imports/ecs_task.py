@@ -26,7 +26,7 @@ NOT_ITS_FAULT = {
     "ServiceSchedulerInitiated",
 }
 # Reasons of RunTask that pass: there is no room now, and there may be some in a minute.
-NO_ROOM = ("RESOURCE:", "AGENT", "Capacity is unavailable")
+NO_ROOM = ("RESOURCE:", "AGENT", "Capacity is unavailable", "You\u2019ve reached the limit", "You've reached the limit")
 
 
 class NotStarted(Exception):

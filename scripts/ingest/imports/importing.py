@@ -43,6 +43,7 @@ class ImportOptions:
     lease_seconds: float = 120
     settle_seconds: float = 600
     poll_seconds: float = 3.0
+    index_seconds: float = 2.0  # how far the ledger's index may be behind
 
     def work(self, who: str, transport: Transport, *, alone: bool) -> dict[str, Any]:
         """The work of one batch. `alone`: its container is not there yet, and two filesets at once would make two."""
@@ -140,14 +141,20 @@ class Run:
         """
         for entry in self._ledger.orphans():
             self._ledger.give_back(entry.batch, [entry.id], "its batch is no longer known", counted=False)
+        quiet_since: float | None = None
         while True:
             jobs = self._look_after()
             if self._faults[FAULTS - 1 :]:
                 self._give_up(jobs)
             started = self._fill(jobs)
             self._event("progress", {"jobs": jobs, **self.counts})
-            if not jobs and not started and not self._is_left():
-                return
+            if jobs or started or self._is_left():
+                quiet_since = None
+            else:
+                # The index may not show yet what was found or given back just now.
+                quiet_since = quiet_since or time.monotonic()
+                if time.monotonic() - quiet_since >= self._wanted.index_seconds:
+                    return
             time.sleep(self._wanted.poll_seconds)
 
     # Looking after jobs

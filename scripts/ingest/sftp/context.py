@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import names
-from contract.outputs import Data
+from contract.outputs import Data, Network
 from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.errors import Refused
@@ -17,6 +17,12 @@ from settings.sftp import Sftp
 MANAGER = "omero-aws sftp"
 STOPPED_TAG = "StoppedOnPurpose"
 """On a server that the operator has stopped: `ensure` starts every other one that is offline."""
+
+NEEDED = (
+    *(Data.file_system_id, Data.key_arn),
+    *(Network.vpc_id, Network.public_subnet_ids, Network.private_subnet_ids, Network.log_key_arn),
+)
+"""What commands read of other stacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,7 @@ class SftpContext:
 
     @property
     def log_group_name(self) -> str:
-        """What the server logs to; the stack `sftp` has its key speak of this name."""
+        """What the server logs to; the key of the workspace's logs admits this name."""
         return names.physical("log_group", self.deployment.workspace.name, "sftp")
 
     @property
@@ -79,6 +85,9 @@ def sftp_context(name: str | None = None) -> SftpContext:
             f"workspace {workspace.name} has no section sftp; add it to the workspace file (sftp: {{cidrs: [...]}}) "
             f"and run {deploy}."
         )
+    # All that commands read, so that none is found missing after the first change.
+    for output in (*NEEDED, *SftpOutputs.all()):
+        deployment.parameter(output)
     deployed = deployment.parameter(SftpOutputs.folder)
     if deployed != workspace.sftp.folder:
         raise Refused(

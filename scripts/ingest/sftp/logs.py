@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contract.outputs import Network
 from contract.sections.sftp import SftpOutputs
 from scripts import aws
 from scripts.changes import Changes
@@ -18,7 +19,7 @@ PERIOD_SECONDS = 300
 def ensure_group(context: SftpContext, changes: Changes) -> None:
     """The log group, its retention and its key."""
     logs, name = context.deployment.client("logs"), context.log_group_name
-    key, days = context.deployment.parameter(SftpOutputs.key_arn), context.settings.log_retention_days
+    key, days = context.deployment.parameter(Network.log_key_arn), context.settings.log_retention_days
     found = _group(logs, name)
     if found is None:
         changes.do(
@@ -27,7 +28,7 @@ def ensure_group(context: SftpContext, changes: Changes) -> None:
         )
     elif found.get("kmsKeyId") != key:
         changes.do(
-            f"log group {name}: encrypted with the key of the sftp stack",
+            f"log group {name}: encrypted with the key of the workspace's logs",
             lambda: logs.associate_kms_key(logGroupName=name, kmsKeyId=key),
         )
     if found is None or found.get("retentionInDays") != days:

@@ -260,7 +260,15 @@ def delete(context: SftpContext, server: Server, changes: Changes) -> None:
 
 
 def _delete(context: SftpContext, id_: str) -> None:
-    missing_is_none(lambda: context.transfer.delete_server(ServerId=id_))
+    # Its endpoint may hold it for a minute (terraform-provider-aws, internal/service/transfer/server.go).
+    missing_is_none(
+        lambda: aws.retry(
+            lambda: context.transfer.delete_server(ServerId=id_),
+            ("InvalidRequestException",),
+            seconds=BUSY_SECONDS,
+            saying="Unable to delete VPC endpoint",
+        )
+    )
     waiting.wait_for(
         f"server {id_}",
         lambda: "GONE" if missing_is_none(lambda: describe(context, id_)) is None else "being deleted",

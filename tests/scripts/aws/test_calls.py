@@ -45,6 +45,12 @@ def test_does_not_ask_again_where_that_would_not_help() -> None:
         aws.retry(failing("Busy", "AccessDenied"), ("Busy",), seconds=60)
 
 
+def test_asks_again_only_for_what_aws_says() -> None:
+    assert aws.retry(failing("Busy"), ("Busy",), seconds=60, saying="no") == "done"
+    with pytest.raises(ClientError, match="Busy"):
+        aws.retry(failing("Busy"), ("Busy",), seconds=60, saying="Unable to delete")
+
+
 def test_gives_up_when_the_time_is_over() -> None:
     with pytest.raises(ClientError, match="Busy"):
         aws.retry(failing(*["Busy"] * 1000), ("Busy",), seconds=0.01)

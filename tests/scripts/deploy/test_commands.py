@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from scripts import confirming
-from scripts.deploy import commands, order, preflight, rollouts, runner
+from scripts.deploy import backend, commands, order, preflight, rollouts, runner
 from scripts.errors import Failed, Refused
 from scripts.main import app
 from tests.conftest import workspace
@@ -42,6 +43,9 @@ class Recording:
         self.followed: list[list[str]] = []
         self.ran: list[list[str]] = []
         self.codes: dict[str, int] = {}
+        self.deployed = frozenset({"network", "data"})
+        self.states: dict[str, Any] = {}
+        self.configurations: list[Any] = []
 
     def ready(self, _argv: Sequence[str], *, workspace: str | None = None) -> Recording:
         self.checked.append(workspace)
@@ -57,6 +61,7 @@ class Recording:
 
     def run(self, argv: Sequence[str], *, folder: Path, to_stderr: bool) -> int:
         self.ran.append(list(argv))
+        self.configurations += [json.loads(file.read_text()) for file in folder.glob("main.tf.json")]
         if "--outputs-file" in argv:
             Path(argv[-1]).write_text(json.dumps({"omero": {"web_url": "http://omero"}}))
         return self.codes.get(argv[1], 0)
@@ -73,7 +78,9 @@ def tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recording:
     monkeypatch.setattr(preflight, "check", lambda _name, *, changes: workspace())
     monkeypatch.setattr(preflight, "check_destroy", lambda _settings, _stacks: None)
     monkeypatch.setattr(commands, "load", lambda name: workspace(name=name or "lab"))
-    monkeypatch.setattr(commands, "_deployed", lambda _name: frozenset({"network", "data"}))
+    monkeypatch.setattr(backend, "state_backend", lambda settings: SimpleNamespace(workspace=settings))
+    monkeypatch.setattr(backend, "deployed_stacks", lambda _state: made.deployed)
+    monkeypatch.setattr(backend, "states", lambda _state: made.states)
     monkeypatch.setattr(commands, "_deployed_outputs", lambda _name: {})
     monkeypatch.setattr(commands, "OUT", tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -142,7 +149,7 @@ def test_deploys_first_what_has_to_let_go(tools: Recording, monkeypatch: pytest.
     first = "deploy omero --skip-synth --ignore-missing-stack-dependencies --auto-approve --parallelism 1"
     assert [words[1] for words in tools.ran] == ["synth", "deploy"]
     assert tools.ran[1] == ["cdktf", *first.split()]
-    assert tools.became == [["cdktf", "deploy", "*", "--auto-approve", "--parallelism", "1"]]
+    assert tools.followed == [["cdktf", "deploy", "*", "--auto-approve", "--parallelism", "1"]]
     assert run("deploy", "network", "--yes").exit_code == 0
     assert len(tools.ran) == 2, "a stack that is named alone comes alone"
 
@@ -202,6 +209,32 @@ def test_plans_where_cdktf_is_told_to_synthesise(
 def test_refuses_a_stack_that_is_none(tools: Recording) -> None:
     said = refused("diff", "network", "nowhere")
     assert said == "the workspace has no stack nowhere; give one of omero, data, network."
+
+
+def test_destroys_a_stack_that_the_settings_no_longer_have(tools: Recording) -> None:
+    tools.deployed, tools.states = frozenset({"network", "datasync"}), {"datasync": {"resources": []}}
+    assert run("destroy", "datasync", "--yes").exit_code == 0
+    assert tools.ran == [["terraform", "init", "-input=false"], ["terraform", "destroy", "-auto-approve"]]
+    assert tools.became == []
+    assert all(each["terraform"]["backend"]["s3"]["key"] == "datasync.tfstate" for each in tools.configurations)
+    assert all(each.keys() == {"terraform", "provider"} for each in tools.configurations)
+    assert run("destroy", "--yes").exit_code == 0
+    assert [words[1] for words in tools.ran[2:]] == ["init", "destroy"]
+    assert tools.became == [["cdktf", "destroy", "*", "--auto-approve"]]
+    tools.codes["destroy"] = 1
+    assert str(run("destroy", "datasync", "--yes").exception) == (
+        "terraform destroy of the stack datasync ended with exit code 1; the reason is above."
+    )
+
+
+@pytest.mark.parametrize("more", [["--yes"], ["--dry-run"]])
+def test_refuses_to_destroy_kept_data_of_a_section_that_is_gone(tools: Recording, more: list[str]) -> None:
+    bucket = {"bucket": "omero-lab-datasync", "force_destroy": False}
+    row = {"mode": "managed", "type": "aws_s3_bucket", "name": "bucket", "instances": [{"attributes": bucket}]}
+    tools.deployed, tools.states = frozenset({"datasync_buckets"}), {"datasync_buckets": {"resources": [row]}}
+    said = refused("destroy", "datasync_buckets", *more)
+    assert "the stack datasync_buckets has omero-lab-datasync, which holds data that retain: true keeps" in said
+    assert tools.ran == tools.became == []
 
 
 def test_says_what_destroy_would_take(tools: Recording) -> None:

@@ -111,7 +111,7 @@ def test_forgets_what_protects_a_bucket_with_it(
     deployed: Callable[..., None], synthesise: Synthesise, tmp_path: Path
 ) -> None:
     own, existing = synthesise(datasync={}), synthesise(datasync={"bucket": "lab-slides"})
-    deployed({"datasync": own["datasync"]})
+    deployed({"datasync_buckets": own["datasync_buckets"]})
     with pytest.raises(Refused) as refused:
         kept.check(state_backend(), written(tmp_path, existing))
     assert "aws_s3_bucket_public_access_block." in str(refused.value)
@@ -137,6 +137,8 @@ def test_names_a_stack_that_is_left_over(
     said = capsys.readouterr().err
     assert "the stack datasync is deployed, runs and is billed, but the settings of workspace demo no longer" in said
     assert "`omero-aws destroy datasync -w demo`" in " ".join(said.split())
+    assert "the stack datasync_buckets keeps its data, and is billed for it" in said
+    assert "destroy datasync_buckets" not in said
 
 
 def test_refuses_a_state_that_is_none(mocked_aws: object) -> None:

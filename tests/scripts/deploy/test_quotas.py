@@ -9,11 +9,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+import local_aws.quotas
 from local_aws.install import install
 from scripts.deploy import quotas
 from scripts.errors import Refused
 from tests.conftest import of_type, workspace
-from tests.scripts.deploy.state_help import answer
+from tests.scripts.deploy.state_help import ACCOUNT, answer
 
 install()
 ALL = frozenset({"network", "data", "frontend", "omero"})
@@ -24,27 +25,15 @@ def ranges(count: int) -> list[str]:
 
 
 @pytest.fixture
-def session(mocked_aws: object) -> boto3.Session:
+def session(mocked_aws: object, monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", workspace().account_id)
     return boto3.Session(region_name="eu-central-1")
 
 
-def telling(session: boto3.Session, monkeypatch: pytest.MonkeyPatch, **values: float) -> None:
-    """Have Service Quotas tell these values, by code with `_` for `-`."""
-    made = session.client
-
-    def client(service: str, **more: Any) -> Any:
-        found = made(service, **more)  # type: ignore[call-overload]
-        if service == "service-quotas":
-            original = found.get_service_quota
-
-            def get(**asked: str) -> Any:
-                code = asked["QuotaCode"].replace("-", "_")
-                return {"Quota": {"Value": values[code]}} if code in values else original(**asked)
-
-            found.get_service_quota = get
-        return found
-
-    monkeypatch.setattr(session, "client", client)
+def telling(monkeypatch: pytest.MonkeyPatch, **values: int) -> None:
+    """Give the account these quotas, which its AWS then tells and keeps."""
+    for name, value in values.items():
+        monkeypatch.setitem(local_aws.quotas.VALUES, name, value)
 
 
 def test_counts_rules_as_the_stacks_make_them(synthesise: Any) -> None:
@@ -80,30 +69,30 @@ def test_refuses_more_rules_than_a_group_takes(session: boto3.Session, changes: 
 
 
 def test_a_raised_quota_counts(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    telling(session, monkeypatch, L_0EA8095F=100)
+    telling(monkeypatch, rules=100)
     quotas.check(session, workspace(access={"cidrs": ranges(61)}), ALL)
 
 
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ({"L_3032A538": 6}, r"needs 8, and the account may have 6 \(quota L-3032A538 of fargate.*lower cpu or count"),
-        ({"L_F678F1CE": 1}, "needs 2, and the account may have 1 .*network.existing"),
-        ({"L_0263D0A3": 1}, "needs 2, and the account may have 1 .*nat_gateways: single"),
+        ({"fargate_vcpu": 6}, r"needs 8, and the account may have 6 \(quota L-3032A538 of fargate.*lower cpu or count"),
+        ({"vpc": 1}, "needs 2, and the account may have 1 .*network.existing"),
+        ({"eip": 1}, "needs 2, and the account may have 1 .*nat_gateways: single"),
     ],
 )
 def test_refuses_what_goes_beyond_a_quota(
-    session: boto3.Session, monkeypatch: pytest.MonkeyPatch, told: dict[str, float], said: str
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch, told: dict[str, int], said: str
 ) -> None:
-    telling(session, monkeypatch, **told)
+    telling(monkeypatch, **told)
     with pytest.raises(Refused, match=said):
-        quotas.check(session, workspace(), frozenset())
+        quotas.check(session, workspace(account_id=ACCOUNT), frozenset())
 
 
 def test_counts_instances(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     on_ec2 = workspace(omero={"server": {"launch_type": "EC2"}})
     assert quotas.vcpus(on_ec2) == (4, 4)
-    telling(session, monkeypatch, L_1216C47A=2)
+    telling(monkeypatch, ec2_vcpu=2)
     with pytest.raises(Refused, match="choose a smaller type"):
         quotas.check(session, on_ec2, ALL)
 
@@ -122,6 +111,21 @@ def test_goes_on_where_quotas_are_not_told(
     monkeypatch.setattr(session, "client", client)
     quotas.check(session, workspace(), ALL)
     assert "not checked, because Service Quotas does not tell: " in " ".join(capsys.readouterr().err.split())
+
+
+def test_aws_refuses_what_was_not_checked(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    telling(monkeypatch, vpc=1)
+    with pytest.raises(session.client("ec2").exceptions.ClientError, match="VpcLimitExceeded"):
+        session.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")
+
+
+def test_every_quota_is_told_here() -> None:
+    """By the codes that AWS's quotas have, too, so that a rehearsal checks all of them."""
+    asked = (quotas.RULES, quotas.VPCS, quotas.ADDRESSES, quotas.INSTANCE_VCPUS, quotas.FARGATE_VCPUS)
+    for quota in asked:
+        told = local_aws.quotas.by_code(quota.service, quota.code)
+        assert told
+        assert told[0].name == quota.name
 
 
 def test_asks_as_the_api_has_it() -> None:

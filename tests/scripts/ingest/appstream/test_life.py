@@ -188,7 +188,9 @@ def _with_image(run: Callable[[], object]) -> None:
 
 
 def test_what_passes_by_itself_is_tried_again(lab: Make) -> None:
-    FAULTS.add("CreateFleet", "ConcurrentModificationException", "ResourceNotAvailableException")
+    FAULTS.add(
+        "CreateFleet", "InvalidRoleException", "ConcurrentModificationException", "ResourceNotAvailableException"
+    )
     FAULTS.add("StartFleet", "ConcurrentModificationException")
     lifecycle.ensure(lab())
     assert fleet.find(lab())["State"] == "RUNNING"  # type: ignore[index]

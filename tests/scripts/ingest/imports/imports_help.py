@@ -29,7 +29,13 @@ from settings import Workspace
 from tests.conftest import workspace
 
 # Leases and waits that keep tests quick, and longer than what the stand-ins take.
-QUICK: dict[str, Any] = {"lease_seconds": 3, "settle_seconds": 1.5, "poll_seconds": 0.2, "parallel": 4}
+QUICK: dict[str, Any] = {
+    "lease_seconds": 3,
+    "settle_seconds": 1.5,
+    "poll_seconds": 0.2,
+    "index_seconds": 0,
+    "parallel": 4,
+}
 
 
 @dataclass

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 
 import pytest
 
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from scripts.errors import Failed
 from scripts.ingest.imports.batches import Limits
+from scripts.ingest.imports.ledger import Entry, Ledger
 from scripts.ingest.imports.single_job import run_job
 from tests.scripts.ingest.imports.hostile import names
 from tests.scripts.ingest.imports.imports_help import Importing
@@ -124,6 +127,24 @@ def test_a_server_that_is_down_is_said_once_and_loses_nothing(importing: Importi
     importing.server.up()
     importing.run()
     assert importing.states() == {path: IMPORTED}
+
+
+def test_a_run_does_not_end_before_the_index_has_caught_up(
+    importing: Importing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = importing.image("a.tif")
+    importing.scan()
+    shown, shard = time.monotonic() + 0.5, Ledger._shard
+
+    def behind(self: Ledger, state: str, part: str) -> Iterator[tuple[str, Entry]]:
+        return shard(self, state, part) if time.monotonic() > shown else iter(())
+
+    monkeypatch.setattr(Ledger, "_shard", behind)
+    monkeypatch.setattr(Ledger, "number", lambda self, state: sum(1 for _ in self.entries(state)))
+    importing.run(index_seconds=1.5)
+    entry = importing.ledger.get(path)
+    assert entry is not None
+    assert entry.state == IMPORTED
 
 
 def test_a_task_that_is_killed_is_taken_up_again(importing: Importing) -> None:

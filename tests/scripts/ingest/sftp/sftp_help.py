@@ -148,7 +148,7 @@ def _ground(endpoint: str) -> dict[str, str]:
         Network.public_subnet_ids.path: ",".join(subnets[:2]),
         Network.private_subnet_ids.path: ",".join(subnets[2:]),
         Data.key_arn.path: key,
-        SftpOutputs.key_arn.path: key,
+        Network.log_key_arn.path: key,
         SftpOutputs.alarm_topic_arn.path: session.client("sns").create_topic(Name="sftp")["TopicArn"],
     }
 
@@ -157,7 +157,10 @@ def make_stage(aws_: LocalAws, name: str | None = None) -> Stage:
     """A new workspace, by default with a name of its own."""
     session, ground = _session(aws_.endpoint), _ground(aws_.endpoint)
     name = name or f"w{uuid4().hex[:8]}"
-    system = session.client("efs").create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
+    efs = session.client("efs")
+    system = efs.create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
+    for subnet in ground[Network.private_subnet_ids.path].split(","):
+        efs.create_mount_target(FileSystemId=system, SubnetId=subnet)
     settings = _workspace(name)
     assert settings.sftp
     published = {

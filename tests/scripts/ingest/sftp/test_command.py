@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from local_aws.testing.sftp import make_key
 from scripts import aws
 from scripts.ingest import deployment
-from scripts.ingest.sftp import host_keys, logs, network, report
+from scripts.ingest.sftp import host_keys, logs, network, report, server
 from scripts.ingest.sftp.context import find_server
 from settings.load import ROOT
 from tests.scripts.commands_help import DESTRUCTIVE
@@ -209,6 +209,21 @@ def test_destroys_nothing_without_a_terminal_and_without_yes(there: Stage, run: 
     assert run(*arguments, "--yes").code == 0
 
 
+def test_waits_while_an_endpoint_holds_its_server() -> None:
+    said = [("InvalidRequestException", "Unable to delete VPC endpoint vpce-1"), None]
+
+    class Transfer:
+        def delete_server(self, **_: str) -> None:
+            if error := said.pop(0):
+                raise ClientError({"Error": {"Code": error[0], "Message": error[1]}}, "DeleteServer")
+
+        def describe_server(self, **_: str) -> None:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}, "DescribeServer")
+
+    server._delete(SimpleNamespace(transfer=Transfer()), "s-1")  # type: ignore[arg-type]
+    assert said == []
+
+
 def test_teardown_of_everything_leaves_nothing(stage: Stage, run: Run) -> None:
     stage.ensure()  # with addresses and a security group
     assert run("teardown", "--yes", "--everything").code == 0
@@ -306,10 +321,10 @@ def test_refuses_what_is_not_deployed(stage: Stage, run: Run, tmp_path: Path) ->
     path.write_text(text.replace("123456789012", "999999999999"))
     said = run("ensure")
     assert (said.code, "the AWS credentials belong to account 123456789012" in said.err) == (2, True)
-    stage.client("ssm").delete_parameter(Name=f"/omero/{name}/sftp/key_arn")
+    stage.client("ssm").delete_parameter(Name=f"/omero/{name}/network/log_key_arn")
     path.write_text(text)
     said = run("ensure")
-    assert (said.code, "deploy its sftp stack first" in said.err) == (2, True)
+    assert (said.code, "deploy its network stack first" in said.err) == (2, True)
 
 
 def test_without_network_one_sentence(tmp_path: Path, run: Run) -> None:
