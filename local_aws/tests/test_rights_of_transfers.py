@@ -44,3 +44,16 @@ def test_a_file_system_is_mounted_by_the_locations_role(place: Place) -> None:
     assert "Read-only file system" in str(place.run(task))
     grant(place.client, role, statement("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"))
     assert place.run(task)["Status"] == "SUCCESS"
+
+
+def test_a_report_needs_the_key_of_its_bucket(place: Place) -> None:
+    key = place.client("kms").create_key()["KeyMetadata"]["Arn"]
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    place.client("s3").put_bucket_encryption(Bucket=place.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    role = make_role(place.client, statement("s3:PutObject"), service="datasync.amazonaws.com")
+    target = {"S3BucketArn": f"arn:aws:s3:::{place.bucket}", "BucketAccessRoleArn": role, "Subdirectory": "reports"}
+    task = place.task(TaskReportConfig={"Destination": {"S3": target}, "OutputType": "SUMMARY_ONLY"})
+    result = place.run(task)["ReportResult"]
+    assert (result["Status"], result["ErrorCode"]) == ("ERROR", "S3Error")
+    grant(place.client, role, statement("s3:PutObject"), statement("kms:GenerateDataKey", on=key))
+    assert place.run(task)["ReportResult"]["Status"] == "SUCCESS"

@@ -63,7 +63,8 @@ def may_read(backend: DataSyncBackend, metadata: Json, key: str, version: str | 
 
 def may_write(backend: DataSyncBackend, bucket_arn: str, role: str, key: str) -> bool:
     """Whether it may put an object, as it puts reports."""
-    return _may(backend, role, [Need("s3:PutObject", f"{bucket_arn}/{key}")])
+    bucket = bucket_arn.rpartition(":")[2]
+    return acting.call(role, _SESSION, backend.region_name, "s3", "PutObject", Bucket=bucket, Key=key) is None
 
 
 def mounted(backend: DataSyncBackend, metadata: Json) -> efs_access.Grants:
