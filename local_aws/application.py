@@ -4,6 +4,7 @@ moto 5.2.5 answers an action it lacks with a Python traceback and status 500, an
 HTML page. SDKs retry a 500 with back-off (Terraform 25 times), so that a gap looks like a hang. Here both
 become an error of the service's own protocol, with code `NotImplemented` and status 501, which no SDK
 retries, and a line in the log. An unexpected exception becomes `LocalAwsFault`, with its traceback in the log.
+Before a service answers, IAM decides whether the caller may ask (`local_aws.rights`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from werkzeug.exceptions import HTTPException
 
 from local_aws import clock, errors, faults
 from local_aws.packets import Side
+from local_aws.rights import requests as rights_of_requests
+from local_aws.rights.policies import NotEvaluated
+from local_aws.rights.requests import Denied
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -68,6 +72,9 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         try:
             action = self._action(environ, service)
             body = self._faulty(environ, answer, service, action)
+        except Denied as error:
+            body = answer.set_error(environ, service, error.status, error.code, error.message)
+            sys.stderr.write(f"{error.code}: {error.message}\n")
         except NotImplementedError as error:
             body = self._refuse(environ, answer, service, action, error)
         except Exception as error:
@@ -125,6 +132,7 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         name = str(getattr(app, "service", ""))
         with self.lock_for_backends:
             clock.tick()
+            rights_of_requests.check(environ, service, action)
         with nullcontext() if name in _NOT_SERIALISED else self.lock_for_backends:
             chunks = app(environ, answer)
             body = b"".join(chunks)
@@ -137,6 +145,8 @@ class LocalAwsApplication(DomainDispatcherApplication):  # type: ignore[misc]
         self, environ: Environ, answer: _Answer, service: str, action: str, error: NotImplementedError
     ) -> bytes:
         message = f"local AWS does not implement {service}:{action}"
+        if isinstance(error, NotEvaluated):
+            message = f"{service}:{action}: {error}"
         sys.stderr.write(f"NotImplemented: {message} ({error})\n")
         return answer.set_error(environ, service, 501, "NotImplemented", message)
 

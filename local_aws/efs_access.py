@@ -1,29 +1,24 @@
 """What a role that a service takes may do with a file system: ClientMount, ClientWrite, ClientRootAccess.
 
 Evaluated as IAM does for one account: the role must trust the service; a statement of the role's policies or of
-the file system's own policy must allow the action, and none of them may deny it. Known are Action and NotAction,
-Resource and NotResource, Principal, wild cards, and the conditions StringEquals, StringLike, ArnEquals, ArnLike and
-their negations, Bool and Null, each with IfExists, on the keys that a `Request` has. A statement with another
-condition, or with a variable in it, counts as not there, and is told on standard error.
+the file system's own policy must allow the action, and none of them may deny it (`local_aws.rights.policies`). What
+cannot be evaluated grants nothing, and is told on standard error and by `/_local/iam/usage`.
 
-Not evaluated: NotPrincipal, permissions boundaries, service control policies, session policies (which AWS ignores for
-EFS), other accounts. A file system without a policy grants nothing by itself: the role has to.
+A file system without a policy lets every client mount, write and be root that does not ask with IAM; a role that asks
+has to be allowed by its own policies. Not evaluated: permissions boundaries, service control policies, session policies
+(which AWS ignores for EFS), other accounts.
 https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
 """
 
 from __future__ import annotations
 
-import fnmatch
-import json
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from moto.iam.models import iam_backends
-
-Json = dict[str, Any]
+from local_aws.rights import principals, usage
+from local_aws.rights.policies import NotEvaluated, Statement, statements
 
 _PREFIX = "elasticfilesystem:"
 
@@ -38,11 +33,15 @@ class Grants:
 
 
 NOTHING = Grants(mount=False, write=False, root=False)
+EVERYTHING = Grants(mount=True, write=True, root=True)
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks: a `service` that takes the role, in an account and a region; `keys` of the request beside the usual."""
+    """Who asks: a `service` that takes the role, in an account and a region; `keys` of the request beside the usual.
+
+    `session`: the name of the role's session; with one, what is used or refused is noted as a right's use.
+    """
 
     account: str
     partition: str
@@ -50,12 +49,15 @@ class Request:
     service: str
     role_arn: str
     keys: Mapping[str, str]
+    session: str = ""
 
     def context(self) -> dict[str, str]:
         """Keys of the request, in lower case; all come over TLS."""
         return {
             "aws:principalarn": self.role_arn,
             "aws:principalaccount": self.account,
+            "aws:resourceaccount": self.account,
+            "aws:requestedregion": self.region,
             "aws:securetransport": "true",
             **self.keys,
         }
@@ -63,109 +65,82 @@ class Request:
 
 def grants(request: Request, file_system: Any) -> Grants:
     """`file_system`: moto's."""
-    role = _role(request)
-    if role is None or not _trusts(request, role):
+    try:
+        principals.take(request.role_arn, request.service, request.region, request.context())
+        return _grants(request, file_system)
+    except principals.NotTrusted:
         return NOTHING
-    arn = f"arn:{request.partition}:elasticfilesystem:{request.region}:{request.account}:file-system/"
-    resource = arn + file_system.file_system_id
-    own = [statement for document in _policies(role) for statement in _statements(document)]
-    account_root = f"arn:{request.partition}:iam::{request.account}:root"
-    theirs = [
-        statement
-        for statement in _statements(file_system.file_system_policy)
-        if _is_principal(statement, "AWS", (request.role_arn,))
-        # Said of the account, an Allow leaves it to the roles' own policies, and a Deny holds for all of them.
-        or (statement.get("Effect") == "Deny" and _is_principal(statement, "AWS", (request.account, account_root)))
-    ]
-    context = request.context()
+    except NotEvaluated as error:
+        sys.stderr.write(f"efs: {error}\n")
+        if request.session:
+            usage.refused(_caller(request), str(error))
+        return NOTHING
 
+
+def anonymous(account: str, region: str, partition: str, file_system: Any) -> Grants:
+    """What a client may do that asks without IAM."""
+    if not file_system.file_system_policy:
+        return EVERYTHING
+    context = {"aws:securetransport": "true", "elasticfilesystem:accessedviamounttarget": "true"}
+    resource = _arn(account, region, partition, file_system)
+    rows = [each for each in _own(file_system) if each.names("AWS", ())]
+    return _decide(rows, resource, context)
+
+
+def _grants(request: Request, file_system: Any) -> Grants:
+    resource = _arn(request.account, request.region, request.partition, file_system)
+    caller, context = _caller(request), request.context()
+    account_root = f"arn:{request.partition}:iam::{request.account}:root"
+    own = list(caller.statements())
+    theirs = [
+        each
+        for each in _own(file_system)
+        if each.names("AWS", caller.names)
+        # Said of the account, an Allow leaves it to the roles' own policies, and a Deny holds for all of them.
+        or (not each.allows and each.names("AWS", (request.account, account_root)))
+    ]
+    found = _decide([*own, *theirs], resource, context)
+    if request.session:
+        _note(caller, found, own, resource, context)
+    return found
+
+
+def _decide(rows: list[Statement], resource: str, context: Mapping[str, str]) -> Grants:
     def may(action: str) -> bool:
-        met = [each for each in (*own, *theirs) if _meets(each, _PREFIX + action, resource, context)]
-        return bool(met) and all(each.get("Effect") == "Allow" for each in met)
+        met = [each for each in rows if each.holds(_PREFIX + action, resource, context)]
+        return bool(met) and all(each.allows for each in met)
 
     return Grants(mount=may("ClientMount"), write=may("ClientWrite"), root=may("ClientRootAccess"))
 
 
-def _role(request: Request) -> Any:
-    roles = iam_backends[request.account][request.partition].get_roles()
-    return next((each for each in roles if each.arn == request.role_arn), None)
+def _note(
+    caller: principals.Caller, found: Grants, own: list[Statement], resource: str, context: Mapping[str, str]
+) -> None:
+    """EFS asks for all three and takes what it gets: without ClientMount alone nothing works."""
+    for action, granted in (
+        ("ClientMount", found.mount),
+        ("ClientWrite", found.write),
+        ("ClientRootAccess", found.root),
+    ):
+        if granted:
+            by = [each for each in own if each.allows and each.holds(_PREFIX + action, resource, context)]
+            usage.allowed(caller, _PREFIX + action, by)
+    if not found.mount:
+        usage.refused(
+            caller,
+            f"User: {caller.arn} is not authorized to perform: {_PREFIX}ClientMount on resource: {resource} because no "
+            f"identity-based policy allows the {_PREFIX}ClientMount action",
+        )
 
 
-def _trusts(request: Request, role: Any) -> bool:
-    met = [
-        each
-        for each in _statements(role.assume_role_policy_document)
-        if _is_principal(each, "Service", (request.service,))
-        and _meets(each, "sts:AssumeRole", role.arn, request.context())
-    ]
-    return bool(met) and all(each.get("Effect") == "Allow" for each in met)
+def _caller(request: Request) -> principals.Caller:
+    return principals.session(request.role_arn, request.session or request.service, request.region)
 
 
-def _policies(role: Any) -> Iterable[Any]:
-    yield from role.policies.values()
-    for policy in role.managed_policies.values():
-        yield next(each.document for each in policy.versions if each.is_default)
+def _own(file_system: Any) -> list[Statement]:
+    policy = file_system.file_system_policy
+    return list(statements(policy, f"the policy of {file_system.file_system_id}"))
 
 
-def _statements(document: Any) -> list[Json]:
-    """Of a policy document; none for what is no such document."""
-    try:
-        found = (json.loads(document) if isinstance(document, str) else document or {}).get("Statement") or []
-    except (ValueError, AttributeError):
-        return []
-    return [found] if isinstance(found, dict) else list(found)
-
-
-def _list(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [] if value is None else [str(value)]
-
-
-def _like(value: str, patterns: list[str], *, fold: bool = False) -> bool:
-    """IAM's wild cards are * and ? alone."""
-    if fold:
-        value, patterns = value.lower(), [each.lower() for each in patterns]
-    return any(re.fullmatch(fnmatch.translate(each.replace("[", "[[]")), value) for each in patterns)
-
-
-def _is_principal(statement: Json, kind: str, names: tuple[str, ...]) -> bool:
-    principal = statement.get("Principal")
-    if principal == "*":
-        return True
-    found = _list(principal.get(kind)) if isinstance(principal, dict) else []
-    return any(each == "*" or each in names for each in found)
-
-
-def _meets(statement: Json, action: str, resource: str, context: dict[str, str]) -> bool:
-    if "Action" in statement and not _like(action, _list(statement["Action"]), fold=True):
-        return False
-    if "NotAction" in statement and _like(action, _list(statement["NotAction"]), fold=True):
-        return False
-    if "Resource" in statement and not _like(resource, _list(statement["Resource"])):
-        return False
-    if "NotResource" in statement and _like(resource, _list(statement["NotResource"])):
-        return False
-    return all(
-        _holds(operator, key, _list(wanted), context)
-        for operator, tests in (statement.get("Condition") or {}).items()
-        for key, wanted in tests.items()
-    )
-
-
-def _holds(operator: str, key: str, wanted: list[str], context: dict[str, str]) -> bool:
-    name, value = operator, context.get(key.lower())
-    if name == "Null":
-        return (value is None) == (wanted[0].lower() == "true")
-    if_exists = name.endswith("IfExists")
-    name = name.removesuffix("IfExists")
-    negated = "Not" in name
-    name = name.replace("Not", "")
-    if name not in ("StringEquals", "StringLike", "ArnEquals", "ArnLike", "Bool") or any("${" in x for x in wanted):
-        sys.stderr.write(f"transfer: a policy's condition is not evaluated here: {operator} {key} {wanted}\n")
-        return False
-    if value is None:
-        return if_exists or negated
-    if name == "StringEquals":
-        return (value in wanted) != negated
-    if name == "Bool":
-        return value in [each.lower() for each in wanted]
-    return _like(value, wanted) != negated
+def _arn(account: str, region: str, partition: str, file_system: Any) -> str:
+    return f"arn:{partition}:elasticfilesystem:{region}:{account}:file-system/{file_system.file_system_id}"

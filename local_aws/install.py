@@ -57,6 +57,12 @@ def install() -> None:
         os.environ.pop(profile, None)
     if not _installed:
         importlib.import_module("local_aws.faults").install()
+    if "usage" not in _installed:
+        usage = importlib.import_module("local_aws.rights.usage")
+        usage.install()
+        application = importlib.import_module("local_aws.application")
+        application.LocalAwsApplication.resources[usage.PATH] = usage.resource
+        _installed.add("usage")
     for name in SERVICES:
         if name not in _installed:
             importlib.import_module(f"local_aws.services.{name}").install()

@@ -2,11 +2,12 @@
 
 A function is given what Lambda gives it (`_HANDLER`, AWS_REGION and so on), this server as AWS, and its time-out. One
 in a VPC reaches the VPC's machines by this server, which is its HTTP proxy (see `LocalAwsApplication.machines`), as far
-as security groups let it; it reaches AWS if they let it out on port 443, and mounts EFS if they let it to a mount
-target on port 2049 (else EFSMountConnectivityException, of botocore's model of Invoke). Other
-runtimes than Python's are not implemented; a function runs with the Python of the server. moto also forgets where and
-how a function logs, and its file systems. What a function has mounted is the folder that stands for it, with owners as
-`local_aws.mounted` has them; where its path is the value of a variable, that names this folder instead.
+as security groups let it; it reaches AWS if they let it out on port 443, with the credentials of its role
+(`function_roles`), and mounts EFS if they let it to a mount target on port 2049 (else EFSMountConnectivityException, of
+botocore's model of Invoke). Other runtimes than Python's are not implemented; a function runs with the Python of the
+server. moto also forgets where and how a function logs, and its file systems. What a function has mounted is the folder
+that stands for it, with owners as `local_aws.mounted` has them; where its path is the value of a variable, that names
+this folder instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from moto.core.exceptions import JsonRESTError
 from moto.efs.models import efs_backends
 
 from local_aws import efs_access, files, packets
+from local_aws.rights import principals
 from local_aws.serve import ENDPOINT
+from local_aws.services import function_roles
 
 # The handler's result, or its error as Lambda shows it, goes to the file that is named last.
 _RUN = """
@@ -77,6 +80,7 @@ def install() -> None:
     if LambdaFunction._invoke_lambda is not _invoke_lambda:
         LambdaFunction._invoke_lambda = _invoke_lambda
         _keep_logging()
+        function_roles.install()
 
 
 def _keep_logging() -> None:
@@ -122,7 +126,10 @@ def _invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
     """What the function answers as JSON, whether it failed, and what it printed."""
     if not str(self.run_time).startswith("python"):
         raise NotImplementedError(f"functions in {self.run_time}")
-    self.logs_backend.ensure_log_group(self.logs_group_name)
+    function_roles.check(self)
+    logs = function_roles.may_log(self)
+    if logs:
+        self.logs_backend.ensure_log_group(self.logs_group_name)
     with tempfile.TemporaryDirectory(prefix="local-aws-function-") as folder:
         code, result = Path(folder, "code"), Path(folder, "result.json")
         with zipfile.ZipFile(io.BytesIO(self.code_bytes)) as archive:
@@ -146,7 +153,8 @@ def _invoke_lambda(self: Any, event: Any = None) -> tuple[str, bool, str]:
             )
         except subprocess.TimeoutExpired:
             return json.dumps({"errorMessage": f"Task timed out after {float(self.timeout):.2f} seconds"}), True, ""
-        self.save_logs(done.stdout)
+        if logs:
+            self.save_logs(done.stdout)
         if not result.exists():
             return json.dumps({"errorMessage": "Runtime exited", "errorType": "Runtime.ExitError"}), True, done.stdout
         found = json.loads(result.read_text(encoding="utf-8"))
@@ -174,8 +182,7 @@ def _environment(function: Any) -> dict[str, str]:
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         "AWS_ENDPOINT_URL": api,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        **principals.credentials(function.role, function.function_name, function.region),
         "AWS_EC2_METADATA_DISABLED": "true",
         **_mounted(function, {name: str(value) for name, value in function.environment_vars.items()}),
     }
@@ -227,6 +234,7 @@ def _mounted(function: Any, variables: dict[str, str]) -> dict[str, str]:
                 "elasticfilesystem:accesspointarn": config["Arn"],
                 "elasticfilesystem:accessedviamounttarget": "true",
             },
+            function.function_name,
         )
         _check_way(function, efs, point)
         granted = efs_access.grants(request, efs.file_systems_by_id[point.file_system_id])

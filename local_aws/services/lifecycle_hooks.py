@@ -8,12 +8,13 @@ CompleteLifecycleAction says CONTINUE or ABANDON for it, or until the heartbeat 
 holds. An abandoned instance is terminated and another one started, and the activity of its launch is Cancelled, with
 AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html).
 
-No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the
-user data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON
-for a set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the
-instance from what its user data names (`setup_network`). A launch beyond the quota of vCPUs fails, and its activity
-has EC2's message; AWS tries again by itself, here the next change of the group does. Not modelled: hooks on
-termination, several hooks on launches (the first one counts), heartbeats, notifications.
+No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
+data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
+set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the instance
+from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for completing
+the action, where AWS would wait for the timeout. A launch beyond the quota of vCPUs fails, and its activity has EC2's
+message; AWS tries again by itself, here the next change of the group does. Not modelled: hooks on termination, several
+hooks on launches (the first one counts), heartbeats, notifications.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, au
 from moto.autoscaling.responses import AutoScalingResponse as Response
 from moto.ec2.exceptions import EC2ClientError
 
-from local_aws import actions, clock, setup_network
+from local_aws import actions, clock, host_roles, setup_network
 from local_aws.services.ec2_autoscaling import Json, group_of
+from local_aws.services.ecs.instances import user_data
 from local_aws.services.service_quotas import VCPUS
 
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
@@ -132,9 +134,10 @@ def put_lifecycle_hook(backend: Any, asked: Json, moto: actions.Moto) -> Json:
     return answer
 
 
-def _outcome(state: Any) -> str:
-    """How the set-up of an instance ends: as it was to end, if the instance reaches what it needs."""
+def _outcome(group: Any, state: Any) -> str:
+    """How the set-up of an instance ends: as it was to end, if the instance reaches what it needs, and may."""
     why = setup_network.unreachable(state.instance)
+    why = why or host_roles.set_up_refused(state.instance, group, user_data(state.instance) or "")
     if why and state._result == "CONTINUE":
         sys.stderr.write(f"autoscaling: the set-up of {state.instance.id} fails: {why}\n")
         return "ABANDON"
@@ -147,7 +150,7 @@ def _tick(now: float) -> None:
             for group in list(backend.autoscaling_groups.values()):
                 for state in list(group.instance_states):
                     if state.lifecycle_state == WAITING and state._due <= now:
-                        _complete(group, state, _outcome(state))
+                        _complete(group, state, _outcome(group, state))
 
 
 def install() -> None:

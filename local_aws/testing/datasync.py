@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ from local_aws import files
 from local_aws.files import Owner
 from local_aws.testing.ecs import Client, Network, until
 from local_aws.testing.faults import add_faults, forget_faults
+from local_aws.testing.rights import make_role, statement
 
-TRUST = json.dumps(
-    {"Statement": [{"Effect": "Allow", "Principal": {"Service": "datasync.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-)
 AS_THE_ACCESS_POINT = {"Uid": "NONE", "Gid": "NONE", "VerifyMode": "ONLY_FILES_TRANSFERRED"}
 
 
@@ -128,7 +125,9 @@ def thousand_objects() -> dict[str, bytes]:
 
 def make_place(client: Client, network: Network, root: Path) -> Place:
     name = f"d-{uuid4().hex[:10]}"
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    # What DataSync does with either role; a test of rights takes some of it away.
+    allowed = statement("s3:*", "kms:*", "elasticfilesystem:Client*")
+    role = make_role(client, allowed, service="datasync.amazonaws.com", name=name)
     client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     system = client("efs").create_file_system(CreationToken=name)["FileSystemId"]
     for subnet in network.subnets:

@@ -14,6 +14,7 @@ from local_aws import files
 from local_aws.server import LocalAws
 from local_aws.stand_ins import VARIABLE
 from local_aws.testing.ecs import Client, Ecs, Network
+from local_aws.testing.rights import make_role, statement
 
 QUICK = {
     "LOCAL_AWS_TASK_START_SECONDS": "0.4",
@@ -95,8 +96,9 @@ def network(client: Client) -> Network:
 @pytest.fixture(scope="session")
 def role(client: Client) -> str:
     client("logs").create_log_group(logGroupName="/tasks")
-    role = client("iam").create_role(RoleName="tasks", AssumeRolePolicyDocument="{}")
-    return str(role["Role"]["Arn"])
+    # What tasks of these tests do with either role; a test of rights makes roles of its own.
+    actions = ("logs:*", "secretsmanager:*", "ssm:*", "ssmmessages:*", "kms:*", "ecr:*", "elasticfilesystem:*", "s3:*")
+    return make_role(client, statement(*actions), service="ecs-tasks.amazonaws.com")
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from typing import Any
 from uuid import uuid4
 
 from local_aws.testing.ecs import Client
-
-TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}]}
+from local_aws.testing.rights import make_role, statement
 
 
 def make(client: Client, code: str, module: str, **more: Any) -> str:
     name = f"f-{uuid4().hex[:8]}"
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    # What functions of these tests do; a test of rights gives a Role of its own.
+    allowed = statement("ec2:*", "kms:*", "logs:*", "s3:*", "sqs:*", "datasync:*")
+    role = more.pop("Role", None) or make_role(client, allowed, service="lambda.amazonaws.com", name=name)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr(f"{module}.py", code)

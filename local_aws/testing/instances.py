@@ -8,16 +8,28 @@ from typing import Any
 from uuid import uuid4
 
 from local_aws.testing.ecs import Client, Network
+from local_aws.testing.rights import make_role, statement
 
 IMAGE = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 
 
 def instances_group(
-    client: Client, network: Network, cluster: str, *, size: int = 0, most: int = 2, groups: Sequence[str] = ()
+    client: Client,
+    network: Network,
+    cluster: str,
+    *,
+    size: int = 0,
+    most: int = 2,
+    groups: Sequence[str] = (),
+    statements: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """An Auto Scaling group of instances that join a cluster, with security groups or the VPC's default one."""
     name = f"g-{uuid4().hex[:8]}"
     client("iam").create_instance_profile(InstanceProfileName=name)
+    # What agents do; a test of rights gives the statements of a role of its own.
+    granted = statements or (statement("ecs:*", "ssm:*", "ssmmessages:*"),)
+    role = make_role(client, *granted, service="ec2.amazonaws.com").rpartition("/")[2]
+    client("iam").add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
     image = client("ssm").get_parameter(Name=IMAGE)["Parameter"]["Value"]
     data = f"#!/bin/bash\necho ECS_CLUSTER={cluster} >> /etc/ecs/ecs.config\n"
     client("ec2").create_launch_template(

@@ -4,7 +4,8 @@ It does what a person does against real AWS, with the same stacks and the same c
 `deploy`, `terraform plan` of every stack, `destroy`. It fails unless the second plan
 finds nothing to change, an update of the server keeps one writer, slides below /OMERO are imported, each once, an
 object in DataSync's bucket becomes a file, no generated password can be read in state, plans, logs or
-synthesised files, and everything that should go is gone. Then the stacks whose names AWS's services take back are
+synthesised files, no role and no operator lacks a right, and everything that should go is gone. Rights that nobody
+used are listed. Then the stacks whose names AWS's services take back are
 deployed again and destroyed again.
 """
 
@@ -28,6 +29,7 @@ import typer
 import yaml
 
 from contract import names
+from contract import operators as documented
 from contract.outputs import Data, Network
 from local_aws import stand_ins as programs
 from local_aws.files import VARIABLE as FILES_VARIABLE
@@ -40,7 +42,7 @@ from scripts.errors import Failed, Refused
 from scripts.options import JsonOption, WorkspaceOption
 from scripts.output import write_json
 from scripts.process import Progress, read, stream
-from scripts.rehearsal import bad_image, existing, inventory, leaks, one_writer, section
+from scripts.rehearsal import bad_image, existing, inventory, leaks, one_writer, operators, rights, section
 from scripts.rehearsal import imports as rehearse_imports
 from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
@@ -59,7 +61,7 @@ class Rehearsal:
 
     `runs_programs`: containers of OMERO.server really run, with stand-in programs.
     `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
-    `proved` has a sentence for each proof of a section.
+    `proved` has a sentence for each proof of a section; `unused` the rights that no call used, by role.
     """
 
     workspace: Workspace
@@ -71,6 +73,7 @@ class Rehearsal:
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     proved: list[str] = field(default_factory=list)
+    unused: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def files(self) -> Path:
@@ -197,7 +200,8 @@ def rehearse(
     if keep:
         _say_how_to_use(run, aws)
     if as_json:
-        write_json({"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs})
+        report = {"seconds": run.seconds, "resources": run.resources, "outputs": run.outputs}
+        write_json({**report, "unused_rights": run.unused})
 
 
 def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
@@ -216,8 +220,13 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
         run.proved.append("A deployment with an image that cannot be pulled fails with ECS's reason, and is undone.")
     _take_steps(run, "planned")
     if run.runs_programs:
-        with run.step("import slides"):
-            rehearse_imports.import_(run.environ, run.folder, run.omero)
+        with (
+            run.step("import slides"),
+            operators.acting(run, "imports", documented.ledger, documented.tasks) as environ,
+        ):
+            rehearse_imports.import_(environ, run.folder, run.omero)
+        with run.step("open a session"):
+            operators.open_session(run)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:
@@ -234,6 +243,10 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
             run.cdktf("destroy", stack)
         with run.step("look again"):
             _look_for_what_is_left(before, inventory.take(run.session()))
+    with run.step("look at rights"):
+        usage = rights.take(run.environ)
+        rights.check(usage)
+        run.unused = rights.unused(usage)
     _show(run, keep=keep)
 
 
@@ -355,8 +368,12 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
     console.say("An update of the server's image keeps one writer at all times.")
     if run.runs_programs:
         console.say("Slides with awkward names were imported, each once, and verified.")
+    console.say("No call of a task, a function, a host or an operator was refused.")
     for proved in run.proved:
         console.say(proved)
+    if run.unused:
+        rows = [(role, ", ".join(actions)) for role, actions in run.unused.items()]
+        console.table(("role", "rights that no call used"), rows)
     if keep:
         return
     console.say("Nothing was left behind that should have been deleted, and network and data deployed again.")

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from contract import operators as documented
 from scripts.errors import Failed
 from scripts.process import read
+from scripts.rehearsal import operators
 from scripts.rehearsal.section import SectionRehearsal, Step
 from settings.load import ROOT
 
@@ -28,11 +30,16 @@ def deliver(run: Rehearsal) -> None:
     Raises:
         Failed: a command did, or a second `ensure` found something to change.
     """
-    environ, folder = run.environ, run.folder
+    folder = run.folder
     key = folder / "sender"
     made = asyncssh.generate_private_key("ssh-ed25519")
     made.write_private_key(key)
     made.write_public_key(key.with_suffix(".pub"))
+    with operators.acting(run, "sftp", documented.sftp) as environ:
+        _deliver(environ, folder, key)
+
+
+def _deliver(environ: Mapping[str, str], folder: Path, key: Path) -> None:
     _sftp(environ, folder, "ensure")
     if changes := json.loads(_sftp(environ, folder, "ensure", "--json"))["changes"]:
         raise Failed(f"a second `sftp ensure` would have changed something: {'; '.join(changes)}.")
@@ -47,7 +54,8 @@ def tear_down(run: Rehearsal) -> None:
     Raises:
         Failed: `sftp teardown` did.
     """
-    _sftp(run.environ, run.folder, "teardown", "--yes", "--everything")
+    with operators.acting(run, "sftp", documented.sftp) as environ:
+        _sftp(environ, run.folder, "teardown", "--yes", "--everything")
 
 
 def _sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:

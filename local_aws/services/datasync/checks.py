@@ -13,7 +13,8 @@ from moto.iam.models import iam_backends
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
-from local_aws.services.datasync import filters
+from local_aws.rights import acting
+from local_aws.services.datasync import filters, roles
 from local_aws.services.datasync.state import Json, refused
 
 ENHANCED_LOG_GROUP = "/aws/datasync"
@@ -126,7 +127,7 @@ def check_role(backend: Any, role_arn: str) -> None:
         role = iam_backends[backend.account_id][backend.partition].get_role_by_arn(role_arn)
     except Exception as error:
         raise refused(f"Unable to assume role. Reason: Role {role_arn} is not found.") from error
-    if "datasync.amazonaws.com" not in str(role.assume_role_policy_document):
+    if acting.untrusted(role.arn, roles.SERVICE, backend.region_name, roles.sent_along(backend)):
         raise refused("Unable to assume role. Reason: Access denied when calling sts:AssumeRole")
 
 

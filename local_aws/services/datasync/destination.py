@@ -10,7 +10,7 @@ from typing import Any
 
 from local_aws import files
 from local_aws.files import Owner
-from local_aws.services.datasync import locations
+from local_aws.services.datasync import locations, roles
 from local_aws.services.datasync.source import DEFAULT_OWNER, ExecutionFailed, Item
 from local_aws.services.datasync.state import Json, Task
 
@@ -54,6 +54,12 @@ class Destination:
             raise ExecutionFailed("InvalidLocation", f"Task failed to access location {arn}: {error}") from error
         if why := locations.blocked(self.task.backend, metadata):
             raise ExecutionFailed("CouldNotMount", f"Task failed to access location {arn}: x40016: mount.nfs4: {why}")
+        granted = roles.mounted(self.task.backend, metadata)
+        if not granted.mount:
+            why = "mount.nfs4: access denied by server while mounting 127.0.0.1:/"
+            raise ExecutionFailed("CouldNotMount", f"Task failed to access location {arn}: x40016: {why}")
+        if not granted.write:
+            raise ExecutionFailed("CouldNotMount", f"Task failed to access location {arn}: Read-only file system")
         self.system = files.folder(system.file_system_id)
         posix: dict[str, Any] = (point.posix_user if point else None) or {}
         self.enforced = bool(posix)

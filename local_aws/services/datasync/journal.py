@@ -17,7 +17,7 @@ from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
 from local_aws.application import LocalAwsApplication
-from local_aws.services.datasync import checks
+from local_aws.services.datasync import checks, roles
 from local_aws.services.datasync.source import Item
 from local_aws.services.datasync.state import Execution, Json
 
@@ -115,7 +115,9 @@ class Journal:
             self.execution.report = {"Status": "SUCCESS"}
 
     def _put(self, bucket: str, key: str, content: Json) -> None:
-        backend = self.execution.task.backend
+        backend, target = self.execution.task.backend, self.execution.settings["TaskReportConfig"]["Destination"]["S3"]
+        if not roles.may_write(backend, target["S3BucketArn"], target["BucketAccessRoleArn"], key):
+            raise PermissionError(f"Access denied: s3:PutObject {key}")
         value = json.dumps(content, ensure_ascii=False).encode()
         s3_backends[backend.account_id][backend.partition].put_object(bucket, key, value)
 

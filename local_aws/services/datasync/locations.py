@@ -12,7 +12,7 @@ from moto.efs.models import efs_backends
 
 from local_aws import packets
 from local_aws.actions import Action
-from local_aws.services.datasync import checks
+from local_aws.services.datasync import checks, roles
 from local_aws.services.datasync.state import Json, arn, location_of, new_id, page, refused, tags_of
 
 _PREFIX = "Request parameters are invalid: "
@@ -60,6 +60,8 @@ def create_location_s3(backend: Any, request: Json) -> Json:
     }
     bucket = checks.bucket_of(backend, request["S3BucketArn"])
     checks.check_role(backend, request["S3Config"]["BucketAccessRoleArn"])
+    if why := roles.cannot_list(backend, metadata):
+        raise refused(why)
     return _created(backend, f"s3://{bucket.name}{metadata['Subdirectory']}", "S3", metadata, request)
 
 

@@ -13,7 +13,7 @@ from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from local_aws.application import LocalAwsApplication
 from local_aws.files import Owner
-from local_aws.services.datasync import checks
+from local_aws.services.datasync import checks, roles
 from local_aws.services.datasync.filters import Selection
 from local_aws.services.datasync.state import Execution, Json
 
@@ -140,6 +140,8 @@ class Source:
     def read(self, item: Item) -> bytes:
         """The content as it is now. Raises OSError where it cannot be had."""
         with LocalAwsApplication.lock_for_backends:
+            if not roles.may_read(self.backend, self.metadata, item.key, item.version):
+                raise PermissionError("S3 Get Object Failed")
             versions = self.bucket().keys.getlist(item.key, [])
             chosen = [each for each in versions if each.version_id == item.version] if item.version else versions
             if not chosen or not isinstance(chosen[-1], FakeKey):

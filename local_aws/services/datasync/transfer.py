@@ -9,10 +9,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_aws.services.datasync import roles
 from local_aws.services.datasync.destination import Destination
 from local_aws.services.datasync.filters import Selection
 from local_aws.services.datasync.journal import Journal
-from local_aws.services.datasync.source import Item, Listing, Source
+from local_aws.services.datasync.source import ExecutionFailed, Item, Listing, Source
 from local_aws.services.datasync.state import Execution
 
 _INCOMPLETE = (
@@ -58,6 +59,8 @@ class Transfer:
     def launch(self) -> None:
         """Raises ExecutionFailed where one of the locations cannot be reached."""
         self.source.bucket()
+        if why := roles.cannot_list(self.source.backend, self.source.metadata):
+            raise ExecutionFailed("AccessDenied", why)
         self.destination.mount()
 
     def prepare(self) -> None:

@@ -6,6 +6,8 @@ Terraform (provider 5.100.0) adds fixed waits of its own: see `local_aws.service
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from subprocess import Popen
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +17,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse as Response
 from moto.kms.models import kms_backends
 
 from local_aws import actions, clock
-from local_aws.services.ecs import clusters, data_channels, instances, logs, validation, vcpus
+from local_aws.services.ecs import clusters, data_channels, instances, logs, roles, validation, vcpus
 from local_aws.services.ecs.exec_session import Session
 from local_aws.services.ecs.faults import FAULTS
 from local_aws.services.ecs.service import STARTS_DEPLOYMENT, Service
@@ -326,15 +328,27 @@ def _session(backend: Any, cluster: Any, container: Any, name: str, command: str
         # Without the lock of the backends: it changes nothing, and who ends a session has that lock.
         return bytes(kms.decrypt(ciphertext_blob=sealed, encryption_context=context)[0])
 
+    refused = roles.session_refused(container.task)
     return Session(
         id=name,
         target=f"ecs:{cluster.name}_{container.task.id}_{container.runtime_id}",
-        start=container.program.enter,
+        start=container.program.enter if refused is None else _refuse(container, refused),
         command=command,
-        key=configuration.get("kmsKeyId"),
+        key=configuration.get("kmsKeyId") if refused is None else None,
         decrypt=decrypt,
         fault=FAULTS.take("session"),
     )
+
+
+def _refuse(container: Any, reason: str) -> Callable[[list[str], int], Popen[bytes]]:
+    """Begins a session that ends at once with what the agent of ECS Exec says."""
+
+    def start(_command: list[str], terminal: int) -> Popen[bytes]:
+        said = f"Unable to start command: AccessDeniedException: {reason}"
+        started: Popen[bytes] = container.program.enter(["/bin/sh", "-c", 'printf "%s\n" "$0"; exit 1', said], terminal)
+        return started
+
+    return start
 
 
 def start_task(backend: Any, request: Json) -> Json:

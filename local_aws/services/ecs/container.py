@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from local_aws.services.ecs import images, ways
+from local_aws.services.ecs import images, roles, ways
 
 Json = dict[str, Any]
 
@@ -47,9 +47,9 @@ class Container:
 
     @property
     def has_agent(self) -> bool:
-        """Whether ECS Exec's agent runs; it needs a root file system that it can write to, and a way to AWS."""
-        runs = self.last_status == "RUNNING" and self.task.healthy and ways.reaches_aws(self.task)
-        return runs and not self.definition.get("readonlyRootFilesystem")
+        """Whether ECS Exec's agent runs; it needs a root file system that it can write to, a way to AWS, and rights."""
+        runs = self.last_status == "RUNNING" and self.task.healthy and not self.definition.get("readonlyRootFilesystem")
+        return runs and ways.reaches_aws(self.task) and roles.agent_connects(self.task)
 
     def describe(self) -> Json:
         definition, task = self.definition, self.task

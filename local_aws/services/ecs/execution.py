@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local_aws.services.ecs import logs, metadata, mounts, startup
+from local_aws.services.ecs import logs, metadata, mounts, roles, startup
 from local_aws.services.ecs.faults import FAULTS, of_image
 from local_aws.services.ecs.programs import NotStarted, Program, folder
 
@@ -88,7 +88,7 @@ def _start(task: Any, container: Any) -> Program:
                 "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
                 f"{error}"
             ) from error
-        places[mount["containerPath"]] = (at, bool(mount.get("readOnly")))
+        places[mount["containerPath"]] = (at, bool(mount.get("readOnly")) or not _writes(task, volumes, mount))
     program = Program(
         name=container.runtime_id,
         image=container.image,
@@ -101,6 +101,12 @@ def _start(task: Any, container: Any) -> Program:
     if kind in ("OutOfMemory", "kill"):
         program.kill_after(float(seconds))
     return program
+
+
+def _writes(task: Any, volumes: dict[str, Json], mount: Json) -> bool:
+    """Whether the task may write to a volume: to one of EFS it may with ClientWrite."""
+    efs = volumes[mount["sourceVolume"]].get("efsVolumeConfiguration")
+    return not efs or roles.mounted(task, efs).write
 
 
 def _override(task: Any, container: Any) -> Json:
@@ -131,7 +137,7 @@ def stream(task: Any, definition: Json) -> logs.Stream | None:
     """Where a container's output goes; None for nowhere."""
     log = definition.get("logConfiguration") or {}
     options = log.get("options") or {}
-    if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options:
+    if log.get("logDriver") != "awslogs" or "awslogs-stream-prefix" not in options or not roles.may_log(task, options):
         return None
     region = options.get("awslogs-region") or task.backend.region_name
     name = f"{options['awslogs-stream-prefix']}/{definition['name']}/{task.id}"

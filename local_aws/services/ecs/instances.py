@@ -9,8 +9,8 @@ needs one of the instance's network interfaces, in a subnet of the instance's zo
 
 Here the user data is searched for the setting, not executed. An instance registers LOCAL_AWS_INSTANCE_SECONDS (1) after
 its launch (AWS: one to two minutes). Not modelled: trunking of network interfaces, placement constraints and
-strategies (tasks are spread over the instances), host ports, the role's permissions. An instance whose security groups
-let nothing out on port 443 never registers: its agent does not reach ECS.
+strategies (tasks are spread over the instances), host ports. An instance whose security groups let nothing out on port
+443 never registers, as its agent does not reach ECS; nor does one whose role lacks a right for it (`host_roles`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ssm.models import ssm_backends
 
-from local_aws import clock, packets
+from local_aws import clock, host_roles, packets
 
 DELAY = clock.seconds("LOCAL_AWS_INSTANCE_SECONDS", 1)
 
@@ -74,6 +74,8 @@ def register_and_deregister(backend: Any, now: float) -> set[str]:
         if packets.blocked(ec2, packets.instance(ec2, instance), packets.ELSEWHERE, packets.HTTPS):
             continue  # its agent does not reach ECS
         if cluster in backend.clusters and backend.clusters[cluster].status == "ACTIVE":
+            if not host_roles.joins(instance, str(cluster)):
+                continue
             _complete(backend.register_container_instance(cluster, instance.id), instance)
             changed.add(cluster)
     return changed

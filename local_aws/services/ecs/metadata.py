@@ -1,7 +1,8 @@
 """What a container asks of ECS itself: its metadata, and how it reaches this AWS.
 
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html. Credentials are this AWS's
-own, in the environment: AWS gives them at an address that only its own machines have.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html. Credentials are those
+of the task role, in the environment: AWS gives them at an address that only its own machines have. A task without a
+role has none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import os
 from typing import Any
 
 from local_aws.application import LocalAwsApplication
+from local_aws.rights import principals
 from local_aws.serve import ENDPOINT
+from local_aws.services.ecs import roles
 
 Json = dict[str, Any]
 
@@ -23,11 +26,11 @@ def environment(task: Any, container: Any) -> dict[str, str]:
     path = f"/_local/ecs/metadata/{container.runtime_id}"
     LocalAwsApplication.resources[path] = lambda _method, _body: (200, _of_container(task, container))
     LocalAwsApplication.resources[f"{path}/task"] = lambda _method, _body: (200, _of_task(task))
+    role = roles.task_role(task)
     return {
         "ECS_CONTAINER_METADATA_URI_V4": f"{endpoint}{path}",
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        **(principals.credentials(role, task.id, task.backend.region_name) if role else {}),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

@@ -53,6 +53,12 @@ def _role_exists(arn: str, account: str) -> bool:
     return any(role.arn == arn for role in iam_backends[account]["aws"].roles.values())
 
 
+def secret_arn(value_from: str) -> str | None:
+    """The ARN of a secret of Secrets Manager, without what may follow it; None for a parameter."""
+    match = _SECRET.match(value_from)
+    return match[0] if match else None
+
+
 def secret_value(value_from: str, account: str, region: str) -> str:
     """What a container gets for a secret that `reason_not_to_start` found nothing wrong with."""
     if not (match := _SECRET.match(value_from)):

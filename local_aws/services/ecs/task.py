@@ -14,7 +14,7 @@ from moto.logs.models import logs_backends
 from moto.servicediscovery.models import servicediscovery_backends
 from werkzeug.exceptions import HTTPException
 
-from local_aws.services.ecs import execution, health, logs, ways
+from local_aws.services.ecs import execution, health, logs, roles, ways
 from local_aws.services.ecs.container import Container, moment
 from local_aws.services.ecs.faults import of_image
 from local_aws.services.ecs.programs import NotStarted
@@ -148,10 +148,12 @@ class Task:
             account, region = self.backend.account_id, self.backend.region_name
             reason = execution.reason_of_fault(self)
             reason = reason or reason_not_to_start(self.definition, account, region, self.zone)
-            reason = reason or ways.reason_not_to_start(self)
+            reason = reason or ways.reason_not_to_start(self) or roles.reason_not_to_start(self)
             if reason:
                 self._end(now, reason, "TaskFailedToStart")
                 return
+            if roles.is_untold(self):
+                return  # it stays in PENDING, and ECS hears no more of it
             if (self.fault or "").startswith("pending:"):
                 self.due, self.fault = now + float((self.fault or "").partition(":")[2]), None
                 return
@@ -224,6 +226,8 @@ class Task:
     def _run(self, now: float) -> None:
         self.last_status, self.started = "RUNNING", now
         self._course = health.course(self)
+        if self.enable_exec:
+            roles.agent_connects(self, noted=True)
         self.due = now + (0 if self._exits else self._course.after(0) or 0)
         for balancer in self.load_balancers:
             group = self._target_groups[balancer["targetGroupArn"]]

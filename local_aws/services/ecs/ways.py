@@ -40,12 +40,17 @@ def source(task: Any) -> Side:
 
 
 def _host(task: Any) -> Side | None:
+    """The instance that the task is on, as a side; None on Fargate."""
+    found = instance_of(task)
+    return packets.instance(task.ec2, found) if found else None
+
+
+def instance_of(task: Any) -> Any:
     """The instance that the task is on; None on Fargate."""
     registered = task.backend.container_instances.get(task.cluster.name, {}).values()
     for each in registered:
         if each.container_instance_arn == task.container_instance_arn:
-            found = task.ec2.get_instance_by_id(each.ec2_instance_id)
-            return packets.instance(task.ec2, found) if found else None
+            return task.ec2.get_instance_by_id(each.ec2_instance_id)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from moto.efs.models import efs_backends
@@ -114,7 +115,9 @@ def _sign_in(backend: Any, server: Server, user: User) -> SignIn:
         },
     )
     for file_system in efs_backends[backend.account_id][backend.region_name].file_systems_by_id.values():
-        granted = efs_access.grants(request, file_system)
+        # What the user's folders are on is asked for; the role may lack rights on all others.
+        is_used = f"/{file_system.file_system_id}" in str(shown)
+        granted = efs_access.grants(replace(request, session=name if is_used else ""), file_system)
         if not granted.mount:
             continue
         uid, gid, groups = profile["Uid"], profile["Gid"], frozenset(profile.get("SecondaryGids") or [])

@@ -1,0 +1,257 @@
+"""The rights of the people who run this project's commands on a deployed workspace.
+
+The documents list the same actions (a test compares them), and a rehearsal runs these commands with these rights alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract import names
+from contract.policy import Statement
+from settings import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A deployed workspace, and what of it has no name that can be foreseen: the ARNs of two keys, and an EFS id."""
+
+    workspace: Workspace
+    data_key_arn: str
+    omero_key_arn: str
+    file_system_id: str
+
+    def arn(self, service: str, rest: str) -> str:
+        """An ARN of the workspace's account and region."""
+        region = "" if service == "iam" else self.workspace.region
+        return f"arn:{self.partition}:{service}:{region}:{self.workspace.account_id}:{rest}"
+
+    @property
+    def partition(self) -> str:
+        """The partition of the workspace's region."""
+        return names.partition(self.workspace.region)
+
+    @property
+    def cluster(self) -> str:
+        """The cluster's name."""
+        return names.cluster(self.workspace.name)
+
+    def name(self, service: str, role: str) -> str:
+        """The physical name of what plays `role`."""
+        return names.physical(service, self.workspace.name, role)
+
+
+Rights = Callable[[Place], tuple[Statement, ...]]
+
+
+def _parameters(place: Place) -> Statement:
+    path = names.parameter_path(place.workspace.name)
+    return Statement(
+        sid="ReadOutputs", actions=("ssm:GetParametersByPath",), resources=(place.arn("ssm", f"parameter{path}"),)
+    )
+
+
+def ledger(place: Place) -> tuple[Statement, ...]:
+    """What every command of `imports` needs."""
+    table = place.arn("dynamodb", f"table/{place.name('table', 'imports')}")
+    return (
+        _parameters(place),
+        Statement(
+            sid="UseLedger",
+            actions=(
+                "dynamodb:GetItem",
+                "dynamodb:BatchGetItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+                "dynamodb:DeleteItem",
+            ),
+            # An index is a resource of its own.
+            resources=(table, f"{table}/index/*"),
+        ),
+        Statement(sid="DecryptLedger", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
+    )
+
+
+def tasks(place: Place) -> tuple[Statement, ...]:
+    """What `run`, `scan` and `verify` need besides, which start tasks."""
+    name, cluster = place.name("service", "importer"), place.cluster
+    in_cluster = {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{cluster}")}}
+    return (
+        Statement(
+            sid="RunImporters",
+            actions=("ecs:RunTask",),
+            resources=(place.arn("ecs", f"task-definition/{name}:*"),),
+            conditions=in_cluster,
+        ),
+        Statement(
+            sid="GiveImportersTheirRoles",
+            actions=("iam:PassRole",),
+            resources=tuple(
+                place.arn("iam", f"role/{names.suffixed('role', name, f'-{kind}')}") for kind in ("task", "execution")
+            ),
+        ),
+        Statement(
+            sid="StopTasks",
+            actions=("ecs:StopTask",),
+            resources=(place.arn("ecs", f"task/{cluster}/*"),),
+        ),
+        *_find(place),
+    )
+
+
+def _find(place: Place) -> tuple[Statement, ...]:
+    """The services and the tasks of the cluster."""
+    cluster = place.cluster
+    return (
+        Statement(
+            sid="FindServices",
+            actions=("ecs:DescribeServices",),
+            resources=(place.arn("ecs", f"service/{cluster}/*"),),
+        ),
+        Statement(sid="SeeTasks", actions=("ecs:DescribeTasks",), resources=(place.arn("ecs", f"task/{cluster}/*"),)),
+        Statement(
+            sid="FindTasks",
+            actions=("ecs:ListTasks",),
+            resources=("*",),
+            any_resource_because="for the tasks of a cluster the resource is *; the condition narrows it",
+            conditions={"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{cluster}")}},
+        ),
+    )
+
+
+def execute(place: Place) -> tuple[Statement, ...]:
+    """What `exec`, `dropbox` and `imports --transport exec` need besides."""
+    cluster = place.cluster
+    return (
+        Statement(
+            sid="OpenSessions",
+            actions=("ecs:ExecuteCommand",),
+            resources=(place.arn("ecs", f"cluster/{cluster}"), place.arn("ecs", f"task/{cluster}/*")),
+        ),
+        Statement(
+            sid="EndSessions", actions=("ssm:TerminateSession",), resources=(place.arn("ssm", "session/ecs-execute-*"),)
+        ),
+        Statement(sid="EncryptSessions", actions=("kms:GenerateDataKey",), resources=(place.omero_key_arn,)),
+        *_find(place),
+    )
+
+
+def sftp(place: Place) -> tuple[Statement, ...]:
+    """What the commands of `sftp` need."""
+    name = names.suffixed("security_group", names.base(place.workspace.name), "-sftp")
+    roles, group = place.arn("iam", f"role/{name}-*"), f"log-group:{place.name('log_group', 'sftp')}"
+    deliveries = ("Create", "Delete", "Get", "Update")
+    return (
+        _parameters(place),
+        Statement(
+            sid="LookAfterServers",
+            actions=("transfer:*",),
+            resources=("*",),
+            any_resource_because="a server has no name before it is there, and ListServers takes no narrower resource",
+        ),
+        Statement(
+            sid="LookAfterRoles",
+            actions=(
+                "iam:CreateRole",
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:PassRole",
+                "iam:PutRolePolicy",
+                "iam:TagRole",
+                "iam:UpdateAssumeRolePolicy",
+            ),
+            resources=(roles,),
+        ),
+        Statement(
+            sid="LookAfterAddresses",
+            actions=(
+                "ec2:AllocateAddress",
+                "ec2:AuthorizeSecurityGroupIngress",
+                "ec2:CreateSecurityGroup",
+                "ec2:CreateTags",
+                "ec2:CreateVpcEndpoint",
+                "ec2:DeleteSecurityGroup",
+                "ec2:DeleteVpcEndpoints",
+                "ec2:DescribeAddresses",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeVpcEndpoints",
+                "ec2:ModifyVpcEndpoint",
+                "ec2:ReleaseAddress",
+                "ec2:RevokeSecurityGroupEgress",
+                "ec2:RevokeSecurityGroupIngress",
+            ),
+            resources=("*",),
+            any_resource_because="these have no names before they are there, and the listings take no resource",
+        ),
+        Statement(
+            sid="SeeFileSystemPolicy",
+            actions=("elasticfilesystem:DescribeFileSystemPolicy",),
+            resources=(place.arn("elasticfilesystem", f"file-system/{place.file_system_id}"),),
+        ),
+        Statement(
+            sid="MakeFolders",
+            actions=("lambda:InvokeFunction",),
+            resources=(place.arn("lambda", f"function:{place.name('function', 'sftp-folders')}"),),
+        ),
+        Statement(
+            sid="KeepHostKeys",
+            actions=(
+                "secretsmanager:CreateSecret",
+                "secretsmanager:DeleteSecret",
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:RestoreSecret",
+                "secretsmanager:TagResource",
+            ),
+            resources=(place.arn("secretsmanager", f"secret:{place.name('secret', 'sftp-host-keys')}*"),),
+        ),
+        Statement(
+            sid="EncryptHostKeys", actions=("kms:Decrypt", "kms:GenerateDataKey"), resources=(place.data_key_arn,)
+        ),
+        Statement(
+            sid="WatchLogins",
+            actions=(
+                "cloudwatch:DeleteAlarms",
+                "cloudwatch:DescribeAlarms",
+                "cloudwatch:PutMetricAlarm",
+                "cloudwatch:TagResource",
+            ),
+            resources=(place.arn("cloudwatch", "alarm:*"),),
+        ),
+        Statement(
+            sid="ReadMetrics",
+            actions=("cloudwatch:GetMetricStatistics",),
+            resources=("*",),
+            any_resource_because="metrics take no narrower resource",
+        ),
+        Statement(
+            sid="LookAfterLog",
+            actions=(
+                "logs:AssociateKmsKey",
+                "logs:CreateLogGroup",
+                "logs:DeleteLogGroup",
+                "logs:DeleteMetricFilter",
+                "logs:DescribeLogStreams",
+                "logs:DescribeMetricFilters",
+                "logs:PutMetricFilter",
+                "logs:PutRetentionPolicy",
+                "logs:TagResource",
+            ),
+            resources=(place.arn("logs", group), place.arn("logs", f"{group}:*")),
+        ),
+        Statement(
+            sid="DeliverLogs",
+            actions=(
+                *(f"logs:{each}LogDelivery" for each in deliveries),
+                "logs:DescribeLogGroups",
+                "logs:DescribeResourcePolicies",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+            ),
+            resources=("*",),
+            any_resource_because="deliveries take no narrower resource",
+        ),
+    )

@@ -1,0 +1,59 @@
+"""The rights of operators are those that the documents list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract import operators
+from contract.operators import Place, Rights
+from contract.policy import Statement, document
+from settings import load
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "ingest"
+_CODE = re.compile(r"`((?:[a-z0-9]+:)?(?:[A-Z]\w+|\*))`")
+
+
+@pytest.fixture(scope="module")
+def place() -> Place:
+    key = "arn:aws:kms:eu-west-1:111122223333:key/"
+    return Place(
+        workspace=load("demo"), data_key_arn=f"{key}1", omero_key_arn=f"{key}2", file_system_id="fs-0123456789abcdef0"
+    )
+
+
+def _rows(name: str) -> list[list[str]]:
+    """The rows of the table below the heading Permissions."""
+    section = (DOCS / name).read_text(encoding="utf-8").partition("## Permissions")[2].partition("\n## ")[0]
+    return [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+
+
+def _listed(text: str) -> Iterator[str]:
+    """The actions in a row; one without a service has that of the action before."""
+    service = ""
+    for action in _CODE.findall(text):
+        service = action.partition(":")[0] if ":" in action else service
+        yield action if ":" in action else f"{service}:{action}"
+
+
+def _granted(statements: tuple[Statement, ...]) -> list[str]:
+    return sorted({action for each in statements for action in each.actions})
+
+
+@pytest.mark.parametrize(("row", "rights"), enumerate((operators.ledger, operators.tasks, operators.execute)))
+def test_imports_list_the_rights(place: Place, row: int, rights: Rights) -> None:
+    assert sorted(_listed(_rows("imports.md")[row][1])) == _granted(rights(place))
+
+
+def test_sftp_lists_the_rights(place: Place) -> None:
+    listed = sorted({action for row in _rows("sftp.md") for action in _listed(row[1])})
+    assert listed == _granted(operators.sftp(place))
+
+
+@pytest.mark.parametrize("rights", [operators.ledger, operators.tasks, operators.execute, operators.sftp])
+def test_a_policy_can_be_made_of_them(place: Place, rights: Rights) -> None:
+    # IAM's limit for the inline policies of a role is 10,240 characters.
+    assert len(document(*rights(place))) < 10_240
