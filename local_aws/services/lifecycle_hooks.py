@@ -8,13 +8,13 @@ CompleteLifecycleAction says CONTINUE or ABANDON for it, or until the heartbeat 
 holds. An abandoned instance is terminated and another one started, and the activity of its launch is Cancelled, with
 AWS's message (https://docs.aws.amazon.com/autoscaling/ec2/userguide/completing-lifecycle-hooks.html).
 
-No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the
-user data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON
-for a set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the
-instance from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for
-completing the action, where AWS would wait for the timeout. A launch beyond the quota of vCPUs fails, and its activity
-has EC2's message; AWS tries again by itself, here the next change of the group does. Not modelled: hooks on
-termination, several hooks on launches (the first one counts), heartbeats, notifications.
+No user data runs here, so that nobody would complete the action: LOCAL_AWS_SET_UP_SECONDS (2; AWS: as long as the user
+data takes) after its start an instance's action is completed with LOCAL_AWS_SET_UP_RESULT, CONTINUE, or ABANDON for a
+set-up that fails, or is left to the timeout with NONE. A set-up fails, too, where security groups keep the instance
+from what its user data names (`setup_network`), or its role lacks a right for it (`host_roles`): also for completing
+the action, where AWS would wait for the timeout. A launch beyond the quota of vCPUs fails, and its activity has EC2's
+message; AWS tries again by itself, here the next change of the group does. Not modelled: hooks on termination, several
+hooks on launches (the first one counts), heartbeats, notifications.
 """
 
 from __future__ import annotations
