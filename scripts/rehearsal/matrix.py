@@ -170,8 +170,8 @@ CHAINS: tuple[Chain, ...] = (
             Setting(
                 name="image",
                 key="omero.server.image",
-                off="openmicroscopy/omero-server:5.6.15",
-                on="openmicroscopy/omero-server:5.6.16-2",
+                off="openmicroscopy/omero-server:5.6.17",
+                on="openmicroscopy/omero-server:5.6.18",
             ),
             Setting(name="memory", key="omero.server.memory_mib", off=8192, on=10240),
             Setting(
