@@ -194,7 +194,10 @@ def _function(session: boto3.Session, name: str, system: str, ground: dict[str, 
     role = iam.create_role(RoleName=function, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     allowed = {
         "Effect": "Allow",
-        "Action": [f"elasticfilesystem:Client{each}" for each in ("Mount", "Write", "RootAccess")],
+        "Action": [
+            *(f"elasticfilesystem:Client{each}" for each in ("Mount", "Write", "RootAccess")),
+            *("ec2:*NetworkInterface*", "ec2:DescribeSubnets", "ec2:*PrivateIpAddresses"),  # of Lambda itself
+        ],
         "Resource": "*",
     }
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
