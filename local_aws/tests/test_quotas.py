@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from local_aws.install import install
 from local_aws.server import LocalAws
 from local_aws.testing.ecs import until
 from local_aws.testing.fixtures import QUICK
+from local_aws.testing.rights import make_role
 
 install()
 NO_VCPUS = "You\u2019ve reached the limit on the number of vCPUs you can run concurrently"
@@ -184,9 +184,9 @@ def _permissions(ec2: Any, group: str, way: str) -> list[Any]:
 
 def test_vcpus_on_fargate() -> None:
     with LocalAws(settings={**QUICK, "LOCAL_AWS_QUOTAS": "fargate_vcpu=1"}) as aws:
-        ec2, ecs, iam = (_client(name, aws.endpoint) for name in ("ec2", "ecs", "iam"))
+        ec2, ecs = _client("ec2", aws.endpoint), _client("ecs", aws.endpoint)
         subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-        role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Statement": []}))["Role"]["Arn"]
+        role = make_role(lambda name: _client(name, aws.endpoint), service="ecs-tasks.amazonaws.com")
         ecs.create_cluster(clusterName="c")
         for cpu, memory in (("512", "1024"), ("1024", "2048")):
             ecs.register_task_definition(
