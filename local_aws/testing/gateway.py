@@ -48,6 +48,11 @@ def start_instance(client: Client, network: Network) -> dict[str, Any]:
     """An EC2 instance of Storage Gateway's image."""
     image = client("ssm").get_parameter(Name=PARAMETER)["Parameter"]["Value"]
     made = client("ec2").run_instances(
-        ImageId=image, InstanceType="m5.xlarge", MinCount=1, MaxCount=1, SubnetId=network.subnets[0]
+        ImageId=image,
+        InstanceType="m5.xlarge",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=network.subnets[0],
+        SecurityGroupIds=[network.group],
     )
     return dict(made["Instances"][0])
