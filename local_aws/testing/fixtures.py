@@ -97,7 +97,8 @@ def network(client: Client) -> Network:
 def role(client: Client) -> str:
     client("logs").create_log_group(logGroupName="/tasks")
     # What tasks of these tests do with either role; a test of rights makes roles of its own.
-    actions = ("logs:*", "secretsmanager:*", "ssm:*", "ssmmessages:*", "kms:*", "ecr:*", "elasticfilesystem:*", "s3:*")
+    services = ("dynamodb", "ecr", "elasticfilesystem", "kms", "logs", "s3", "secretsmanager", "ssm", "ssmmessages")
+    actions = [f"{each}:*" for each in services]
     return make_role(client, statement(*actions), service="ecs-tasks.amazonaws.com")
 
 
