@@ -1,12 +1,11 @@
 """`omero-aws rehearse`: deploy a workspace to an AWS on this machine, plan again, look for secrets, destroy it.
 
-It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`,
-`deploy`, `terraform plan` of every stack, `destroy`. It fails unless the second plan
-finds nothing to change, an update of the server keeps one writer, slides below /OMERO are imported, each once, an
-object in DataSync's bucket becomes a file, no generated password can be read in state, plans, logs or
-synthesised files, no role and no operator lacks a right, and everything that should go is gone. Rights that nobody
-used are listed. Then the stacks whose names AWS's services take back are
-deployed again and destroyed again.
+It does what a person does against real AWS, with the same stacks and the same commands: `state ensure`, `deploy`,
+`terraform plan` of every stack, `destroy`. It fails unless the second plan finds nothing to change, an update of the
+server keeps one writer, slides below /OMERO are imported, each once, an object in DataSync's bucket becomes a file, no
+generated password can be read in state, plans, logs or synthesised files, no role and no operator lacks a right, and
+everything that should go is gone. Then the stacks are deployed again and destroyed again, because AWS keeps some names
+and takes others back. Rights that nobody used are listed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,8 +48,8 @@ from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
 FOLDER = ROOT / ".rehearsal"
-# RDS writes its log groups again, and deleted secrets keep their names. `data` needs `network`.
-AGAIN = (Network.stack, Data.stack)
+BRIEFLY = (Network.stack, Data.stack)
+"""What a brief rehearsal deploys again: RDS writes its log groups again, and deleted secrets keep their names."""
 
 app = typer.Typer(add_completion=False)
 
@@ -114,14 +113,14 @@ class Rehearsal:
         """Make the state bucket and the lock table, as a person would."""
         self._run("state ensure", "state", "state", "ensure")
 
-    def cdktf(self, command: str, stack: str | None = None) -> None:
+    def cdktf(self, command: str, stack: str = ALL, *, again: bool = False) -> None:
         """Run `cdktf deploy` or `destroy` for every stack, or for one, as a person would."""
-        log = f"{command}-{stack}-again" if stack else command
-        words = [command, *([stack] if stack else []), "--yes", "--", "--output", str(self.out)]
+        named = [] if stack == ALL else [stack]
+        log = "-".join([command, *named, *(["again"] if again else [])])
         # Those that build on it are destroyed already.
-        alone = [IGNORE_MISSING] if stack and command == "destroy" else []
-        shown = stack or f"'{ALL}'"
-        self._run(f"cdktf {command} {shown}", log, *words, *alone)
+        alone = [IGNORE_MISSING] if named and command == "destroy" else []
+        shown = f"cdktf {command} {stack if named else repr(ALL)}{' again' if again else ''}"
+        self._run(shown, log, command, *named, "--yes", "--", "--output", str(self.out), *alone)
 
     def read_state(self, stack: Path) -> None:
         """Have the `outputs` and the number of `resources` of a stack that is deployed."""
@@ -156,9 +155,15 @@ def rehearse(
     with_bad_image: Annotated[
         bool, typer.Option("--bad-image", help="Also deploy an image that cannot be pulled, which has to fail.")
     ] = False,
+    briefly: Annotated[
+        bool, typer.Option("--briefly", help="After destroy, deploy only the network and the data again.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy a workspace to an AWS on this machine, prove it, and destroy it."""
+    """Deploy a workspace to an AWS on this machine, prove it, and destroy it.
+
+    Then deploy and destroy it again, because AWS keeps some names and takes others back, such as those of log groups.
+    """
     if named and workspace and named != workspace:
         raise Refused(f"{named} and --workspace {workspace} differ; give one.")
     settings = load(named or workspace or selected())
@@ -194,7 +199,7 @@ def rehearse(
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
             os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
-            _rehearse(run, keep=keep, with_bad_image=with_bad_image)
+            _rehearse(run, keep=keep, with_bad_image=with_bad_image, again=BRIEFLY if briefly else (ALL,))
     except NotStarted as error:
         raise Failed(str(error)) from None
     if keep:
@@ -204,7 +209,7 @@ def rehearse(
         write_json({**report, "unused_rights": run.unused})
 
 
-def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
+def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequence[str]) -> None:
     existing.make(run.session(), run.workspace)
     run.ensure_state()
     before = inventory.take(run.session())
@@ -235,12 +240,12 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool) -> None:
         with run.step("look for leftovers"):
             _look_for_what_is_left(before, inventory.take(run.session()))
         # One at a time: cdktf deploys stacks that are named together at once.
-        for stack in AGAIN:
-            run.cdktf("deploy", stack)
+        for stack in again:
+            run.cdktf("deploy", stack, again=True)
         with run.step("plan once more"):
-            _plan_again(run, *AGAIN)
-        for stack in reversed(AGAIN):
-            run.cdktf("destroy", stack)
+            _plan_again(run, *again)
+        for stack in reversed(again):
+            run.cdktf("destroy", stack, again=True)
         with run.step("look again"):
             _look_for_what_is_left(before, inventory.take(run.session()))
     with run.step("look at rights"):
@@ -290,13 +295,13 @@ def empty(folder: Path) -> None:
     folder.mkdir(parents=True)
 
 
-def _plan_again(run: Rehearsal, *names_: str) -> None:
+def _plan_again(run: Rehearsal, *stack_names: str) -> None:
     """Plan every stack, or those of these names.
 
     Raises:
         Failed: a plan would change something, or did not work; the plan is in the stack's log.
     """
-    stacks = [stack for stack in run.stacks() if not names_ or stack.name in names_]
+    stacks = [stack for stack in run.stacks() if not {*stack_names} - {ALL} or stack.name in stack_names]
     with ThreadPoolExecutor(max_workers=2) as pool:
         for stack, fault in zip(stacks, pool.map(lambda stack: _plan(run, stack), stacks), strict=True):
             if fault:
@@ -376,7 +381,7 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
         console.table(("role", "rights that no call used"), rows)
     if keep:
         return
-    console.say("Nothing was left behind that should have been deleted, and network and data deployed again.")
+    console.say("Nothing was left behind that should have been deleted, and the same could be deployed again.")
     if run.workspace.retain:
         console.say("The workspace has retain: true. The rehearsal set retain: false to be able to destroy it.")
 
