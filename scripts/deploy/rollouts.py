@@ -32,6 +32,7 @@ TROUBLE = re.compile(r"unable to|failed|unhealthy")
 
 _DEPLOYS = {"cdktf": {"deploy", "apply"}, "terraform": {"apply"}}
 _WELL = "well"
+_MOST_ENDED = 3  # tasks of a completed deployment: as many as ECS's circuit breaker takes at least
 _MOST_SERVICES, _MOST_TASKS = 10, 100  # of one DescribeServices, and of one DescribeTasks
 
 
@@ -41,7 +42,11 @@ class Rollouts:
     def __init__(self, session: boto3.Session, cluster: str) -> None:
         self._ecs: Any = session.client("ecs")
         self._cluster = cluster
-        self._old_events = {event["id"] for service in self._services() for event in service["events"]}
+        services = self._services()
+        self._old_events = {event["id"] for service in services for event in service["events"]}
+        self._old_tasks = {
+            task["taskArn"] for service in services for task in self._tasks(service["serviceName"], "STOPPED")
+        }
 
     def wait(self) -> None:
         """Wait until every service runs what was asked for, and all its tasks are healthy.
@@ -98,6 +103,10 @@ class Rollouts:
         if primary.get("rolloutState") == "FAILED":
             why = self._reason(name, primary["id"]) or primary.get("rolloutStateReason", "")
             return _sentence("ECS gave up the deployment of", service, why)
+        # ECS completes a deployment once its tasks run, and starts those that end again for ever.
+        ended = [task for task in self._ended(name, primary["id"]) if task["taskArn"] not in self._old_tasks]
+        if primary.get("rolloutState") == "COMPLETED" and len(ended) >= _MOST_ENDED and self._progress(service):
+            return _sentence("ECS keeps restarting the tasks of", service, self._reason(name, primary["id"]) or "")
         return None
 
     def _progress(self, service: dict[str, Any]) -> str | None:
@@ -118,17 +127,21 @@ class Rollouts:
     def _new_events(self, service: dict[str, Any]) -> list[dict[str, Any]]:
         return [event for event in service["events"] if event["id"] not in self._old_events]
 
-    def _reason(self, service: str, deployment: str) -> str | None:
-        """Why the last task of a deployment stopped. ECS keeps stopped tasks for an hour."""
+    def _ended(self, service: str, deployment: str) -> list[dict[str, Any]]:
+        """The tasks of a deployment that ended, but for those that scaling ended. ECS keeps them for an hour."""
         stopped = [task for task in self._tasks(service, "STOPPED") if task.get("startedBy") == deployment]
-        reasons = [task for task in stopped if not task.get("stoppedReason", "").startswith("Scaling activity")]
-        if not reasons:
+        return [task for task in stopped if not task.get("stoppedReason", "").startswith("Scaling activity")]
+
+    def _reason(self, service: str, deployment: str) -> str | None:
+        """Why the last task of a deployment stopped."""
+        found = self._ended(service, deployment)
+        if not found:
             return None
-        last = max(reasons, key=lambda task: task["createdAt"])
+        last = max(found, key=lambda task: task["createdAt"])
         ended = [
             f"container {each['name']} ended with exit code {each['exitCode']}"
             for each in last["containers"]
-            if each.get("exitCode") and last.get("stopCode") == "EssentialContainerExited"
+            if each.get("exitCode") is not None and last.get("stopCode") == "EssentialContainerExited"
         ]
         return ", ".join([last.get("stoppedReason", "").rstrip("."), *ended])
 

@@ -109,6 +109,22 @@ def test_tells_a_first_deployment_that_was_given_up_each_time(ecs: Ecs, marked: 
     assert again.startswith("ECS gave up the deployment of service web, whose tasks failed: Essential container")
 
 
+def test_tells_of_tasks_that_end_again_and_again(ecs: Ecs, marked: Any) -> None:
+    """ECS has completed the deployment, and would start them for ever."""
+    ecs.create(_definition(ecs), desiredCount=1, deploymentConfiguration=BREAKER)
+    until(ecs.is_steady)
+    followed = _rollouts(ecs)
+    followed.wait()
+    marked("exit")
+    ecs.client.stop_task(cluster=ecs.cluster, task=ecs.tasks()[0]["taskArn"])
+    with pytest.raises(Failed, match=r"^ECS keeps restarting the tasks of service web, whose tasks failed: Essen"):
+        followed.wait()
+    # Those of earlier are not told of a deployment that is well.
+    forget_faults(ecs.client.meta.endpoint_url, "ecs")
+    until(ecs.is_steady)
+    _rollouts(ecs).wait()
+
+
 def test_waits_beyond_running_for_what_is_healthy(ecs: Ecs, marked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     marked("slow:1800")
     ecs.create(_definition(ecs), desiredCount=1, deploymentConfiguration=BREAKER, healthCheckGracePeriodSeconds=2700)

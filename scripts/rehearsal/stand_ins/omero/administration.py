@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scripts.rehearsal.stand_ins.omero import log_in
 from scripts.rehearsal.stand_ins.omero.log_in import DATA
@@ -123,23 +123,32 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    """Hold the repository's lock and be the server until SIGTERM; wait for the lock as long as another has it."""
+    """Hold the repository's lock and be the server until SIGTERM; wait for the lock as long as another has it.
+
+    A read-only server takes no lock and writes nothing (openmicroscopy#5684).
+    """
     server = Server(DATA)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if os.environ.get("CONFIG_omero_cluster_read__only_repo") == "true":  # noqa: SIM112 - OMERO's own name
+        _accept()
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
         server.query(
             "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
         )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with server.lock_file().open("a") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
         except OSError:
             _log("waiting for the repository's lock")
             fcntl.lockf(lock, fcntl.LOCK_EX)
-        _log("OMERO.blitz now accepting connections.")
-        while True:
-            time.sleep(3600)
+        _accept()
+
+
+def _accept() -> NoReturn:
+    _log("OMERO.blitz now accepting connections.")
+    while True:
+        time.sleep(3600)
 
 
 def _log(line: str) -> None:

@@ -1,7 +1,10 @@
 #!/bin/bash
-# Stand-in for the start of the server: it takes the files of settings, and runs in the foreground until it is stopped.
-omero=/opt/omero/server/venv3/bin/omero
-for file in /opt/omero/server/config/*.omero; do
-    [ ! -f "$file" ] || "$omero" load "$file"
+# Stand-in for the start of the image (ome/omero-server-docker, entrypoint.sh): runs the steps of /startup in order.
+set -e
+. /opt/omero/server/venv3/bin/activate
+for step in /startup/*; do
+    if [ -x "$step" ]; then
+        echo "Running $step"
+        "$step"
+    fi
 done
-exec "$omero" admin start --foreground

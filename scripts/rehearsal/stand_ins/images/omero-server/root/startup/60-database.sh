@@ -1,0 +1,2 @@
+#!/bin/bash
+# Stand-in: there is no database to make or upgrade.
