@@ -57,14 +57,16 @@ def e2e(
 ) -> None:
     """Rehearse the demo and the examples that cover all others, several at a time.
 
-    Without names, the cheapest chain of `omero-aws changes` is one of them.
+    Without names, the cheapest chain of `omero-aws changes` is one of them, and of what is destroyed only the demo's
+    network and data are deployed again.
     """
     names = workspaces or [FIRST, *(available(folder_of() / EXAMPLES) if every else COVERING)]
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)
-    # Among all examples, everything is deployed again, and the first deploys a bad image too: both take minutes.
-    runs = [(name, ["rehearse", name, *([] if every else ["--briefly"])]) for name in names]
+    # Among all examples, each is deployed again, and the first deploys a bad image too: both take minutes.
+    again = dict.fromkeys(names, "all") if every else {name: "data" if name == FIRST else "nothing" for name in names}
+    runs = [(name, ["rehearse", name, "--again", again[name]]) for name in names]
     if every:
         runs = [(name, [*words, "--bad-image"] if name == FIRST else words) for name, words in runs]
     if not workspaces and not every:

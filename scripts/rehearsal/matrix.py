@@ -135,13 +135,13 @@ NLB = Setting(name="nlb", key="access.server", on={"cidrs": ["198.51.100.0/24"]}
 CHAINS: tuple[Chain, ...] = (
     Chain(
         number=1,
-        about="the servers: launch type, read-only servers, network balancer",
-        settings=(LAUNCH_TYPE, READ_ONLY, NLB),
-        base={"omero": {"web": {"sessions": None}}},
+        about="the servers, with a read-only one: launch type, network balancer",
+        settings=(LAUNCH_TYPE, NLB),
+        base={"omero": {"read_only": {"count": 1}, "web": {"sessions": None}}},
     ),
     Chain(
         number=2,
-        about="how people get in: TLS, certificate, internal balancers, web sessions and tasks",
+        about="how people get in: TLS, certificate, internal balancers, web sessions and tasks, read-only servers",
         settings=(
             Setting(name="tls", key="tls", on={"domain_name": "omero.example.org", "hosted_zone_id": ZONE}),
             Setting(name="certificate", key="tls.certificate_arn", on=_CERTIFICATE),
@@ -149,6 +149,7 @@ CHAINS: tuple[Chain, ...] = (
             Setting(name="sessions", key="omero.web.sessions", on={"replicas": 0}),
             Setting(name="replicas", key="omero.web.sessions.replicas", off=0, on=1),
             Setting(name="scaling", key="omero.web.max_count", on=4),
+            READ_ONLY,
         ),
     ),
     Chain(
@@ -189,7 +190,11 @@ CHAINS: tuple[Chain, ...] = (
             Setting(name="flow-logs", key="network.flow_logs"),
             Setting(name="dashboard", key="omero.dashboard", off=False, on=True),
         ),
-        base={"omero": {"server": {"launch_type": "EC2", "cpu": 2048}, "web": {"sessions": None, "memory_mib": 4096}}},
+        base={
+            "omero": {"server": {"launch_type": "EC2", "cpu": 2048}, "web": {"sessions": None, "memory_mib": 4096}},
+            # Else the next plan has the change until Sunday, and is not empty.
+            "data": {"database": {"apply_changes": "immediately"}},
+        },
     ),
 )
 """Chain 1 is the cheapest with a change of the launch type."""

@@ -86,7 +86,9 @@ def open_session(run: Rehearsal) -> None:
         tasks = ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
         if not tasks:
             raise Failed(f"the service {service} has no task, so that no session can be opened.")
-        opened = ecs.execute_command(cluster=cluster, task=tasks[0], command="true", interactive=True)["session"]
+        opened = ecs.execute_command(
+            cluster=cluster, task=tasks[0], container="server", command="true", interactive=True
+        )["session"]
         # What the session-manager-plugin does with its caller's credentials (its KMS encryption handshake).
         id_ = opened["sessionId"]
         session.client("kms").generate_data_key(

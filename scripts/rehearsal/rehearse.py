@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +49,18 @@ from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
 
 FOLDER = ROOT / ".rehearsal"
-BRIEFLY = (Network.stack, Data.stack)
-"""What a brief rehearsal deploys again: RDS writes its log groups again, and deleted secrets keep their names."""
+
+
+class Again(StrEnum):
+    """What is deployed again after it was destroyed."""
+
+    ALL = "all"
+    DATA = "data"
+    NOTHING = "nothing"
+
+
+# RDS writes its log groups again, and deleted secrets keep their names. `data` needs `network`.
+STACKS_AGAIN = {Again.ALL: (ALL,), Again.DATA: (Network.stack, Data.stack), Again.NOTHING: ()}
 
 app = typer.Typer(add_completion=False)
 
@@ -155,9 +166,10 @@ def rehearse(
     with_bad_image: Annotated[
         bool, typer.Option("--bad-image", help="Also deploy an image that cannot be pulled, which has to fail.")
     ] = False,
-    briefly: Annotated[
-        bool, typer.Option("--briefly", help="After destroy, deploy only the network and the data again.")
-    ] = False,
+    again: Annotated[
+        Again,
+        typer.Option(help="What to deploy again after destroy: everything, the network and the data, or nothing."),
+    ] = Again.ALL,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a workspace to an AWS on this machine, prove it, and destroy it.
@@ -199,7 +211,7 @@ def rehearse(
             for name in [name for name in os.environ if name.startswith("AWS_")]:
                 del os.environ[name]
             os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
-            _rehearse(run, keep=keep, with_bad_image=with_bad_image, again=BRIEFLY if briefly else (ALL,))
+            _rehearse(run, keep=keep, with_bad_image=with_bad_image, again=STACKS_AGAIN[again])
     except NotStarted as error:
         raise Failed(str(error)) from None
     if keep:
@@ -239,20 +251,26 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
         run.cdktf("destroy")
         with run.step("look for leftovers"):
             _look_for_what_is_left(before, inventory.take(run.session()))
-        # One at a time: cdktf deploys stacks that are named together at once.
-        for stack in again:
-            run.cdktf("deploy", stack, again=True)
-        with run.step("plan once more"):
-            _plan_again(run, *again)
-        for stack in reversed(again):
-            run.cdktf("destroy", stack, again=True)
-        with run.step("look again"):
-            _look_for_what_is_left(before, inventory.take(run.session()))
+        if again:
+            _deploy_again(run, again)
+            with run.step("look again"):
+                _look_for_what_is_left(before, inventory.take(run.session()))
+            run.proved.append("The same could be deployed again, and was destroyed again.")
     with run.step("look at rights"):
         usage = rights.take(run.environ)
         rights.check(usage)
         run.unused = rights.unused(usage)
     _show(run, keep=keep)
+
+
+def _deploy_again(run: Rehearsal, stacks: Sequence[str]) -> None:
+    # One at a time: cdktf deploys stacks that are named together at once.
+    for stack in stacks:
+        run.cdktf("deploy", stack, again=True)
+    with run.step("plan once more"):
+        _plan_again(run, *stacks)
+    for stack in reversed(stacks):
+        run.cdktf("destroy", stack, again=True)
 
 
 def _take_steps(run: Rehearsal, moment: section.Moment) -> None:
@@ -381,7 +399,7 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
         console.table(("role", "rights that no call used"), rows)
     if keep:
         return
-    console.say("Nothing was left behind that should have been deleted, and the same could be deployed again.")
+    console.say("Nothing was left behind that should have been deleted.")
     if run.workspace.retain:
         console.say("The workspace has retain: true. The rehearsal set retain: false to be able to destroy it.")
 
