@@ -145,7 +145,7 @@ ACTIONS: list[tuple[str, str, Any, tuple[str, int], tuple[str, int], Callable[[A
         {"CreationToken": NAME},
         ("InternalServerError", 500),
         ("ThrottlingException", 400),
-        lambda api: NAME in [each["CreationToken"] for each in api.describe_file_systems()["FileSystems"]],
+        lambda api: api.describe_file_systems(CreationToken=NAME)["FileSystems"] != [],
     ),
 ]
 

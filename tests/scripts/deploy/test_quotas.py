@@ -14,7 +14,7 @@ from local_aws.install import install
 from scripts.deploy import quotas
 from scripts.errors import Refused
 from tests.conftest import of_type, workspace
-from tests.scripts.deploy.state_help import ACCOUNT, answer
+from tests.scripts.deploy.state_help import answer
 
 install()
 ALL = frozenset({"network", "data", "frontend", "omero"})
@@ -86,7 +86,7 @@ def test_refuses_what_goes_beyond_a_quota(
 ) -> None:
     telling(monkeypatch, **told)
     with pytest.raises(Refused, match=said):
-        quotas.check(session, workspace(account_id=ACCOUNT), frozenset())
+        quotas.check(session, workspace(), frozenset())
 
 
 def test_counts_instances(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
