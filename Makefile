@@ -35,6 +35,7 @@ e2e: setup ## Rehearse the demo, the examples that cover all others, and the che
 	@$(OMERO) e2e
 
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.
+	@$(RUN) pytest -n $(JOBS) -m nightly
 	@$(RUN) scripts.rehearsal.e2e --all
 	@$(OMERO) changes
 	@$(OMERO) evidence

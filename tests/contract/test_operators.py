@@ -43,7 +43,7 @@ def _granted(statements: tuple[Statement, ...]) -> list[str]:
     return sorted({action for each in statements for action in each.actions})
 
 
-@pytest.mark.parametrize(("row", "rights"), enumerate((operators.ledger, operators.tasks, operators.execute)))
+@pytest.mark.parametrize(("row", "rights"), list(enumerate((operators.ledger, operators.tasks, operators.execute))))
 def test_imports_list_the_rights(place: Place, row: int, rights: Rights) -> None:
     assert sorted(_listed(_rows("imports.md")[row][1])) == _granted(rights(place))
 

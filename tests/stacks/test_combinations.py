@@ -59,6 +59,7 @@ def test_a_name_and_its_sections_are_the_same_deployment(name: str, synthesise: 
     assert synthesise(**{**changes(traits), "topology": name}) == synthesise(**changes(traits))
 
 
+@pytest.mark.nightly
 def test_terraform_finds_all_of_them_valid(tmp_path: Path) -> None:
     """The stacks `frontend` and `omero`, each text once: the others do not differ."""
     environ = {**toolchain.environment(), "TF_WORKSPACE": LEAST["name"]}
