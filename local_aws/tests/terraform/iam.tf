@@ -56,3 +56,20 @@ resource "aws_iam_role_policy" "server" {
   role   = aws_iam_role.all["server"].id
   policy = data.aws_iam_policy_document.server.json
 }
+
+data "aws_iam_policy_document" "execution" {
+  statement {
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [aws_secretsmanager_secret.database.arn]
+  }
+  statement {
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.data.arn]
+  }
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "secrets"
+  role   = aws_iam_role.all["execution"].id
+  policy = data.aws_iam_policy_document.execution.json
+}

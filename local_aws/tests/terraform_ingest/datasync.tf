@@ -53,6 +53,8 @@ resource "aws_datasync_location_s3" "objects" {
     bucket_access_role_arn = aws_iam_role.all["datasync"].arn
   }
   tags = { Changed = tostring(var.changed) }
+  # DataSync tries the role's rights at once.
+  depends_on = [aws_iam_role_policy.all]
 }
 
 resource "aws_datasync_location_efs" "import" {

@@ -105,11 +105,11 @@ resource "aws_iam_role_policy" "all" {
 
 data "aws_iam_policy_document" "objects" {
   statement {
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
     resources = [for bucket in aws_s3_bucket.all : bucket.arn]
   }
   statement {
-    actions   = ["s3:GetObject", "s3:PutObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectTagging", "s3:ListMultipartUploadParts", "s3:PutObject"]
     resources = [for bucket in aws_s3_bucket.all : "${bucket.arn}/*"]
   }
 }
