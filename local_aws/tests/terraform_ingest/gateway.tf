@@ -40,6 +40,8 @@ resource "aws_volume_attachment" "cache" {
   device_name = "/dev/sdb"
   instance_id = aws_instance.gateway.id
   volume_id   = aws_ebs_volume.cache.id
+  # A disk of a running gateway stays busy.
+  stop_instance_before_detaching = true
 }
 
 resource "aws_cloudwatch_log_group" "gateway" {
