@@ -135,13 +135,13 @@ NLB = Setting(name="nlb", key="access.server", on={"cidrs": ["198.51.100.0/24"]}
 CHAINS: tuple[Chain, ...] = (
     Chain(
         number=1,
-        about="the servers, with a read-only one: launch type, network balancer",
-        settings=(LAUNCH_TYPE, NLB),
+        about="the servers, with a read-only one: launch type",
+        settings=(LAUNCH_TYPE,),
         base={"omero": {"read_only": {"count": 1}, "web": {"sessions": None}}},
     ),
     Chain(
         number=2,
-        about="how people get in: TLS, certificate, internal balancers, web sessions and tasks, read-only servers",
+        about="how people get in: TLS, certificate, balancers, sessions, web tasks, read-only servers",
         settings=(
             Setting(name="tls", key="tls", on={"domain_name": "omero.example.org", "hosted_zone_id": ZONE}),
             Setting(name="certificate", key="tls.certificate_arn", on=_CERTIFICATE),
@@ -150,6 +150,7 @@ CHAINS: tuple[Chain, ...] = (
             Setting(name="replicas", key="omero.web.sessions.replicas", off=0, on=1),
             Setting(name="scaling", key="omero.web.max_count", on=4),
             READ_ONLY,
+            NLB,
         ),
     ),
     Chain(
