@@ -31,7 +31,7 @@ rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy
 changes: setup ## Change a deployed workspace, setting by setting, on the AWS on this machine (CHAIN=1 for one chain).
 	@$(OMERO) changes $(if $(CHAIN),--chain $(CHAIN))
 
-e2e: setup ## Rehearse the demo, the examples that cover all others, and the cheapest chain of changes.
+e2e: setup ## Rehearse the examples that cover all others, and the cheapest chain of changes.
 	@$(OMERO) e2e
 
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.

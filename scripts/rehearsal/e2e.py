@@ -22,10 +22,12 @@ from scripts.rehearsal.rehearse import FOLDER
 from settings.load import EXAMPLES, ROOT, available, find, folder_of
 
 FIRST = "demo"
-"""What a new user rehearses first."""
+"""What a new user rehearses first; the examples in `COVERING` have all that it has."""
 COVERING = ("ways-in", "rw-ro-tls", "rw-tls-nlb-s3fg", "existing")
 """Examples that together have every resource and attribute of all (`scripts.rehearsal.covering`; a test checks it)."""
 
+AGAIN = "existing"
+"""The quickest of them, whose network and data are deployed again."""
 CHANGES = "changes-1"
 """The cheapest chain of changes, among which is that of the launch type (`scripts.rehearsal.matrix`)."""
 
@@ -48,24 +50,22 @@ class Outcome:
 def e2e(
     workspaces: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Workspaces; left out, the demo and the examples that cover all others.", show_default=False
-        ),
+        typer.Argument(help="Workspaces; left out, the examples that cover all others.", show_default=False),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
-    """Rehearse the demo and the examples that cover all others, several at a time.
+    """Rehearse the examples that cover all others, several at a time.
 
-    Without names, the cheapest chain of `omero-aws changes` is one of them, and of what is destroyed only the demo's
-    network and data are deployed again.
+    Without names, the cheapest chain of `omero-aws changes` is one of them, and of what is destroyed only one network
+    and its data are deployed again.
     """
-    names = workspaces or [FIRST, *(available(folder_of() / EXAMPLES) if every else COVERING)]
+    names = workspaces or ([FIRST, *available(folder_of() / EXAMPLES)] if every else list(COVERING))
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)
     # Among all examples, each is deployed again, and the first deploys a bad image too: both take minutes.
-    again = dict.fromkeys(names, "all") if every else {name: "data" if name == FIRST else "nothing" for name in names}
+    again = dict.fromkeys(names, "all") if every else {name: "data" if name == AGAIN else "nothing" for name in names}
     runs = [(name, ["rehearse", name, "--again", again[name]]) for name in names]
     if every:
         runs = [(name, [*words, "--bad-image"] if name == FIRST else words) for name, words in runs]
