@@ -23,13 +23,10 @@ def build_sections(
     scope: Construct, workspace: Workspace, built: Built, *, comes: Literal["before_omero", "after_omero"]
 ) -> None:
     """Make the stacks that come before or after the stack `omero`, and add them to `built`."""
-    for record in sections.of(workspace):
-        settings = workspace.sections[record.key]
-        stacks = [record.kept if settings.keeps_anything() else None, record.stack]
-        for stack in stacks:
-            if stack and stack.comes == comes:
-                make = stack_class(stack.class_)
-                built.sections[stack.outputs.stack] = make(scope, workspace, built, settings)
+    for record, stack in sections.section_stacks(workspace):
+        if stack.comes == comes:
+            make = stack_class(stack.class_)
+            built.sections[stack.outputs.stack] = make(scope, workspace, built, workspace.sections[record.key])
 
 
 def stack_class(name: str) -> Callable[[Construct, Workspace, Built, Section], SectionStack]:

@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 
 from contract.outputs import Data, Frontend, Network, Omero, Outputs
-from contract.section import SectionRecord
+from contract.section import SectionRecord, Stack
 from settings import Workspace
 
 SECTIONS: Mapping[str, SectionRecord] = {
@@ -20,20 +20,27 @@ SECTIONS: Mapping[str, SectionRecord] = {
 }
 """Every section, by key."""
 
+_CORE: tuple[type[Outputs], ...] = (Network, Data, Frontend, Omero)
+
 
 def of(workspace: Workspace) -> Iterator[SectionRecord]:
     """The sections that a workspace has."""
     return (SECTIONS[key] for key in workspace.sections)
 
 
+def section_stacks(workspace: Workspace) -> Iterator[tuple[SectionRecord, Stack]]:
+    """The stacks of the sections that a workspace has: for each, that of what is kept, if anything is, and its own."""
+    for record in of(workspace):
+        kept = record.kept if workspace.sections[record.key].keeps_anything() else None
+        yield from ((record, stack) for stack in (kept, record.stack) if stack)
+
+
 def stacks(workspace: Workspace) -> list[str]:
     """The names of a workspace's stacks."""
-    core: tuple[type[Outputs], ...] = (Network, Data, Frontend, Omero)
-    own = [stack.outputs for each in of(workspace) for stack in (each.kept, each.stack) if stack]
-    return [outputs.stack for outputs in (*core, *own)]
+    return [outputs.stack for outputs in (*_CORE, *(stack.outputs for _, stack in section_stacks(workspace)))]
 
 
 def outputs() -> tuple[type[Outputs], ...]:
     """The outputs of every stack, of the core and of all sections."""
     stacks = [stack for each in SECTIONS.values() for stack in (each.kept, each.stack) if stack]
-    return (Network, Data, Frontend, Omero, *(stack.outputs for stack in stacks))
+    return (*_CORE, *(stack.outputs for stack in stacks))
