@@ -28,9 +28,13 @@ class Changes:
             with console.status(sentence):
                 done = action()
         self.sentences.append(sentence)
-        if not self.silent:
-            console.say(f"would be done: {sentence}" if self.dry_run else sentence)
+        self.say(f"would be done: {sentence}" if self.dry_run else sentence)
         return done
+
+    def say(self, text: str) -> None:
+        """Tell something, unless these changes are silent."""
+        if not self.silent:
+            console.say(text)
 
     def say_if_none(self, what: str) -> None:
         """Tell that nothing had to be changed."""

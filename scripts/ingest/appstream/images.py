@@ -67,8 +67,9 @@ def check_unused(context: AppStreamContext, name: str) -> None:
 def remove(context: AppStreamContext, name: str) -> None:
     """Delete an image of this workspace. One that is not there is told of: a killed run may have deleted it."""
     if find(context, name) is None:
-        if not context.changes.silent:
-            console.say(f"the image {name} does not exist in {context.region}; `appstream status` shows the images.")
+        context.changes.say(
+            f"the image {name} does not exist in {context.region}; `appstream status` shows the images."
+        )
         return
     _delete(context, name)
 

@@ -216,11 +216,10 @@ def _delete_home(context: AppStreamContext, user: str) -> None:
     s3, bucket = context.deployment.client("s3"), _home_bucket(context)
     keys = [row["Key"] for prefix in home_folders(context, user) for row in buckets.objects(s3, bucket, prefix=prefix)]
     if not keys:
-        if not context.changes.silent:
-            console.say(
-                f"{user} has no home folder in {bucket}; give the address in upper and lower case as `appstream user "
-                "list` shows it."
-            )
+        context.changes.say(
+            f"{user} has no home folder in {bucket}; give the address in upper and lower case as `appstream user list` "
+            "shows it."
+        )
         return
 
     def deleting() -> None:
