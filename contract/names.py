@@ -72,12 +72,17 @@ def bucket(workspace: str, role: str, account_id: str, region: str) -> str:
 
 def cluster(workspace: str) -> str:
     """The ECS cluster's name."""
-    return _within("cluster", f"omero-{workspace}")
+    return _within("cluster", base(workspace))
 
 
 def database(workspace: str) -> str:
     """The database instance's name."""
     return physical("db_instance", workspace, "database")
+
+
+def sftp(workspace: str) -> str:
+    """The name of the SFTP endpoint, with which the names of its roles and of its security group begin."""
+    return suffixed("security_group", base(workspace), "-sftp")
 
 
 def suffixed(service: str, name: str, suffix: str) -> str:

@@ -139,7 +139,7 @@ def execute(place: Place) -> tuple[Statement, ...]:
 
 def sftp(place: Place) -> tuple[Statement, ...]:
     """What the commands of `sftp` need."""
-    name = names.suffixed("security_group", names.base(place.workspace.name), "-sftp")
+    name = names.sftp(place.workspace.name)
     roles, group = place.arn("iam", f"role/{name}-*"), f"log-group:{place.name('log_group', 'sftp')}"
     deliveries = ("Create", "Delete", "Get", "Update")
     return (

@@ -85,6 +85,13 @@ def deploy_command(workspace: Workspace, stack: str) -> str:
     return f"omero-aws deploy {stack} -w {workspace.name}"
 
 
+def published_parameters(session: boto3.Session, workspace: Workspace) -> dict[str, str]:
+    """What the stacks of a workspace have published, by the path of each output (`contract.outputs.Output.path`)."""
+    path = names.parameter_path(workspace.name)
+    rows = aws.rows(session.client("ssm"), "get_parameters_by_path", "Parameters", Path=path, Recursive=True)
+    return {row["Name"].removeprefix(f"{path}/"): row["Value"] for row in rows}
+
+
 def deployed_workspace(name: str | None = None, *, may_be_gone: bool = False) -> DeployedWorkspace:
     """The workspace of that name, by default the selected one, once AWS has said whose account it is.
 
@@ -97,12 +104,11 @@ def deployed_workspace(name: str | None = None, *, may_be_gone: bool = False) ->
     workspace = load(name)
     session = aws.session(workspace)
     aws.check_account(session, workspace)
-    path = names.parameter_path(workspace.name)
-    rows = aws.rows(session.client("ssm"), "get_parameters_by_path", "Parameters", Path=path, Recursive=True)
-    found = {row["Name"].removeprefix(f"{path}/"): row["Value"] for row in rows}
+    found = published_parameters(session, workspace)
     if not found and not may_be_gone:
         raise Refused(
             f"workspace {workspace.name} is not deployed in account {workspace.account_id}, {workspace.region}: there "
-            f"is no SSM parameter under {path}; run `omero-aws deploy -w {workspace.name}` first."
+            f"is no SSM parameter under {names.parameter_path(workspace.name)}; run `omero-aws deploy -w "
+            f"{workspace.name}` first."
         )
     return DeployedWorkspace(workspace=workspace, session=session, parameters=found)

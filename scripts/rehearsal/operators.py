@@ -12,8 +12,8 @@ import boto3
 from contract import names, operators
 from contract.outputs import Data
 from contract.policy import document
-from scripts import aws
 from scripts.errors import Failed
+from scripts.ingest.deployment import published_parameters
 
 if TYPE_CHECKING:
     from scripts.rehearsal.rehearse import Rehearsal
@@ -56,9 +56,7 @@ def session_of(run: Rehearsal, environ: dict[str, str]) -> boto3.Session:
 
 
 def _place(run: Rehearsal) -> operators.Place:
-    ssm, path = run.session().client("ssm"), names.parameter_path(run.workspace.name)
-    rows = aws.rows(ssm, "get_parameters_by_path", "Parameters", Path=path, Recursive=True)
-    published = {row["Name"].removeprefix(f"{path}/"): row["Value"] for row in rows}
+    published = published_parameters(run.session(), run.workspace)
     return operators.Place(
         workspace=run.workspace,
         data_key_arn=published[Data.key_arn.path],

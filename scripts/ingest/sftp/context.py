@@ -35,7 +35,7 @@ class SftpContext:
     @property
     def name(self) -> str:
         """Of the server, and what the names of all that goes with it begin with."""
-        return names.suffixed("security_group", names.base(self.deployment.workspace.name), "-sftp")
+        return names.sftp(self.deployment.workspace.name)
 
     @property
     def tags(self) -> dict[str, str]:

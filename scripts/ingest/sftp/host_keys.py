@@ -8,6 +8,7 @@ request.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,15 @@ def secret_name(context: SftpContext) -> str:
     return names.physical("secret", context.deployment.workspace.name, "sftp-host-keys")
 
 
+def _about(context: SftpContext) -> Mapping[str, Any] | None:
+    """DescribeSecret's answer; None if there is no such secret. One that waits for its deletion has a `DeletedDate`."""
+    client, name = context.deployment.client("secretsmanager"), secret_name(context)
+    found: Mapping[str, Any] | None = aws.read(
+        lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException"
+    )
+    return found
+
+
 def read(context: SftpContext) -> HostKeys | None:
     """The keys that are kept; None if there are none, or they wait for their deletion.
 
@@ -64,7 +74,7 @@ def read(context: SftpContext) -> HostKeys | None:
         Refused: the secret holds something else.
     """
     client = context.deployment.client("secretsmanager")
-    about = aws.read(lambda: client.describe_secret(SecretId=secret_name(context)), "ResourceNotFoundException")
+    about = _about(context)
     if about is None or about.get("DeletedDate"):
         return None
     text = client.get_secret_value(SecretId=secret_name(context))["SecretString"]
@@ -81,7 +91,7 @@ def read(context: SftpContext) -> HostKeys | None:
 def ensure_secret(context: SftpContext, changes: Changes) -> HostKeys | None:
     """The keys that are kept, made if there are none; None in a dry run that would make them."""
     client, name = context.deployment.client("secretsmanager"), secret_name(context)
-    about = aws.read(lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException")
+    about = _about(context)
     if about and about.get("DeletedDate"):
         changes.do(f"secret {name}: restored from its scheduled deletion", lambda: client.restore_secret(SecretId=name))
         return None if changes.dry_run else read(context)
@@ -135,6 +145,6 @@ def ensure_on_server(context: SftpContext, server_id: str, keys: HostKeys, chang
 def forget(context: SftpContext, changes: Changes) -> None:
     """Have Secrets Manager delete the keys, after the days in which they can be taken back."""
     client, name = context.deployment.client("secretsmanager"), secret_name(context)
-    about = aws.read(lambda: client.describe_secret(SecretId=name), "ResourceNotFoundException")
+    about = _about(context)
     if about and not about.get("DeletedDate"):
         changes.do(f"secret {name}: scheduled for deletion in 30 days", lambda: client.delete_secret(SecretId=name))
