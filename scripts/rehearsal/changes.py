@@ -34,7 +34,7 @@ from scripts.process import read
 from scripts.rehearsal import existing, one_writer, well
 from scripts.rehearsal.matrix import CHAINS, Chain, Document
 from scripts.rehearsal.rehearse import FOLDER as REHEARSALS
-from scripts.rehearsal.rehearse import Rehearsal, empty, environ_of
+from scripts.rehearsal.rehearse import Rehearsal, empty, environ_of, look_there_alone
 from settings import Workspace, load
 from settings.load import FOLDER_VARIABLE, ROOT
 
@@ -269,9 +269,7 @@ def _walk(chain: Chain) -> dict[str, float]:
     try:
         with aws:
             run = Rehearsal(fullest, folder, folder, environ_of(fullest, aws))
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                del os.environ[name]
-            os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
+            look_there_alone(aws, run)
             existing.make(run.session(), fullest)
             walk = Walk(chain, run)
             walk._write(folder, chain.first)  # for `state ensure`

@@ -64,11 +64,7 @@ def e2e(
     # The longest files have the most stacks: begun first, they are not waited for at the end.
     names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)
-    # Among all examples, each is deployed again, and the first deploys a bad image too: both take minutes.
-    again = dict.fromkeys(names, "all") if every else {name: "data" if name == AGAIN else "nothing" for name in names}
-    runs = [(name, ["rehearse", name, "--again", again[name]]) for name in names]
-    if every:
-        runs = [(name, [*words, "--bad-image"] if name == FIRST else words) for name, words in runs]
+    runs = [(name, ["rehearse", name, *_options(name, every=every)]) for name in names]
     if not workspaces and not every:
         runs.insert(0, (CHANGES, ["changes", "--chain", "1"]))
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -78,6 +74,13 @@ def e2e(
     if failed:
         logs = ", ".join(str((FOLDER / f"{name}.log").relative_to(ROOT)) for name in failed)
         raise Failed(f"{len(failed)} of {len(outcomes)} rehearsals failed: {', '.join(failed)}; see {logs}.")
+
+
+def _options(name: str, *, every: bool) -> list[str]:
+    """Among all examples, each is deployed again, and the first deploys a bad image too: both take minutes."""
+    if every:
+        return ["--bad-image"] if name == FIRST else []
+    return ["--again", "data" if name == AGAIN else "nothing"]
 
 
 def _rehearse(name: str, words: list[str]) -> Outcome:

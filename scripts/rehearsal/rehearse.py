@@ -207,10 +207,7 @@ def rehearse(
                 source = _copy(source, folder / "workspaces", {"retain": False}) / source.name
                 environ[FOLDER_VARIABLE] = str(source.parent)
             run = Rehearsal(settings, source, folder, environ, runs_programs)
-            # This process looks around there too, and nowhere else: no profile of the user's is asked.
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                del os.environ[name]
-            os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
+            look_there_alone(aws, run)
             _rehearse(run, keep=keep, with_bad_image=with_bad_image, again=STACKS_AGAIN[again])
     except NotStarted as error:
         raise Failed(str(error)) from None
@@ -278,6 +275,13 @@ def _take_steps(run: Rehearsal, moment: section.Moment) -> None:
         with run.step(step.name):
             step.run(run)
         run.proved += [step.proved] if step.proved else []
+
+
+def look_there_alone(aws: LocalAws, run: Rehearsal) -> None:
+    """Have this process look around in that AWS too, and nowhere else: no profile of the user's is asked."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update({**aws.environ(), FILES_VARIABLE: str(run.files)})
 
 
 def environ_of(workspace: Workspace, aws: LocalAws) -> dict[str, str]:
