@@ -27,7 +27,9 @@ class DataStack(WorkspaceStack):
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
         super().__init__(scope, "data", workspace)
         self.database_name = names.database(workspace.name)
-        self.key_arn = workspace.data.key_arn or self._own_key_arn()
+        self.key_arn = (
+            workspace.data.key_arn or self.key("images, metadata, secrets, backups", retain=workspace.retain).arn
+        )
         self.database_password = self._secret(
             "database_password",
             f"Password of the database user {USER}",
@@ -59,9 +61,6 @@ class DataStack(WorkspaceStack):
         )
         self._backup()
         self._publish()
-
-    def _own_key_arn(self) -> str:
-        return self.key("images, metadata, secrets, backups", retain=self.workspace.retain).arn
 
     def _read_only_user(self) -> DatabaseUser:
         password = self._secret(

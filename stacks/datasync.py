@@ -44,11 +44,8 @@ class DataSyncStack(SectionStack):
         self._logs = built.network.log_settings(settings.log_retention_days)
         # Alarms name executions and queues, no image.
         self._key = self.key("alarms of DataSync", retain=False, services=PUBLISHERS)
-        kept = cast("DataSyncBuckets", built.sections[DataSyncBucketsOutputs.stack])
-        self._kept = kept
-        self.bucket_name, self._source = (
-            self._find_bucket(settings.bucket) if settings.bucket else self._own_bucket(kept)
-        )
+        self._kept = cast("DataSyncBuckets", built.sections[DataSyncBucketsOutputs.stack])
+        self.bucket_name, self._source = self._find_bucket(settings.bucket) if settings.bucket else self._own_bucket()
         self.task = self._task()
         self.topic = self._topic()
         self._alarm_on_failure()
@@ -62,7 +59,8 @@ class DataSyncStack(SectionStack):
             bucket_arn=f"arn:{partition}:s3:::{name}", prefix=settings.prefix or "", key_arn=settings.key_arn
         )
 
-    def _own_bucket(self, kept: DataSyncBuckets) -> tuple[str, SourceProps]:
+    def _own_bucket(self) -> tuple[str, SourceProps]:
+        kept = self._kept
         if kept.bucket is None:
             raise LookupError("the stack datasync_buckets has no bucket for images, and the workspace names none")
         arn = kept.bucket.arn

@@ -27,7 +27,7 @@ def test_data_is_kept_unless_the_workspace_says_otherwise(synthesise: Callable[.
         assert resource["lifecycle"]["prevent_destroy"] is False
 
 
-def test_database_is_protected_and_leaves_a_snapshot(synthesise: Callable[..., Stacks]) -> None:
+def test_database_is_protected_and_takes_no_final_snapshot(synthesise: Callable[..., Stacks]) -> None:
     database = only(synthesise()["data"], "aws_db_instance")
     assert database["deletion_protection"] is True
     assert database["skip_final_snapshot"] is False

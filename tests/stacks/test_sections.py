@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contract import sections
+from scripts.deploy import left_over
 from tests.conftest import Stacks, workspace
 from tests.settings.test_file_gateway import made
 
@@ -25,3 +26,13 @@ from tests.settings.test_file_gateway import made
 def test_their_names_are_those_that_are_synthesised(synthesise: Callable[..., Stacks], changes: dict[str, Any]) -> None:
     """What is deployed beside them is left over (`scripts.deploy.left_over`)."""
     assert sorted(sections.stacks(workspace(**changes))) == sorted(synthesise(**changes))
+
+
+def test_a_stack_that_is_left_over_begins_as_those_that_are_synthesised(synthesise: Callable[..., Stacks]) -> None:
+    begun = left_over.configuration(workspace(), "network")
+    network = synthesise()["network"]
+    assert begun["terraform"]["backend"] == network["terraform"]["backend"]
+    (provider,) = network["provider"]["aws"]
+    assert begun["provider"]["aws"] == {key: value for key, value in provider.items() if key != "default_tags"}
+    wanted, made = (each["terraform"]["required_providers"]["aws"] for each in (begun, network))
+    assert wanted["version"] == made["version"]
