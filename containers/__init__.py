@@ -13,7 +13,7 @@ import base64, io, os, runpy, sys, tarfile, tempfile
 folder = tempfile.mkdtemp()
 tarfile.open(fileobj=io.BytesIO(base64.b64decode(os.environ.pop("PROGRAM")))).extractall(folder)
 sys.path.insert(0, folder)
-runpy.run_module(sys.argv[1], run_name="__main__")
+runpy.run_module("containers." + sys.argv[1], run_name="__main__")
 """
 """For Python's `-c`, with a package's name after it: runs what `package` made, from the variable PROGRAM."""
 
@@ -42,12 +42,15 @@ def embedded(path: Path) -> str:
 
 
 def package(name: str) -> str:
-    """The Python package `name` of this folder as a tar archive in base64, the same wherever it is made."""
+    """The Python package `name` of this folder as a tar archive in base64, the same wherever it is made.
+
+    Its module is `containers.<name>`, there as here.
+    """
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as target:
         for path in sorted((Path(__file__).parent / name).glob("*.py")):
             content = path.read_bytes()
-            about = tarfile.TarInfo(f"{name}/{path.name}")
+            about = tarfile.TarInfo(f"containers/{name}/{path.name}")
             about.size = len(content)
             about.mode = 0o644
             target.addfile(about, io.BytesIO(content))
