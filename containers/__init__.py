@@ -41,16 +41,17 @@ def embedded(path: Path) -> str:
     return text
 
 
-def package(name: str) -> str:
-    """The Python package `name` of this folder as a tar archive in base64, the same wherever it is made.
+# What runs as a program needs of this folder.
+PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",)}
 
-    Its module is `containers.<name>`, there as here.
-    """
+
+def package(name: str) -> str:
+    """The program `containers.<name>`, with what it needs, as a tar archive in base64, the same wherever it is made."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as target:
-        for path in sorted((Path(__file__).parent / name).glob("*.py")):
+        for path in sorted(each for part in PARTS[name] for each in (Path(__file__).parent / part).glob("*.py")):
             content = path.read_bytes()
-            about = tarfile.TarInfo(f"containers/{name}/{path.name}")
+            about = tarfile.TarInfo(f"containers/{path.parent.name}/{path.name}")
             about.size = len(content)
             about.mode = 0o644
             target.addfile(about, io.BytesIO(content))

@@ -69,6 +69,7 @@ class Data(Outputs):
     database_password_arn = Output("The secret with that user's password.")
     root_password_arn = Output("The secret with OMERO's first root password.")
     ledger_table_name = Output("The table of what was imported.")
+    requests_table_name = Output("The table of what people ask the worker of imports for.")
     key_arn = Output("The key of images, metadata, secrets and backups.")
 
 

@@ -1,8 +1,8 @@
 """The one lease: who has it is the worker, and nobody else imports.
 
 Clocks of two machines are never compared. A candidate watches the lease's token and beat for longer than it lasts, by
-its own clock, and takes it if neither has changed. A holder that could not renew it in time ends its process at once, and
-its supervisor ends what that has started: there is no point at which a revoked worker would have to ask.
+its own clock, and takes it if neither has changed. A holder that could not renew it in time ends its process, and its
+supervisor ends what that has started: there is no point at which a revoked worker would have to ask.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ def clock() -> float:
 class Lease:
     """`holder` outlives a worker: its supervisor's mark, which has ended all that an earlier worker of it has left."""
 
-    def __init__(self, table: Table, *, holder: str, task: str, seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, table: Table, *, holder: str, task: str) -> None:
         self._table = table
         self._holder = holder
         self._task = task
-        self._seconds = seconds
         self._token = uuid.uuid4().hex
         self._beat = 0
         self._kept = 0.0
@@ -62,11 +61,11 @@ class Lease:
                     return False
                 seen, since = now, clock()
             free = row is None or row["token"] == "" or row["holder"] == self._holder
-            if (free or clock() - since > self._seconds * TAKEN) and self._took(row):
+            if (free or clock() - since > LEASE_SECONDS * TAKEN) and self._took(row):
                 for each in self._threads:
                     each.start()
                 return True
-            stop.wait(self._seconds * RENEWED / 2)
+            stop.wait(LEASE_SECONDS * RENEWED / 2)
         return False
 
     def _took(self, row: dict[str, Any] | None) -> bool:
@@ -109,11 +108,11 @@ class Lease:
         self._table.update(entries.update(KEY, gone, when="#token = :token", given={"token": self._token}))
 
     def _keep(self) -> None:
-        while not self._ended.wait(self._seconds * RENEWED):
+        while not self._ended.wait(LEASE_SECONDS * RENEWED):
             begun = clock()
             try:
                 arguments = entries.update(KEY, self._values(), when="#token = :token", given={"token": self._token})
-                if not self._table.update(arguments, seconds=self._seconds * RENEWED):
+                if not self._table.update(arguments, seconds=LEASE_SECONDS * RENEWED):
                     self._lost()
             except AwsError as error:
                 sys.stderr.write(f"the lease was not renewed: {error}\n")
@@ -122,8 +121,8 @@ class Lease:
 
     def _watch(self) -> None:
         """Beside the thread that renews, for an answer may take any time."""
-        while not self._ended.wait(self._seconds * WATCHED):
-            if clock() - self._kept > self._seconds * GIVEN_UP:
+        while not self._ended.wait(LEASE_SECONDS * WATCHED):
+            if clock() - self._kept > LEASE_SECONDS * GIVEN_UP:
                 self._lost()
 
     def _lost(self) -> None:

@@ -49,8 +49,7 @@ class Worker:
         self._holder = environ.get(MARK) or uuid.uuid4().hex
         self._parallel = int(environ["PARALLEL_FILESETS"])
         task, log = _place()
-        seconds = float(environ.get("LEASE_SECONDS") or 0)
-        self._lease = Lease(self._table, holder=self._holder, task=task, **({"seconds": seconds} if seconds else {}))
+        self._lease = Lease(self._table, holder=self._holder, task=task)
         self._log = log
         self.stopping, self._halt = threading.Event(), threading.Event()
         self._omero: Omero | None = None

@@ -69,9 +69,7 @@ def _run(aws: Aws, mark: str, child: list[subprocess.Popen[bytes]], stop: thread
     with tempfile.TemporaryDirectory(prefix="importer-") as folder:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(folder)  # noqa: S202 - our own, verified
-        # The package `containers` has parts in both: where this program was unpacked, and where that one was.
-        path = os.pathsep.join((folder, *sys.path[:1]))
-        environ = {**os.environ, "PYTHONPATH": path, "PROGRAM_DIGEST": digest, MARK: mark}
+        environ = {**os.environ, "PYTHONPATH": folder, "PROGRAM_DIGEST": digest, MARK: mark}
         with subprocess.Popen([sys.executable, "-m", "containers.importer"], env=environ) as process:
             child[:] = [process]
             if stop.is_set():
