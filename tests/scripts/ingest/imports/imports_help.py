@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import signal
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -113,6 +114,72 @@ class Importing:
     def once(self) -> dict[str, int]:
         """How often each client path is in OMERO."""
         return self.server.count_by_client_path()
+
+    def state(self, id_: str) -> str:
+        """A request's."""
+        found = self.at.requests.get(id_)
+        return found.state if found else ""
+
+    def progress(self, id_: str) -> dict[str, Any]:
+        """A request's."""
+        found = self.at.requests.get(id_)
+        return dict(found.progress) if found else {}
+
+    def processes(self) -> dict[int, dict[str, str]]:
+        """What the supervisor and all below it are: their environments."""
+        found = {}
+        for each in Path("/proc").iterdir():
+            if not each.name.isdecimal():
+                continue
+            with suppress(OSError):
+                words = (each / "environ").read_bytes().decode("utf-8", "replace").split("\0")
+                found[int(each.name)] = dict(word.partition("=")[::2] for word in words if "=" in word)
+        return found
+
+    def programs_of(self, kind: str) -> list[dict[str, str]]:
+        """The environments of this test's JVMs (`java`) or workers (`worker`)."""
+        found = []
+        for pid, environ in self.processes().items():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if kind == "worker":
+                    if b"containers.importer" in words and environ.get("LEDGER_TABLE") == self.bucket:
+                        found.append({**environ, "pid": str(pid)})
+                elif b"omero.java" in words and environ.get("IMPORT_SUPERVISOR"):
+                    found.append({**environ, "pid": str(pid)})
+        return found
+
+    def kill_worker(self) -> None:
+        """SIGKILL to the worker; its supervisor starts another one."""
+        for each in self.programs_of("worker"):
+            with suppress(ProcessLookupError):
+                os.kill(int(each["pid"]), signal.SIGKILL)
+
+    def restart_worker(self) -> None:
+        """Kill the worker, and wait for the next one to have the lease."""
+        before = self.at.requests.lease()
+        self.kill_worker()
+        until(lambda: (now := self.at.requests.lease()) and now.token != (before and before.token), seconds=30)
+
+    def task_of_server(self) -> str:
+        """The ARN of the server's task that runs; "" while none does."""
+        ecs = self.programs.ecs
+        arns = ecs.client.list_tasks(cluster=ecs.cluster, serviceName="server")["taskArns"]
+        tasks = ecs.client.describe_tasks(cluster=ecs.cluster, tasks=arns)["tasks"] if arns else []
+        return next((str(task["taskArn"]) for task in tasks if task["lastStatus"] == "RUNNING"), "")
+
+    def replace_server(self) -> None:
+        """Stop the server's task; the service starts another one."""
+        ecs, before = self.programs.ecs, self.task_of_server()
+        ecs.client.stop_task(cluster=ecs.cluster, task=before)
+        until(lambda: self.task_of_server() not in ("", before), seconds=90)
+
+    def start_second_server(self) -> None:
+        """A second task of the server's, with its worker."""
+        ecs = self.programs.ecs
+        definition = ecs.client.describe_services(cluster=ecs.cluster, services=["server"])["services"][0]
+        self.programs.start(definition["taskDefinition"])
+        until(lambda: len(self.programs_of("worker")) == 2, seconds=30)
 
     def log(self, container: str = "importer") -> str:
         """What the container has said, of all tasks."""

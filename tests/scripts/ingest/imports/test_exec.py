@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.ingest.imports.ecs_exec import ExecTransport
 
 from containers.importer.entries import IMPORTED, PENDING, RUNNING
 from contract.outputs import Data, Omero
@@ -18,7 +19,6 @@ from local_aws.testing.ecs import until
 from local_aws.testing.fixtures import QUICK as SETTINGS
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec
-from scripts.ingest.imports.ecs_exec import ExecTransport
 from scripts.ingest.imports.exec_channel import Answer, Channel
 from scripts.ingest.imports.ledger import JobItem
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server

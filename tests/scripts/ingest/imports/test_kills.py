@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.ingest.imports.batches import Limits
+from scripts.ingest.imports.importing import ImportOptions, Run
 
 from containers.importer.entries import FAILED, IMPORTED
 from contract.outputs import Data
@@ -27,9 +29,7 @@ from scripts import aws
 from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
 from scripts.ingest.imports import ledger as ledger_module
-from scripts.ingest.imports.batches import Limits
 from scripts.ingest.imports.context import ImportContext
-from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalDeployedWorkspace
