@@ -144,8 +144,7 @@ def _rates(aws: LocalAws) -> dict[str, float]:
     """Of the worker's own operations: what it does to an entry between found and imported."""
     session = boto3.Session("testing", "testing", region_name=aws.region)
     make_tables(session.client("dynamodb", endpoint_url=aws.endpoint), "ledger", "requests")
-    os.environ.update({"AWS_ENDPOINT_URL": aws.endpoint, "AWS_ACCESS_KEY_ID": "testing"})
-    os.environ["AWS_SECRET_ACCESS_KEY"] = "testing"
+    os.environ.update(aws.environ())
     client = Aws(aws.region)
     ledger = Ledger(Table(client, "ledger"), Table(client, "requests"))
     values = [{**entries.plain(item), "who": "bench", "at": entries.now_text()} for item in _items(ENTRIES)]
