@@ -40,8 +40,9 @@ LOOKS = ("60.0, 15.0, 60.0", "1.0, 0.3, 60.0")
 
 
 @functools.cache
-def swift_program(more: tuple[tuple[str, str, str], ...] = ()) -> bytes:
-    """The worker's program as it is deployed, with shorter waits; `more` are (file, text, other text)."""
+def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """The worker's program as it is deployed, with shorter waits; `more` are (file, text, other text), `added` are
+    (file, text)."""
     changes = [(name, old, new) for name, (old, new) in SWIFT.items()]
     changes += [("importer/worker.py", *LOOKS), *more]
     out = io.BytesIO()
@@ -57,6 +58,10 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = ()) -> bytes:
                 if about.name == f"containers/{name}":
                     assert text.count(old) == 1, (name, old)
                     text = text.replace(old, new)
+            about.size = len(text.encode())
+            made.addfile(about, io.BytesIO(text.encode()))
+        for name, text in added:
+            about = tarfile.TarInfo(f"containers/{name}")
             about.size = len(text.encode())
             made.addfile(about, io.BytesIO(text.encode()))
     return out.getvalue()

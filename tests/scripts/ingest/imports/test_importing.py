@@ -303,11 +303,11 @@ TARGETS: list[tuple[str, str]] = [
 def test_targets_are_looked_up_and_made_once(importing: Importing) -> None:
     for target, fault in TARGETS:
         assert fault in importing.run(target=target)["error"]
-    target: dict[str, Any] = {"target": "Project:name:the 'P'/Dataset:name:D: $(id)", "create": True}
+    made: dict[str, Any] = {"target": "Project:name:the 'P'/Dataset:name:D: $(id)", "create": True}
     for name in ("a.tif", "b.tif"):
         importing.image(name)
         importing.scan()
-        importing.run(**target)
+        importing.run(**made)
     assert [(image.project, image.dataset) for image in importing.server.images()] == [("the 'P'", "D: $(id)")] * 2
     assert importing.server.query("SELECT count(*) FROM dataset") == [(1,)]
     importing.run(target="Dataset:name:D: $(id)", create=True)

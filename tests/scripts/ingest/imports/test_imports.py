@@ -68,7 +68,7 @@ class Asked:
 
     def get(self, id_: str) -> Request | None:
         do, work = self.asked[-1] if self.asked else ("run", {})
-        known = {"id": id_, "do": do, "work": work, "who": "arn:alice", "state": self.state, "progress": {}}
+        known: dict[str, Any] = {"id": id_, "do": do, "work": work, "who": "arn:alice", "state": self.state, "progress": {}}
         return Request(**known, result=self.result, asked="t") if id_ == "request-1" else None
 
     def watch(self, id_: str, show: Any, absent: Any) -> Request:
@@ -266,9 +266,8 @@ def test_takes_any_name_below_the_mounts(name: str) -> None:
 def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
     given = {"target": "", "create": False, "transfer": "ln_s", "user": "", "group": "", "skip": (), "under": ""}
     at = deployment(**more.pop("changes", {}))
-    return run_options.wanted(
-        at, Kept(*found), **{**given, "create": False, "under": "", "batch_filesets": 200, **more}
-    )  # type: ignore[arg-type]
+    ledger: Any = Kept(*found)
+    return run_options.wanted(at, ledger, **{**given, "batch_filesets": 200, **more})
 
 
 @pytest.mark.parametrize(
