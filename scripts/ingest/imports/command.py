@@ -23,7 +23,6 @@ from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.imports import report, scan_report, sources
 from scripts.ingest.imports.context import ImportContext, import_context
 from scripts.ingest.imports.ecs_task import Transport
-from scripts.ingest.imports.exec_command import exec_command
 from scripts.ingest.imports.importing import ImportOptions, Run, who
 from scripts.ingest.imports.ledger import Entry, JobItem, Total, job_key
 from scripts.ingest.imports.progress import RunProgress
@@ -37,8 +36,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-# Its first name; `omero-aws exec` is the one that is listed.
-app.command("exec", context_settings={"ignore_unknown_options": True}, hidden=True)(exec_command)
 SETTLE_SECONDS = 60
 # An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
 VERIFIED_AT_ONCE = 10_000

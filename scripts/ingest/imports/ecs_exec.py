@@ -19,8 +19,8 @@ from scripts import aws
 from scripts.errors import Failed
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports.ecs_task import Ended, NotStarted
-from scripts.ingest.imports.exec_channel import Channel
 from scripts.ingest.imports.ledger import JobItem
+from scripts.ingest.server_exec.channel import Channel
 
 # What may go wrong with a session: nothing can be told of the program then.
 FAULTS: tuple[type[Exception], ...] = (Failed, *aws.ERRORS)

@@ -23,11 +23,14 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stand-in for AWS's plugin, on the PATH."""
     path = tmp_path / "session-manager-plugin"
     path.write_text(
-        f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.imports.stand_in_plugin "$@"\n',
+        f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.server_exec.stand_in_plugin "$@"\n',
         encoding="utf-8",
     )
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    # It resumes sessions with credentials of its own.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
     return path
 
 

@@ -1,8 +1,7 @@
-"""ECS Exec as a transport, and for commands of one's own; AWS's plugin is a stand-in."""
+"""ECS Exec as a transport; AWS's plugin is a stand-in."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -13,45 +12,17 @@ from typing import Any
 import pytest
 
 from containers.importer.entries import IMPORTED, PENDING, RUNNING
-from contract.outputs import Data, Omero
+from contract.outputs import Data
 from local_aws.testing.ecs import until
 from local_aws.testing.fixtures import QUICK as SETTINGS
-from scripts.errors import Failed, Refused
 from scripts.ingest.imports import ecs_exec
 from scripts.ingest.imports.ecs_exec import ExecTransport
-from scripts.ingest.imports.exec_channel import Answer, Channel
 from scripts.ingest.imports.ledger import JobItem
-from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
+from scripts.ingest.server_exec.channel import Answer, Channel
+from tests.scripts.ingest.imports.exec_help import of_importers, task_of_server
 from tests.scripts.ingest.imports.hostile import names
 from tests.scripts.ingest.imports.imports_help import Importing
 from tests.scripts.ingest.imports.test_importing import HOSTILE_NAMES
-
-FORK = multiprocessing.get_context("fork")
-
-
-def test_a_commands_exit_code_comes_back(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    answer = channel.run("echo one; id -un; exit 7")
-    assert (answer.code, answer.text.split()[-2:]) == (7, ["one", "omero-server"])
-
-
-def test_a_session_that_ends_early_is_a_failure(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    server.programs.fault(session=["drop:10"])
-    with pytest.raises(Failed, match="is unknown: the session ended early"):
-        channel.run("seq 10000; true")
-    server.programs.fault(session=["mute"])
-    with pytest.raises(Failed, match="it did not finish in time"):
-        channel.run("true", seconds=2)
-
-
-def test_files_are_written_in_pieces_and_once(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    content = bytes(range(256)) * 30
-    channel.put("/tmp/a file", content)  # noqa: S108 - in the container
-    assert channel.run("sha256sum '/tmp/a file' | cut -c-8; wc -c < '/tmp/a file'").text.split()[-1] == str(
-        len(content)
-    )
 
 
 def test_hostile_names_are_imported_through_the_servers_container(server: Importing, plugin: Path) -> None:
@@ -62,23 +33,6 @@ def test_hostile_names_are_imported_through_the_servers_container(server: Import
     server.run("exec", lease_seconds=20)
     assert server.states() == dict.fromkeys(paths, IMPORTED)
     assert sorted(image.name for image in server.server.images()) == sorted(hostile)
-
-
-def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    importing.deployment.parameters[Omero.server_service_name.path] = "none"  # type: ignore[index]
-    importing.programs.ecs.client.create_service(
-        cluster=importing.programs.ecs.cluster,
-        serviceName="none",
-        taskDefinition=importing.deployment.parameter(Omero.importer_task_family),
-        desiredCount=0,
-        launchType="FARGATE",
-        networkConfiguration=importing.programs.ecs.vpc,
-    )
-    with pytest.raises(Refused) as caught:
-        Channel(importing.deployment)
-    assert "session-manager-plugin is not on the PATH" in str(caught.value)
-    assert "no task of the ECS service none is running" in str(caught.value)
 
 
 def _job(transport: ExecTransport, server: Importing, **more: Any) -> JobItem:
@@ -208,18 +162,3 @@ def test_each_job_is_looked_after_by_the_transport_that_began_it(server: Importi
     server.run("task")
     assert server.states() == dict.fromkeys(paths, IMPORTED)
     assert task_of_server(server.programs.ecs) == task, "the server's own task was stopped for an importer's"
-
-
-def _hold(server: Importing) -> None:
-    Channel(server.deployment).run("sleep 60")
-
-
-def test_the_plugin_does_not_outlive_its_runner(server: Importing, plugin: Path) -> None:
-    runner = FORK.Process(target=_hold, args=(server,))
-    runner.start()
-    assert runner.pid
-    (started,) = until(lambda: children(runner.pid or 0))
-    time.sleep(0.5)
-    runner.kill()
-    runner.join()
-    until(lambda: not Path(f"/proc/{started}").exists(), seconds=5)
