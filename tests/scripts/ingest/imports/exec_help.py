@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,16 @@ PROCESS_1 = "trap 'sleep 0.5; exit' TERM; sleep 1000 & wait"
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stand-in for AWS's plugin, on the PATH."""
+    """The stand-in for AWS's plugin, or with OMERO_TEST_PLUGIN=FILE that file, on the PATH."""
     path = tmp_path / "session-manager-plugin"
-    path.write_text(
-        f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.server_exec.stand_in_plugin "$@"\n',
-        encoding="utf-8",
-    )
-    path.chmod(0o755)
+    if real := os.environ.get("OMERO_TEST_PLUGIN"):
+        path.symlink_to(real)
+    else:
+        path.write_text(
+            f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.server_exec.stand_in_plugin "$@"\n',
+            encoding="utf-8",
+        )
+        path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     # It resumes sessions with credentials of its own.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -1,4 +1,4 @@
-"""Stand-in for AWS's session-manager-plugin: a session on this terminal. Its rules are those of its source (October 2024).
+"""Stand-in for AWS's session-manager-plugin: a session on this terminal, as its source (October 2024) says.
 
 - It says when a session starts and ends (session.go, Execute; streaming.go, HandleChannelClosedMessage).
 - Before a session has shown something, it reads no keys and handles no signals (sessionhandler.go,

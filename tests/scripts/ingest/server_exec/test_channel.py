@@ -88,6 +88,26 @@ def test_ctrl_c_goes_to_the_command_and_its_exit_code_comes_back(
     assert run.exit_code() == 130
 
 
+def test_ctrl_c_reaches_a_command_that_has_printed_nothing(
+    server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = server.programs.folder / "in" / "mark"
+    run = start(server, monkeypatch, ["sh", "-c", "trap 'exit 8' INT; touch /OMERO/in/mark; sleep 60 & wait"])
+    until(mark.exists, seconds=20)
+    time.sleep(0.5)  # until the plugin has shown it
+    run.type(b"\x03")
+    assert run.exit_code() == 8
+
+
+def test_ctrl_c_loses_no_output(server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "trap 'echo caught; exit 9' INT; echo begun; while :; do seq 1000; done"
+    run = start(server, monkeypatch, ["bash", "-c", script])
+    run.until(b"begun")
+    time.sleep(0.5)
+    run.type(b"\x03")
+    assert run.exit_code() == 9, run.seen[-300:]
+
+
 def test_a_second_ctrl_c_hangs_up_on_a_command_that_takes_no_notice(
     server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from local_aws.testing.ecs import until
+from scripts.errors import Refused
+from scripts.ingest.server_exec import command
 from tests.scripts.ingest.imports.exec_help import children
 from tests.scripts.ingest.imports.imports_help import Importing
 from tests.scripts.ingest.server_exec.terminal_help import start
@@ -60,3 +62,15 @@ def test_the_terminal_is_as_it_was_whatever_ends_the_shell(
     assert code == (1 if killed == "plugin" else 128 + signal.Signals[killed])
     assert shell.mode() == before
     until(lambda: not Path(f"/proc/{session}").exists(), seconds=5)
+
+
+@pytest.mark.parametrize(("words", "shell"), [(None, False), (["true"], True)])
+def test_refuses_neither_and_both(words: list[str] | None, shell: bool) -> None:
+    with pytest.raises(Refused, match="either --shell or a command"):
+        command.exec_command(words, shell=shell, deadline=60, workspace=None)
+
+
+def test_refuses_a_shell_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    with pytest.raises(Refused, match="--shell needs a terminal; without one, give a command after `--`"):
+        command.exec_command(None, shell=True, deadline=60, workspace=None)  # noqa: S604 - a name of ours
