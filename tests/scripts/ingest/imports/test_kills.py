@@ -25,12 +25,13 @@ from contract.outputs import Data
 from local_aws.testing.ecs import until
 from scripts import aws
 from scripts.errors import Failed, Refused
-from scripts.ingest.imports import ecs_exec, ecs_task, exec_channel
+from scripts.ingest.imports import ecs_exec, ecs_task
 from scripts.ingest.imports import ledger as ledger_module
 from scripts.ingest.imports.batches import Limits
 from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.importing import ImportOptions, Run
 from scripts.ingest.imports.ledger import Ledger
+from scripts.ingest.server_exec import channel
 from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
 from tests.scripts.ingest.imports.imports_help import QUICK, Importing, LocalDeployedWorkspace
 
@@ -53,9 +54,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ecs_task, "LISTED_SECONDS", 5)
     monkeypatch.setattr(ecs_exec, "BEGIN_SECONDS", 6)
     monkeypatch.setattr(ecs_exec, "LOOK_SECONDS", 4)
-    monkeypatch.setattr(exec_channel, "DEADLINE_SECONDS", 5)
-    monkeypatch.setattr(exec_channel, "CONNECT_SECONDS", 3)
-    monkeypatch.setattr(exec_channel, "PIECE", 50_000)
+    monkeypatch.setattr(channel, "DEADLINE_SECONDS", 5)
+    monkeypatch.setattr(channel, "CONNECT_SECONDS", 3)
+    monkeypatch.setattr(channel, "PIECE", 50_000)
 
 
 def _run(importing: Importing, way: str, parallel: int, filesets: int) -> None:

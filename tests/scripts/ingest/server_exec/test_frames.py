@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import random
+import secrets
 import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from local_aws.testing.ecs import until
 from scripts.ingest.server_exec import frames
 from scripts.ingest.server_exec.frames import Frame, Lost, Reader
 from scripts.ingest.server_exec.inside import SIZE, frame
@@ -96,3 +103,28 @@ def test_what_a_command_leaves_running_is_not_waited_for() -> None:
 def test_names_that_are_not_utf8_reach_the_script() -> None:
     name = b"a\xff'b".decode("utf-8", "surrogateescape")
     assert outcome(shlex.join(["printf", "%s", name]))[0] == b"a\xff'b"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("runuser"), reason="only root becomes another user")
+def test_the_end_of_a_session_ends_the_command() -> None:
+    """By the real runuser, with bash for sh, as OMERO's image has them."""
+    seconds = f"60.{secrets.randbelow(10**9)}"
+    line = frames.command(f"trap '' INT; sleep {seconds}; true", "nobody")
+    words = shlex.split(line.replace(frames.PYTHON, "/usr/bin/python3"))
+    pid, leader = pty.fork()
+    if pid == 0:
+        os.execv("/bin/bash", words)
+    assert read(os.read(leader, 1024))[0].kind == "s"
+    until(lambda: running(seconds))
+    os.close(leader)
+    until(lambda: not running(seconds), seconds=5)
+    os.waitpid(pid, 0)
+
+
+def running(word: str) -> bool:
+    """Whether there is a process with it among its arguments."""
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in each.read_bytes().split(b"\0"):
+                return True
+    return False
