@@ -14,7 +14,7 @@ from contract.outputs import Data, Omero
 from scripts import console
 from scripts.errors import Failed
 from scripts.ingest.imports.context import ImportContext
-from scripts.ingest.imports.exec_channel import Channel
+from scripts.ingest.server_exec.channel import Channel
 
 # How the pass says that the worker is at work (containers/importer/__main__.py), and that its program is not there.
 BUSY, NO_PROGRAM = 4, 42

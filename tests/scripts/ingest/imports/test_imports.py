@@ -68,7 +68,14 @@ class Asked:
 
     def get(self, id_: str) -> Request | None:
         do, work = self.asked[-1] if self.asked else ("run", {})
-        known: dict[str, Any] = {"id": id_, "do": do, "work": work, "who": "arn:alice", "state": self.state, "progress": {}}
+        known: dict[str, Any] = {
+            "id": id_,
+            "do": do,
+            "work": work,
+            "who": "arn:alice",
+            "state": self.state,
+            "progress": {},
+        }
         return Request(**known, result=self.result, asked="t") if id_ == "request-1" else None
 
     def watch(self, id_: str, show: Any, absent: Any) -> Request:
