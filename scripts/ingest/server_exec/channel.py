@@ -145,10 +145,10 @@ class Channel:
         if time.monotonic() >= end:
             why = f"it did not finish within {seconds:.0f} s, and was hung up on"
         reader.end()
-        said = " ".join((bytes(output) if reader.began else reader.said).decode("utf-8", "replace").split())
         raise Failed(
-            f"the result of the command in the server's container is unknown: {why}. The end of its output: "
-            f"{said[-END:] or 'nothing'}; check there with `omero-aws exec --shell`, then run this again."
+            f"the result of the command in the server's container is unknown: {why}. The session said: "
+            f"{_line(reader.said)}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
+            "--shell`, then run this again."
         )
 
     def put(self, path: str, content: bytes) -> None:
@@ -318,6 +318,11 @@ def _read(session: subprocess.Popen[bytes], end: float) -> Iterator[bytes]:
             if not some:
                 return
             yield some
+
+
+def _line(some: bytes) -> str:
+    """The end of it, for a message."""
+    return " ".join(some.decode("utf-8", "replace").split())[-END:] or "nothing"
 
 
 def _encoded(text: str) -> str:

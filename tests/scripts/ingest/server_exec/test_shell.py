@@ -37,7 +37,8 @@ def test_ctrl_c_ends_what_runs_in_the_shell_and_not_the_shell(
         shell.type(b"echo sl''eeps; sleep 100\n")
         shell.until(b"sleeps")
         shell.type(key)
-        shell.type(b"echo <" + word + b"''>\n")
+        shell.until(b"$ ")
+        shell.type(b'echo "<"' + word + b'">"\n')
         shell.until(b"<" + word + b">")
     assert shell.mode() != before, "the container's terminal echoes, this one does not"
     shell.type(b"kill %1; exit\n")
