@@ -47,11 +47,13 @@ PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",)}
 
 def package(name: str) -> str:
     """The program `containers.<name>`, with what it needs, as a tar archive in base64, the same wherever it is made."""
+    parts = {"containers/__init__.py": b""}
+    for path in sorted(each for part in PARTS[name] for each in (Path(__file__).parent / part).glob("*.py")):
+        parts[f"containers/{path.parent.name}/{path.name}"] = path.read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as target:
-        for path in sorted(each for part in PARTS[name] for each in (Path(__file__).parent / part).glob("*.py")):
-            content = path.read_bytes()
-            about = tarfile.TarInfo(f"containers/{path.parent.name}/{path.name}")
+        for place, content in parts.items():
+            about = tarfile.TarInfo(place)
             about.size = len(content)
             about.mode = 0o644
             target.addfile(about, io.BytesIO(content))

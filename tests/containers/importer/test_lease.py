@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +16,7 @@ from containers.importer.table import Table
 from containers.supervisor.signing import Aws
 
 Tables = tuple[Table, Table]
-SECONDS = 1.2
-
-
-@pytest.fixture
-def requests(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> Table:
-    monkeypatch.setattr(lease_module, "LEASE_SECONDS", SECONDS)
-    return tables[1]
+SECONDS = 2.0
 
 
 @pytest.fixture
@@ -33,9 +28,16 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         times.append(time.monotonic())
         raise SystemExit
 
-    monkeypatch.setattr(lease_module.os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     return times
+
+
+@pytest.fixture
+def requests(tables: Tables, exits: list[float], monkeypatch: pytest.MonkeyPatch) -> Table:
+    """Their table; a lease that is lost by mistake ends no process of the tests."""
+    monkeypatch.setattr(lease_module, "LEASE_SECONDS", SECONDS)
+    return tables[1]
 
 
 @pytest.fixture
