@@ -53,14 +53,15 @@ class Omero:
         self._words = ["-s", HOST, "-p", PORT, "-u", admin]
         self._password = password
         self._mark = dict(mark or {})
+        self._home = ""
         self.admin = admin
-        # The JVM's user reads and writes below it.
-        os.chmod(self._folder, 0o711)  # noqa: S103
 
     def close(self) -> None:
         """Log out, and forget the sessions' keys."""
         self._run(["logout", "-s", HOST, "-p", PORT], "admin")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, self._home):
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def log_in(self) -> None:
         """Prove that the administrator's session can be had.
@@ -149,17 +150,15 @@ class Omero:
     def start_import(self, session: str, paths: Sequence[bytes], options: Sequence[str]) -> Importing:
         """Start one JVM that imports all of `paths` in a session."""
         fixed = ["import", "-s", HOST, "-p", PORT, "-k", session, "-c", "--output", "yaml", *options]
-        become = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
-        command = [os.fsencode(word) for word in (*become, COMMAND, *fixed)]
+        command = [os.fsencode(word) for word in (*_as_user(), COMMAND, *fixed)]
         return Importing([*command, *paths], self._importer_environ())
 
     def _importer_environ(self) -> dict[str, str]:
-        folder = os.path.join(self._folder, "importer")
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        if os.geteuid() == 0:
-            shutil.chown(folder, USER)
+        if not self._home:
+            made = subprocess.run([*_as_user(), "mktemp", "-d"], stdout=subprocess.PIPE, text=True, check=True)
+            self._home = made.stdout.strip()
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        return {**kept, **self._mark, "HOME": folder, "OMERO_SESSIONDIR": folder, "LC_ALL": "C.UTF-8"}
+        return {**kept, **self._mark, "HOME": self._home, "OMERO_SESSIONDIR": self._home, "LC_ALL": "C.UTF-8"}
 
     def _run(self, words: Sequence[str], who: str) -> tuple[int, str, str]:
         """Each session has a folder of its own: which one is current is kept there."""
@@ -180,6 +179,11 @@ class Omero:
         except subprocess.TimeoutExpired:
             return 1, "", f"no answer within {ANSWER_SECONDS} s (ConnectTimeout)"
         return done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace")
+
+
+def _as_user() -> list[str]:
+    """The words before a command that has to run as the importer's user."""
+    return ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
 
 
 class Importing:

@@ -189,8 +189,11 @@ class Worker:
                 self._runs[same] = Run(group[0], self._ledger, attempts, omero, parallel=self._parallel)
             run = self._runs[same]
             ended = run.turn(stop=self._halt, say=lambda **progress: self._say(group, **progress))
-        except JobError as fault:
-            self._finish(same, {**(self._runs[same].counts if same in self._runs else {}), "error": str(fault)})
+        except (Unreachable, AwsError):
+            raise
+        except Exception as fault:  # the request is answered, whatever it was
+            said = str(fault) if isinstance(fault, JobError) else _failure(fault)
+            self._finish(same, {**(self._runs[same].counts if same in self._runs else {}), "error": said})
             return True
         self._say(group, counts=run.counts)
         if not ended:
@@ -272,9 +275,7 @@ class Worker:
         except JobError as fault:
             result = {"error": str(fault)}
         except Exception as fault:  # the request is answered, whatever it was
-            traceback.print_exc()
-            said = f"the importer itself failed ({type(fault).__name__}: {fault}); its log has the traceback"
-            result = {"error": said}
+            result = {"error": _failure(fault)}
         with self._grouping:
             del self._threads[same]
             if not self.stopping.is_set() and same in self._groups:
@@ -327,6 +328,12 @@ class Worker:
         self._forget_omero()
         with contextlib.suppress(AwsError):
             self._lease.release()
+
+
+def _failure(fault: Exception) -> str:
+    """A fault in here, for people; the log has more."""
+    traceback.print_exc()
+    return f"the importer itself failed ({type(fault).__name__}: {fault}); its log has the traceback"
 
 
 def _place() -> tuple[str, str]:

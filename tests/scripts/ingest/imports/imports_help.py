@@ -100,7 +100,11 @@ class Importing:
 
     def answer(self, id_: str, seconds: float = 60) -> dict[str, Any]:
         """The result of a request, once it is there."""
-        found = until(lambda: (got := self.at.requests.get(id_)) and got.is_over and got, seconds=seconds)
+        try:
+            found = until(lambda: (got := self.at.requests.get(id_)) and got.is_over and got, seconds=seconds)
+        except AssertionError as late:
+            told = f"{self.at.requests.get(id_)}\n{self.at.requests.lease()}\n{self.log()[-6000:]}"
+            raise AssertionError(f"no answer within {seconds} s: {told}") from late
         return {**found.result, **({"state": found.state} if found.state != "done" else {})}
 
     def scan(self, path: bytes = b"/OMERO/in", **more: Any) -> dict[str, Any]:
