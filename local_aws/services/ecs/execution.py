@@ -80,6 +80,7 @@ def _start(task: Any, container: Any) -> Program:
     own = folder() / task.id
     volumes = {volume["name"]: volume for volume in task.definition.volumes}
     places: dict[str, tuple[Path, bool]] = {}
+    clients: dict[str, str] = {}
     for mount in definition.get("mountPoints") or []:
         try:
             at = mounts.source(volumes[mount["sourceVolume"]], account, region, own)
@@ -89,12 +90,14 @@ def _start(task: Any, container: Any) -> Program:
                 f"{error}"
             ) from error
         places[mount["containerPath"]] = (at, bool(mount.get("readOnly")) or not _writes(task, volumes, mount))
+        clients[mount["containerPath"]] = f"{task.id}/{mount['sourceVolume']}"
     program = Program(
         name=container.runtime_id,
         image=container.image,
         definition=definition,
         environment=_environment(task, container, account, region),
         mounts=places,
+        clients=clients,
         stream=stream(task, container.definition),
     )
     kind, _, seconds = (task.fault or "").partition(":")

@@ -2,6 +2,7 @@
 
 `<folder>/<image>/image.json` is what of its configuration a container takes over: `user` (a uid), `entryPoint`,
 `command`, `directory` and `environment`. `<folder>/<image>/root` is put over the root directory of its containers.
+`helper` is a command that this server runs beside them all, if its program is there: see `helpers`.
 `packages` are Python packages that the stand-ins import, by name: the folder of each (from image.json), or null for
 the one that this server's Python has.
 """
@@ -26,6 +27,7 @@ class Image:
     directory: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
     packages: dict[str, Path] = field(default_factory=dict)
+    helper: tuple[str, ...] = ()
 
 
 def find(name: str) -> Image | None:
@@ -45,6 +47,7 @@ def find(name: str) -> Image | None:
         command=given.get("command", []),
         directory=given.get("directory", "/"),
         environment=given.get("environment", {}),
+        helper=tuple(os.path.normpath(place / path) for path in given.get("helper", [])),  # a venv's Python is a link
         packages={
             package: (place / path).resolve() if path else _own(package)
             for package, path in given.get("packages", {}).items()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import files
-from local_aws.services.ecs import logs
+from local_aws.services.ecs import helpers, logs
 from local_aws.services.ecs.images import Image
 
 Json = dict[str, Any]
@@ -47,7 +47,9 @@ def folder() -> Path:
 class Program:
     """The processes of one container.
 
-    `mounts` maps a path in the container to a folder here, and whether it is read-only. Raises NotStarted.
+    `mounts` maps a path in the container to a folder here, and whether it is read-only; `clients` to what is one for
+    all containers that share the mount: a task mounts a volume once, and another task is another NFS client. Raises
+    NotStarted.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Program:
         definition: Json,
         environment: dict[str, str],
         mounts: dict[str, tuple[Path, bool]],
+        clients: dict[str, str],
         stream: logs.Stream | None,
     ) -> None:
         self.folder = folder() / name
@@ -79,6 +82,7 @@ class Program:
             path: f"{_LOCAL}/files/{at.relative_to(files.root())}" for path, (at, _) in mounts.items() if _is_kept(at)
         }
         (self.folder / "local" / "mounts.json").write_text(json.dumps(places), encoding="utf-8")
+        (self.folder / "local" / "clients.json").write_text(json.dumps(clients), encoding="utf-8")
         self._process = self._started(specification, stream)
 
     def _system(self, image: Image) -> list[tuple[str, str, bool]]:
@@ -121,6 +125,8 @@ class Program:
             (str(files.root()), f"{_LOCAL}/files", False),
             (str(_compiled()), f"{_LOCAL}/compiled", False),
         ]
+        if helper := helpers.place(image, folder()):
+            mounts.append((str(helper), f"{_LOCAL}/helper", False))
         if not Path(sys.base_prefix).is_relative_to("/usr") or Path(sys.base_prefix).is_relative_to("/usr/local"):
             mounts.append((sys.base_prefix, sys.base_prefix, True))
         (local / "python").symlink_to(Path(sys.executable).resolve())

@@ -113,15 +113,6 @@ def test_dead_jvm_is_no_answer_whether_the_server_was_done(omero: Omero, fault: 
     assert json.loads(out) == [{"#": "0", "Col1": "1", "Col2": str(seen or None)}], err
 
 
-def test_server_ends_an_import_after_its_client_died(omero: Omero) -> None:
-    omero.image("a.tif")
-    omero.server.fault("late", "a.tif", seconds=1.5, times=1)
-    omero.load("/OMERO/DropBox/a.tif")
-    seen = [len(omero.server.images())]
-    omero.run("version", script="sleep 1.5")
-    assert [*seen, len(omero.server.images())] == [0, 1]
-
-
 def test_bulk_starts_a_jvm_for_each_line(omero: Omero) -> None:
     names = ["a.tif", "b.tif"]
     for name in names:

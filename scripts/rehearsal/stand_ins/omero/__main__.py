@@ -1,24 +1,30 @@
-"""`omero COMMAND ...`."""
+"""`omero COMMAND ...`: OMERO's own parser refuses what is none, and what it takes is done here."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from scripts.rehearsal.stand_ins.omero import administration, importing
+from scripts.rehearsal.stand_ins.omero import administration, importing, parser
 from scripts.rehearsal.stand_ins.omero import commands as others
 from scripts.rehearsal.stand_ins.omero.state import Refused
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="omero")
-    parser.add_argument("-q", "--quiet", action="store_true", dest="all_quiet")
-    parser.add_argument("-d", "--debug", default="0")
-    commands = parser.add_subparsers(dest="command", required=True)
+    # Without words the real one reads commands from its input, which this one does not.
+    verdict = parser.ask(parser.HELPER, sys.argv[1:]) if sys.argv[1:] else None
+    if verdict is not None and verdict.ended:
+        sys.stdout.write(verdict.stdout)
+        sys.stderr.write(verdict.stderr)
+        return verdict.code
+    mine = argparse.ArgumentParser(prog="omero")
+    mine.add_argument("-q", "--quiet", action="store_true", dest="all_quiet")
+    mine.add_argument("-d", "--debug", default="0")
+    commands = mine.add_subparsers(dest="command", required=True)
     importing.configure(commands.add_parser("import"))
     others.configure(commands)
     administration.configure(commands)
-    args = parser.parse_args()
+    args = mine.parse_args()
     args.quiet = getattr(args, "quiet", False) or args.all_quiet
     try:
         return int(args.func(args))

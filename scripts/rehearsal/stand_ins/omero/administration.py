@@ -10,13 +10,15 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scripts.rehearsal.stand_ins.omero import log_in
+from scripts.rehearsal.stand_ins.omero import engine, locks, repository
 from scripts.rehearsal.stand_ins.omero.log_in import DATA
-from scripts.rehearsal.stand_ins.omero.state import Server, hashed
+from scripts.rehearsal.stand_ins.omero.schema import hashed
+from scripts.rehearsal.stand_ins.omero.state import Refused, Server
 
 _HOME = Path("/opt/omero/server/OMERO.server")
 _VAR_LOG = _HOME / "var/log"
@@ -27,8 +29,8 @@ def configure(commands: Any) -> None:
     """Add the commands."""
     administration = commands.add_parser("admin").add_subparsers(dest="admin", required=True)
     status = administration.add_parser("status")
-    log_in.add_arguments(status)
     status.set_defaults(func=_status)
+    administration.add_parser("deploy").set_defaults(func=_deploy)
     start = administration.add_parser("start")
     start.add_argument("--foreground", action="store_true")
     start.set_defaults(func=_serve)
@@ -86,13 +88,28 @@ def _load(args: argparse.Namespace) -> int:
     return max(codes, default=0)
 
 
+def _deploy(_args: argparse.Namespace) -> int:
+    """Refused while the server runs: `rewrite`, which this does first, in omero-py's plugins/admin.py."""
+    if locks.is_held(DATA, locks.SERVING):
+        sys.stderr.write("Can't regenerate templates the server is running!\n")
+        return 100
+    sys.stderr.write("error: couldn't reach the IceGrid registry\n")
+    return 1
+
+
 def _ice(args: argparse.Namespace) -> int:
-    """`server enable|disable|start|stop|state DropBox`, as icegridadmin has it."""
+    """`server enable|disable|start|stop|state DropBox` and `application update`, as icegridadmin has them.
+
+    A server takes the application's properties when it starts, and keeps to them.
+    """
     words = shlex.split(" ".join(args.words))
-    if len(words) != 3 or words[0] != "server" or words[2] != "DropBox":
-        sys.stderr.write(f"error: couldn't find server `{words[-1:]}'\n")
-        return 1
     place, found = _kept("grid")
+    if words[:2] == ["application", "update"]:
+        _keep(place, {**found, "deployed": _kept("config")[1]})
+        return 0
+    if len(words) != 3 or words[0] != "server" or words[2] != "DropBox" or found.get("left_out"):
+        sys.stderr.write(f"error: couldn't find server `{words[-1] if words else ''}'\n")
+        return 1
     enabled, active = found.get("enabled", True), found.get("active", True)
     what = words[1]
     if what == "state":
@@ -108,16 +125,34 @@ def _ice(args: argparse.Namespace) -> int:
         enabled = what == "enable"
     elif what in ("start", "stop"):
         active = what == "start"
-    _keep(place, {"enabled": enabled, "active": active})
+        if active:
+            _start_dropbox(found.get("deployed", {}))
+    _keep(place, {**found, "enabled": enabled, "active": active})
     return 0
 
 
+def _start_dropbox(properties: dict[str, str]) -> None:
+    """Say what it runs with, as fsDropBox.py does: to Ice an empty property is none."""
+    names = ("omero.fs.importUsers", "omero.fs.watchDir", "omero.fs.importArgs")
+    users, watch, args = (properties.get(name, "").strip() for name in names)
+    said = {users or "default": {"watchDir": watch, "importArgs": args}}
+    _VAR_LOG.mkdir(parents=True, exist_ok=True)
+    with (_VAR_LOG / "DropBox.log").open("a", encoding="utf-8") as log:
+        log.write(f"{time.strftime('%F %T')},000 INFO  [{'fsclient.DropBox':>40}] (MainThread) ")
+        log.write(f"Monitor parameters = {said}\n")
+
+
 def _status(args: argparse.Namespace) -> int:
+    """Whether it has its lock or not. A read-only server answers in its own container."""
     try:
         server = Server(DATA)
     except OSError:
         return 1
-    up = server.get("state", "up") == "up"  # whether it has its lock or not
+    try:
+        server.check_answers()
+        up = True
+    except Refused:
+        up = False
     sys.stdout.write(f"Server {'' if up else 'not '}reachable\n")
     return 0 if up else 1
 
@@ -128,21 +163,35 @@ def _serve(args: argparse.Namespace) -> int:
     A read-only server takes no lock and writes nothing (openmicroscopy#5684).
     """
     server = Server(DATA)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    _start_grid(_kept("config")[1])
     if os.environ.get("CONFIG_omero_cluster_read__only_repo") == "true":  # noqa: SIM112 - OMERO's own name
-        _accept()
+        with locks.held(DATA, locks.SERVING, shared=True):
+            _accept()
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
         server.query(
             "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
         )
-    with server.lock_file().open("a") as lock:
+    with locks.held(DATA, locks.SERVING, shared=True), server.lock_file().open("a") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
         except OSError:
             _log("waiting for the repository's lock")
             fcntl.lockf(lock, fcntl.LOCK_EX)
-        _accept()
+        with locks.held(DATA, locks.ENGINE):
+            server.begin_serving(repository.mount())
+            threading.Thread(target=engine.serve, args=(server,), kwargs={"forever": True}, daemon=True).start()
+            _accept()
+
+
+def _start_grid(properties: dict[str, str]) -> None:
+    """What of DropBox a new server has: nothing where the node's description leaves it out."""
+    parts = properties.get("omero.server.nodedescriptors", "")
+    left_out = bool(parts) and "DropBox" not in parts.partition(":")[2].split(",")
+    _keep(_kept("grid")[0], {"deployed": properties, "left_out": left_out})
+    if not left_out:
+        _start_dropbox(properties)
 
 
 def _accept() -> NoReturn:

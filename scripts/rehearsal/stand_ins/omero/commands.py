@@ -9,11 +9,21 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from scripts.rehearsal.stand_ins.omero import hql, log_in, tables
+from scripts.rehearsal.stand_ins.omero import hql, locks, log_in, tables
 from scripts.rehearsal.stand_ins.omero.log_in import DATA
 from scripts.rehearsal.stand_ins.omero.state import Refused, Server
 
-_OBJECTS = {"Project", "Dataset", "Screen", "ProjectDatasetLink", "DatasetImageLink", "Image", "Fileset"}
+_OBJECTS = {
+    "Project",
+    "Dataset",
+    "Screen",
+    "ProjectDatasetLink",
+    "DatasetImageLink",
+    "Image",
+    "Fileset",
+    "ScreenPlateLink",
+    "Plate",
+}
 
 
 def _print(line: str) -> None:
@@ -21,24 +31,40 @@ def _print(line: str) -> None:
 
 
 def configure(commands: Any) -> None:
-    def add(name: str, func: Callable[[argparse.Namespace], int], to: Any = commands) -> argparse.ArgumentParser:
+    """The log-in options are where omero-py has them: mostly before the name of a command's command."""
+
+    def add(
+        name: str, func: Callable[[argparse.Namespace], int], to: Any = commands, *, log_in_too: bool = False
+    ) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = to.add_parser(name)
-        log_in.add_arguments(parser)
+        if log_in_too:
+            log_in.add_arguments(parser, again=to is not commands)
         parser.set_defaults(func=func)
         return parser
 
     def group(name: str) -> Any:
-        return commands.add_parser(name).add_subparsers(dest=name, required=True)
+        parser = commands.add_parser(name)
+        log_in.add_arguments(parser)
+        return parser.add_subparsers(dest=name, required=True)
 
-    add("login", _login).add_argument("connection", nargs="?")
-    add("logout", _logout)
+    add("login", _login, log_in_too=True).add_argument("connection", nargs="?")
+    add("logout", _logout, log_in_too=True)
     sessions = group("sessions")
-    add("login", _login, sessions).add_argument("connection", nargs="?")
+    add("login", _login, sessions, log_in_too=True).add_argument("connection", nargs="?")
     add("logout", _logout, sessions)
     add("key", _key, sessions)
     for name in ("list", "who"):
-        add(name, _sessions, sessions).add_argument("--style", choices=tables.STYLES)
-    parser = add("hql", _hql)
+        add(name, _sessions, sessions)
+    parser = add("open", _open, sessions)
+    user = parser.add_mutually_exclusive_group(required=True)
+    user.add_argument("--user-id", type=int)
+    user.add_argument("--user-name")
+    of_group = parser.add_mutually_exclusive_group()
+    of_group.add_argument("--group-id", type=int)
+    of_group.add_argument("--group-name")
+    parser.add_argument("--timeout", nargs="?", type=int, default=0)
+    add("close", _close, sessions).add_argument("session", nargs="?")
+    parser = add("hql", _hql, log_in_too=True)
     parser.add_argument("query")
     parser.add_argument("--all", "--admin", action="store_true", dest="every")
     parser.add_argument("--ids-only", action="store_true")
@@ -58,21 +84,22 @@ def configure(commands: Any) -> None:
         parser.add_argument("--offset", type=int, default=0)
         parser.add_argument("--without-images", action="store_true")
         parser.add_argument("--managed", action="store_true")
-    parser = add("search", _search)
+    parser = add("search", _search, log_in_too=True)
     parser.add_argument("type")
     parser.add_argument("text")
     parser.add_argument("--style", choices=tables.STYLES)
     for kind, names in (("user", ("list", "info")), ("group", ("list", "info"))):
         listed = group(kind)
         for name in names:
-            parser = add(name, _users if kind == "user" else _groups, listed)
+            parser = add(name, _users if kind == "user" else _groups, listed, log_in_too=True)
             parser.add_argument("name", nargs="?")
             parser.add_argument("--style", choices=tables.STYLES)
     commands.add_parser("version").set_defaults(func=_version)
 
 
 def _version(_args: argparse.Namespace) -> int:
-    _print("OMERO.py version:\n5.19.4")
+    sys.stderr.write("OMERO.py version:\n")
+    _print("5.23.0")
     return 0
 
 
@@ -86,8 +113,40 @@ def _login(args: argparse.Namespace) -> int:
 
 def _logout(args: argparse.Namespace) -> int:
     key = log_in.key(args)
-    Server(DATA).query("UPDATE session SET closed = 1 WHERE uuid = ?", key)
+    Server(DATA).close_session(key)
     log_in.forget(key)
+    return 0
+
+
+def _open(args: argparse.Namespace) -> int:
+    """The key of a new session of somebody else's, on stdout; as SessionsControl.open of omero-py."""
+    server = Server(DATA)
+    if not server.user_of(log_in.key(args))[2]:
+        sys.stderr.write("SecurityViolation: Admins only!\n")
+        return 111
+    user = server.query("SELECT omeName FROM experimenter WHERE omeName = ? OR id = ?", args.user_name, args.user_id)
+    if not user:
+        sys.stderr.write(f"User not found: {args.user_name or args.user_id}\nNo user found\n")
+        return 156
+    group = server.query("SELECT name FROM experimentergroup WHERE name = ? OR id = ?", args.group_name, args.group_id)
+    name = str(group[0][0]) if group else None
+    key = server.open_session(str(user[0][0]), name)
+    within = f" in group {name}" if name else ""
+    sys.stderr.write(
+        f"Session created for user {user[0][0]}{within} (timeToIdle: {args.timeout or 600} sec, timeToLive: 0 sec)\n"
+    )
+    _print(key)
+    return 0
+
+
+def _close(args: argparse.Namespace) -> int:
+    """Exit code 0 whether there was such a session or not, as SessionsControl.close of omero-py."""
+    server = Server(DATA)
+    server.user_of(log_in.key(args))
+    if server.close_session(args.session):
+        _print(f"Session {args.session} closed.")
+    else:
+        sys.stderr.write("No session with the given ID found.\n")
     return 0
 
 
@@ -98,7 +157,7 @@ def _key(args: argparse.Namespace) -> int:
 
 def _sessions(args: argparse.Namespace) -> int:
     user = Server(DATA).user_of(log_in.key(args))
-    _print(tables.text(["Server", "User", "Group"], [[args.server or "localhost", user[1], user[3]]], args.style))
+    _print(tables.text(["Server", "User", "Group"], [[args.server or "localhost", user[1], user[3]]], None))
     return 0
 
 
@@ -176,7 +235,7 @@ def _get(args: argparse.Namespace) -> int:
         _print(str(found[1].get(args.values[0]) or ""))
     else:
         for name, value in sorted(found[1].items()):
-            if name not in ("owner", "visible"):
+            if name not in ("owner", "pixels"):
                 _print(f"{name}={'' if value is None else value}")
     return 0
 
@@ -201,7 +260,8 @@ def _fs(args: argparse.Namespace) -> int:
     if args.fs == "repos":
         head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Public", "/OMERO")]
         # Offered only by a server that has the lock.
-        rows += [] if server.get("lock") else [(2, f"{server.uuid}-m", "Managed", "/OMERO/ManagedRepository")]
+        locked = server.get("lock") or (server.node and not locks.is_held(DATA, locks.ENGINE))
+        rows += [] if locked else [(2, f"{server.uuid}-m", "Managed", "/OMERO/ManagedRepository")]
         rows = [row for row in rows if row[2] == "Managed" or not args.managed]
     elif args.fs == "sets":
         head = ["#", "Id", "Prefix", "Images", "Files", "Transfer"]

@@ -1,8 +1,8 @@
 """`omero hql`: selections over the entities that matter to imports, translated to SQL.
 
-Understood: `select [distinct] PATHS or count(...) from ENTITY alias [[left [outer]] join [fetch] alias.PROPERTY
-alias]... [where ...] [group by ...] [order by ...]`, with paths such as `i.fileset.id`, and in conditions whatever
-SQLite has as well.
+Understood: `select [distinct] PATHS or count(...) from ENTITY alias [, ENTITY alias]... [[left [outer]] join [fetch]
+alias.PROPERTY alias]... [where ...] [group by ...] [order by ...]`, with paths such as `i.fileset.id`, and in
+conditions whatever SQLite has as well.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 # Entity to its table and properties: a column, ("one", entity, own column) or ("many", entity, its column).
 Property = str | tuple[str, str, str]
 _OWNED: dict[str, Property] = {"id": "id", "details.owner": ("one", "Experimenter", "owner")}
+# omero-py's hql prints such a property (RTime) as `time.ctime` does.
+_TIMES = ("started", "closed", "up", "down")
 _NAMED: dict[str, Property] = {**_OWNED, "name": "name", "description": "description"}
 ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
     "Experimenter": ("experimenter", {"id": "id", "omeName": "omeName"}),
@@ -25,7 +27,12 @@ ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
             "projectLinks": ("many", "ProjectDatasetLink", "child"),
         },
     ),
-    "Screen": ("screen", _NAMED),
+    "Screen": ("screen", {**_NAMED, "plateLinks": ("many", "ScreenPlateLink", "parent")}),
+    "Plate": ("plate", {**_NAMED, "screenLinks": ("many", "ScreenPlateLink", "child")}),
+    "ScreenPlateLink": (
+        "screenplatelink",
+        {**_OWNED, "parent": ("one", "Screen", "parent"), "child": ("one", "Plate", "child")},
+    ),
     "ProjectDatasetLink": (
         "projectdatasetlink",
         {**_OWNED, "parent": ("one", "Project", "parent"), "child": ("one", "Dataset", "child")},
@@ -41,7 +48,25 @@ ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
             "templatePrefix": "templatePrefix",
             "usedFiles": ("many", "FilesetEntry", "fileset"),
             "images": ("many", "Image", "fileset"),
+            "jobLinks": ("many", "FilesetJobLink", "parent"),
+            "details.creationEvent": ("one", "Event", "event"),
         },
+    ),
+    "Event": ("event", {"id": "id", "session": ("one", "Session", "session")}),
+    "Session": (
+        "session",
+        {"id": "id", "node": ("one", "Node", "node"), **{name: name for name in ("uuid", "started", "closed")}},
+    ),
+    "Node": ("node", {name: name for name in ("id", "uuid", "up", "down")}),
+    "FilesetJobLink": (
+        "filesetjoblink",
+        {"id": "id", "parent": ("one", "Fileset", "parent"), "child": ("one", "UploadJob", "child")},
+    ),
+    "UploadJob": ("uploadjob", {"id": "id", "status": ("one", "JobStatus", "status")}),
+    "JobStatus": ("jobstatus", {"id": "id", "value": "value"}),
+    "JobOriginalFileLink": (
+        "joboriginalfilelink",
+        {"id": "id", "parent": ("one", "UploadJob", "parent"), "child": ("one", "OriginalFile", "child")},
     ),
     "FilesetEntry": (
         "filesetentry",
@@ -56,7 +81,7 @@ ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
         "originalfile",
         {
             **_OWNED,
-            **{name: name for name in ("name", "path", "size", "hash")},
+            **{name: name for name in ("name", "path", "size", "hash", "mimetype")},
             "filesetEntries": ("many", "FilesetEntry", "originalFile"),
         },
     ),
@@ -148,26 +173,32 @@ class _Translation:
 
     def sql(self) -> tuple[str, bool]:
         start = self.lowered.index("from")
-        index = start + 1
-        entity = self.tokens[index].rpartition(".")[2]
-        if entity not in ENTITIES:
-            raise BadQuery(f"{entity} is not mapped [{' '.join(self.tokens)}]")
-        index += 1
-        alias, index = self._alias(index)
-        self.aliases[alias] = entity
-        source = f"{ENTITIES[entity][0]} AS {alias}"
+        sources: list[str] = []
+        index = start
+        while not sources or (index < len(self.tokens) and self.tokens[index] == ","):
+            source, index = self._source(index + 1)
+            sources.append(source)
         while index < len(self.tokens) and self.lowered[index] in ("join", "left", "inner"):
             index = self._join(index)
         selected = self.tokens[2 if self.lowered[1] == "distinct" else 1 : start]
         if selected == ["*"]:
-            selected = [alias]
+            selected = [next(iter(self.aliases))]
         whole = len(selected) == 1 and selected[0] in self.aliases
         first = selected[0]
         columns = f"'{self.aliases[first]}I', {first}.id" if whole else self._rewritten(selected)
         rest = self._rewritten(self.tokens[index:])
         distinct = "DISTINCT " if self.lowered[1] == "distinct" else ""
         joined = " ".join([*self.joins, *self.implied.values()])
-        return f"SELECT {distinct}{columns} FROM {source} {joined} {rest}", whole
+        return f"SELECT {distinct}{columns} FROM {' JOIN '.join(sources)} {joined} {rest}", whole
+
+    def _source(self, index: int) -> tuple[str, int]:
+        """An entity and its alias."""
+        entity = self.tokens[index].rpartition(".")[2]
+        if entity not in ENTITIES:
+            raise BadQuery(f"{entity} is not mapped [{' '.join(self.tokens)}]")
+        alias, index = self._alias(index + 1)
+        self.aliases[alias] = entity
+        return f"{ENTITIES[entity][0]} AS {alias}", index
 
     def _alias(self, index: int) -> tuple[str, int]:
         if index < len(self.tokens) and self.lowered[index] == "as":
@@ -234,4 +265,5 @@ class _Translation:
         found = ENTITIES[self.aliases[alias]][1].get(name)
         if found is None:
             raise BadQuery(f"could not resolve property: {name} of: ome.model.{self.aliases[alias]}")
-        return f"{alias}.{found if isinstance(found, str) else found[2]}"
+        column = f"{alias}.{found if isinstance(found, str) else found[2]}"
+        return f"ctime({column})" if name in _TIMES and isinstance(found, str) else column

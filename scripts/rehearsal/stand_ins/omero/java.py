@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import getopt
 import os
+import shlex
 import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.rehearsal.stand_ins.omero import formats, repository, targets
+from scripts.rehearsal.stand_ins.omero import engine, formats, locks, repository, targets
 from scripts.rehearsal.stand_ins.omero.paths import client_path
-from scripts.rehearsal.stand_ins.omero.state import Refused, Server
+from scripts.rehearsal.stand_ins.omero.state import PREPARE, VERIFY, Fault, Refused, Server
 
 DATA = Path("/OMERO")
-_LONG = [
+LONG = [
     "debug=",
     "report",
     "upload",
@@ -136,12 +138,15 @@ class Importer:
         self._report(began)
         return 0 if all(done) else 2
 
-    def _target(self) -> targets.Target | None:
+    def _target(self) -> str:
+        """The target, where there is one. Raises ValueError."""
+        text = self.options.get("--target") or self.options.get("-T") or ""
         for option, kind in (("-d", "Dataset"), ("-r", "Screen")):
             if value := self.options.get(option):
-                return targets.parse(f"{kind}:id:{int(value.removeprefix(f'{kind}:'))}")
-        text = self.options.get("--target") or self.options.get("-T")
-        return targets.parse(text) if text else None
+                text = f"{kind}:id:{int(value.removeprefix(f'{kind}:'))}"
+        if text:
+            targets.parse(text)
+        return text
 
     def _one(self, candidate: formats.Candidate) -> bool:
         """Whether the import goes on with success: after an error with `-c` it does."""
@@ -166,50 +171,72 @@ class Importer:
         if self._excluded(candidate, path):
             log("INFO", "ome.formats.importer.ImportLibrary", f"File excluded: {candidate.file}")
             return
-        if self.server.get("lock"):
+        serving = self.server.node > 0
+        if holder := self.server.get("lock") or ("another server" if serving and not self._engine_runs() else ""):
             raise repository.Failed(
                 "omero.ResourceError: serverExceptionClass = ome.conditions.ResourceError\n    message = the managed "
-                f"repository is not available: its lock is held by {self.server.get('lock')}"
+                f"repository is not available: its lock is held by {holder}"
             )
-        faults = {fault.kind: fault for fault in self.server.take_faults(path)}
+        faults = self.server.take_faults(path)
         log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", "FILESET_UPLOAD_PREPARATION")
-        if slow := faults.get("slow"):
-            time.sleep(slow.seconds)
-        if "hang" in faults:
-            time.sleep(86400)
+        self._meet(faults, PREPARE, path)
         folder = repository.place(self.server, self.user)
-        fileset = repository.begin(self.server, self.user, candidate, folder, self.transfer)
-        repository.transfer(folder, candidate, self.transfer)
+        key = self.options["-k"]
+        fileset = repository.begin(self.server, key, candidate, folder, self.transfer)
+        repository.transfer(folder, candidate, self.transfer, same_mount=not serving or self._same_mount())
         for used in candidate.used:
             log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", f"FILE_UPLOAD_COMPLETE: {used}")
-        if "kill" in faults:
+        self._meet(faults, VERIFY, path)
+        title = self.options.get("--name") or self.options.get("-n")
+        work = {
+            "key": key,
+            "path": path,
+            "folder": str(candidate.file.parent),
+            "target": self.target,
+            "name": title or repository.text(candidate.file.name),
+            "images": candidate.images,
+            "notes": self.notes,
+            "faults": [astuple(each) for each in faults],
+        }
+        repository.submit(self.server, key, fileset, work)
+        # Once the server has it, the end of its client makes no difference: see engine.py.
+        if any(each.kind == "late" or (each.kind == "kill" and each.point != VERIFY) for each in faults):
+            engine.ensure(self.server)
             os.kill(os.getpid(), signal.SIGKILL)
-        if failed := faults.get("fail"):
-            raise repository.Failed(
-                failed.message
-                or "java.lang.RuntimeException: Failure response on import!\nCategory: ::omero::grid::"
-                "ImportRequest\nName: import-request-failure\nParameters: {message=java.io.IOException: bad file}"
-            )
-        late = faults["late"].seconds if "late" in faults else 0
-        name = self.options.get("--name") or self.options.get("-n")
-        made = repository.commit(
-            self.server,
-            self.user,
-            candidate,
-            fileset,
-            self.target,
-            name=name,
-            notes=self.notes,
-            late=late,
-        )
-        if "crash" in faults or "late" in faults:
+        images = engine.wait(self.server, fileset)
+        if any(each.kind == "crash" for each in faults):
             os.kill(os.getpid(), signal.SIGKILL)
         repository.after(candidate, self.transfer)
         with self.printing:
             self.files += len(candidate.used)
             self.filesets += 1
-            self.images += len(made.images)
-            self._print(made)
+            self.images += len(images)
+            self._print(str(candidate.file), fileset, images)
+
+    def _engine_runs(self) -> bool:
+        return locks.is_held(self.server.data, locks.ENGINE)
+
+    def _same_mount(self) -> bool:
+        """Whether this container's /OMERO is the server's: one NFS client for both."""
+        found = self.server.query("SELECT mount FROM node WHERE id = ?", self.server.node)
+        return bool(found) and found[0][0] == repository.mount()
+
+    def _meet(self, faults: list[Fault], point: str, path: str) -> None:
+        for fault in faults:
+            if fault.point != point:
+                continue
+            if fault.kind == "slow":
+                time.sleep(fault.seconds)
+            elif fault.kind == "hang":
+                time.sleep(86400)
+            elif fault.kind == "hold":
+                self.server.hold(path, point)
+            elif fault.kind == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif fault.kind == "memory":
+                _out_of_memory()
+            elif fault.kind == "fail":
+                raise repository.Failed(fault.message or "java.lang.RuntimeException: the upload failed")
 
     def _excluded(self, candidate: formats.Candidate, path: str) -> bool:
         for kind in self.exclude:
@@ -221,18 +248,18 @@ class Importer:
                 return True
         return False
 
-    def _print(self, made: repository.Made) -> None:
-        log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", "IMPORT_DONE Imported file: " + made.name)
-        numbers = ",".join(str(each) for each in made.images)
+    def _print(self, name: str, fileset: int, images: tuple[int, ...]) -> None:
+        log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", "IMPORT_DONE Imported file: " + name)
+        numbers = ",".join(str(each) for each in images)
         style = self.options.get("--output", "ids")
         if style == "yaml":
             sys.stderr.write("Imported objects:\n")
-            sys.stdout.write(f"---\n- Fileset: {made.fileset}\n  Image: [{numbers}]\n")
+            sys.stdout.write(f"---\n- Fileset: {fileset}\n  Image: [{numbers}]\n")
         elif style == "legacy":
             sys.stderr.write("Imported pixels:\n")
-            sys.stdout.write("".join(f"{each}\n" for each in made.images))
-            others = "".join(f"Image:{each}\n" for each in made.images)
-            sys.stderr.write(f"Other imported objects:\nFileset:{made.fileset}\n{others}")
+            sys.stdout.write("".join(f"{each}\n" for each in images))
+            others = "".join(f"Image:{each}\n" for each in images)
+            sys.stderr.write(f"Other imported objects:\nFileset:{fileset}\n{others}")
         else:
             sys.stdout.write(f"Image:{numbers}\n")
         sys.stdout.flush()
@@ -249,6 +276,21 @@ class Importer:
         )
 
 
+def _out_of_memory() -> None:
+    """As HotSpot ends (report_java_out_of_memory of its utilities/debug.cpp): by its option, or by an exception."""
+    message = "java.lang.OutOfMemoryError: Java heap space"
+    if "-XX:+ExitOnOutOfMemoryError" in _java_options():
+        sys.stdout.write(f"Terminating due to {message}\n")
+        sys.stdout.flush()
+        os._exit(3)
+    raise repository.Failed(message)
+
+
+def _java_options() -> list[str]:
+    """The JVM's own, in order: omero-py's plugins/import.py has one, and its java.py puts JAVA_OPTS behind."""
+    return ["-Xmx1024M", *shlex.split(os.environ.get("JAVA_OPTS", ""))]
+
+
 def _print_used(candidates: list[formats.Candidate]) -> None:
     for candidate in candidates:
         sys.stdout.write("#======================================\n")
@@ -261,9 +303,10 @@ def main(arguments: list[str]) -> int:
     if arguments and arguments[0].startswith("-Domero.import.depth="):
         depth = int(arguments.pop(0).partition("=")[2])
     server = Server(DATA)
-    server.jvm_started(" ".join(arguments).encode("utf-8", "backslashreplace").decode("utf-8"))
+    heap = next(each[4:] for each in reversed(_java_options()) if each.startswith("-Xmx"))  # the last one wins
+    server.jvm_started(" ".join(arguments).encode("utf-8", "backslashreplace").decode("utf-8"), heap)
     try:
-        given, paths = getopt.gnu_getopt(arguments, "cfl:s:u:w:d:r:k:x:n:p:hT:", _LONG)
+        given, paths = getopt.gnu_getopt(arguments, "cfl:s:u:w:d:r:k:x:n:p:hT:", LONG)
     except getopt.GetoptError as error:
         sys.stderr.write(f"importer-cli: {error}\n")
         return _usage()

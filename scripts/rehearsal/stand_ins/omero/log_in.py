@@ -14,17 +14,17 @@ DATA = Path("/OMERO")
 _TRIES = 3
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-C", "--create", action="store_true")
-    parser.add_argument("-s", "--server")
-    parser.add_argument("-p", "--port", default="4064")
-    parser.add_argument("-g", "--group")
-    parser.add_argument("-u", "--user")
-    parser.add_argument("-w", "--password")
-    parser.add_argument("-k", "--key")
-    parser.add_argument("-t", "--timeout")
-    parser.add_argument("--sudo", metavar="ADMIN")
-    parser.add_argument("-q", "--quiet", action="store_true")
+def add_arguments(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """`again`: they are those of a command of a command, and leave alone what was given before its name."""
+    none: str | None = argparse.SUPPRESS if again else None
+    for short, long in (("-C", "--create"), ("-q", "--quiet")):
+        parser.add_argument(short, long, action="store_true", default=none or False)
+    for words in (
+        *(("-s", "--server"), ("-g", "--group"), ("-u", "--user"), ("-w", "--password"), ("-k", "--key")),
+        *(("-t", "--timeout"), ("--sudo",)),
+    ):
+        parser.add_argument(*words, default=none)
+    parser.add_argument("-p", "--port", default=none or "4064")
 
 
 def folder() -> Path:
@@ -67,13 +67,14 @@ def _joined(server: Server, host: str, given: str) -> str:
 
 
 def _created(server: Server, args: argparse.Namespace) -> str:
+    if not args.server and not _current_host():
+        _require_terminal("cannot request server")
     if not args.user:
-        raise Refused("stdin is not a terminal: cannot request username", DENIED)
+        _require_terminal("cannot request username")
     password = args.password or os.environ.get("OMERO_PASSWORD")
     for _ in range(_TRIES):
         if not password:
-            if not sys.stdin.isatty():
-                raise Refused("stdin is not a terminal: cannot request password", DENIED)
+            _require_terminal("cannot request password")
             password = getpass.getpass(f"Password for {args.sudo}:" if args.sudo else "Password:")
         try:
             return server.log_in(args.user, password, sudo=args.sudo, group=args.group)
@@ -83,6 +84,15 @@ def _created(server: Server, args: argparse.Namespace) -> str:
             sys.stderr.write(f"{error}\n")
             password = None
     raise Refused("3 incorrect password attempts", 524)
+
+
+def _require_terminal(what: str) -> None:
+    """SessionsControl._require_tty of omero-py. Nothing but a password is asked for here. Raises Refused."""
+    for name, stream in (("stdin", sys.stdin), ("stdout", sys.stdout)):
+        if not stream.isatty():
+            raise Refused(f"{name} is not a terminal: {what}", DENIED)
+    if "password" not in what:
+        raise Refused(f"{what}: say it in an option", DENIED)
 
 
 def _current_host() -> str:

@@ -7,11 +7,10 @@ import json
 import os
 import shutil
 import sqlite3
-import time
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from local_aws import files
 from scripts.rehearsal.stand_ins.omero import formats, targets
@@ -19,21 +18,20 @@ from scripts.rehearsal.stand_ins.omero.paths import client_path, safe
 from scripts.rehearsal.stand_ins.omero.state import Server
 
 _MOUNTS = Path("/run/local-aws/mounts.json")
+_CLIENTS = Path("/run/local-aws/clients.json")
 _UID = 1000  # the server's
 _LINE = "\n---------------------------------------------------\n"
+_CHECK = (
+    f"{_LINE}Check failed: {{place}} cannot be modified locally!\nYou likely do not have access to the "
+    f"ManagedRepository for in-place import.\nAborting...{_LINE}"
+)
+LOG_MIMETYPE = "application/omero-log-file"  # PublicRepositoryI.IMPORT_LOG_MIMETYPE
 
 User = tuple[int, str, bool, str]
 
 
 class Failed(Exception):
     """A fileset cannot be imported; the message is Java's."""
-
-
-@dataclass(frozen=True)
-class Made:
-    name: str
-    fileset: int
-    images: tuple[int, ...]
 
 
 def place(server: Server, user: User) -> Path:
@@ -53,8 +51,11 @@ def place(server: Server, user: User) -> Path:
     return folder
 
 
-def transfer(folder: Path, candidate: formats.Candidate, kind: str) -> None:
-    """Put the files in place. Raises Failed as AbstractExecFileTransfer does."""
+def transfer(folder: Path, candidate: formats.Candidate, kind: str, *, same_mount: bool) -> None:
+    """Put the files in place. Raises Failed as AbstractExecFileTransfer does.
+
+    `same_mount`: whether the server's mount of /OMERO is this container's. Another one is another NFS client.
+    """
     base = candidate.file.parent
     for used in candidate.used:
         inside = used.relative_to(base) if used.is_relative_to(base) else Path(used.name)
@@ -63,15 +64,30 @@ def transfer(folder: Path, candidate: formats.Candidate, kind: str) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _no_access(target, error) from error
+        if kind not in ("upload", "upload_rm"):
+            _check_location(target, same_mount=same_mount)
         _check_readable(used)
         _put(used, target, kind)
 
 
+def _check_location(target: Path, *, same_mount: bool) -> None:
+    """omero-blitz's AbstractExecFileTransfer.checkLocation: look, let the server write, look again, and remove it.
+
+    An NFS client remembers for 30 s (acdirmin, nfs(5)) that a file was not there, so that the second look of another
+    client than the server's fails. What is thrown then comes from its `finally`, in which the file is not writable.
+    """
+    if os.path.lexists(target):
+        raise Failed(f"java.lang.RuntimeException: {target} exists!")
+    target.write_bytes(b"")  # by the server
+    try:
+        if not same_mount:
+            raise Failed(f"java.lang.RuntimeException: {_CHECK.format(place=target)}")
+    finally:
+        target.unlink()
+
+
 def _no_access(place: Path, error: OSError) -> Failed:
-    return Failed(
-        f"java.lang.RuntimeException: {_LINE}Check failed: {place} cannot be modified locally!\nYou likely do not have "
-        f"access to the ManagedRepository for in-place import.\nAborting...{_LINE}{error}"
-    )
+    return Failed(f"java.lang.RuntimeException: {_CHECK.format(place=place)}{error}")
 
 
 def _check_readable(used: Path) -> None:
@@ -88,6 +104,14 @@ def _check_readable(used: Path) -> None:
             f"size of the file:{_LINE}{used}{_LINE}Most likely the server process has no read access\nand therefore "
             "in-place import cannot proceed."
         )
+
+
+def mount() -> str:
+    """The identity of this container's mount of /OMERO, which is one for all containers of a task that share it."""
+    if not _CLIENTS.exists():
+        return ""
+    clients: dict[str, str] = json.loads(_CLIENTS.read_text(encoding="utf-8"))
+    return clients.get("/OMERO", "")
 
 
 def _owner(used: Path) -> files.Owner | None:
@@ -115,57 +139,85 @@ def _put(used: Path, place: Path, kind: str) -> None:
         ) from error
 
 
-def begin(server: Server, user: User, candidate: formats.Candidate, folder: Path, kind: str) -> int:
-    """Record the fileset, which has no images yet: its id. It stays should the import fail."""
-    prefix = f"{folder.relative_to(server.data / 'ManagedRepository')}/"
+def begin(server: Server, key: str, candidate: formats.Candidate, folder: Path, kind: str) -> int:
+    """Record the fileset, which has no images yet, and its upload's job: the fileset's id. It stays if this fails.
+
+    omero-blitz's ManagedRepositoryI.createImportProcess: the log lies beside the folder, and has its name.
+    """
+    repository = server.data / "ManagedRepository"
+    prefix = f"{folder.relative_to(repository)}/"
+    owner = server.user_of(key)[0]
     with closing(server.connect()) as database:
         database.execute("BEGIN IMMEDIATE")
-        fileset = _insert(database, "fileset", templatePrefix=prefix, owner=user[0], transfer=kind)
+        session = database.execute("SELECT id FROM session WHERE uuid = ?", (key,)).fetchone()[0]
+        event = _insert(database, "event", session=session)
+        fileset = _insert(database, "fileset", templatePrefix=prefix, owner=owner, transfer=kind, event=event)
         for position, used in enumerate(candidate.used):
             # Of the name, not of the content: a rehearsal's large files are not read.
             digest = hashlib.sha1(os.fsencode(used), usedforsecurity=False).hexdigest()
-            facts = {"path": prefix, "size": used.stat().st_size, "hash": digest, "owner": user[0]}
-            original = _insert(database, "originalfile", name=safe(_text(used.name)), **facts)
+            facts = {"path": prefix, "size": used.stat().st_size, "hash": digest, "owner": owner}
+            original = _insert(database, "originalfile", name=safe(text(used.name)), **facts)
             entry = {"fileset": fileset, "originalFile": original, "clientPath": client_path(str(used))}
             _insert(database, "filesetentry", position=position, **entry)
+        status = database.execute("SELECT id FROM jobstatus WHERE value = 'Running'").fetchone()[0]
+        job = _insert(database, "uploadjob", status=status)
+        _insert(database, "filesetjoblink", parent=fileset, child=job)
+        parent = f"{folder.parent.relative_to(repository)}/"
+        log = {"path": parent, "name": f"{folder.name}.log", "mimetype": LOG_MIMETYPE, "owner": owner}
+        _insert(database, "joboriginalfilelink", parent=job, child=_insert(database, "originalfile", **log))
         database.execute("COMMIT")
+    write_log(server, fileset, "INFO", "o.s.blitz.repo.ManagedRepositoryI", f"Starting import of {candidate.file}")
     return fileset
 
 
-def commit(
-    server: Server,
-    user: User,
-    candidate: formats.Candidate,
-    fileset: int,
-    target: targets.Target | None,
-    *,
-    name: str | None,
-    notes: tuple[list[str], list[str]],
-    late: float,
-) -> Made:
-    """Record the images, which are seen after `late` seconds. One transaction. Raises Failed for the target."""
-    owner = user[0]
+def write_log(server: Server, fileset: int, level: str, logger: str, message: str) -> None:
+    """A line of an import's log, as etc/logback.xml of OMERO.server writes it: date, level, logger, thread, message."""
+    prefix = server.query("SELECT templatePrefix FROM fileset WHERE id = ?", fileset)[0][0]
+    now = datetime.now(UTC)
+    stamp = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03}"
+    place = server.data / "ManagedRepository" / f"{str(prefix).rstrip('/')}.log"
+    with place.open("a", encoding="utf-8", errors="surrogateescape") as log:
+        log.write(f"{stamp} {level:<5} [{logger[-40:]:>40}] (Background) {message}\n")
+
+
+def submit(server: Server, key: str, fileset: int, work: dict[str, Any]) -> None:
+    """The upload is verified: its job is `Finished`, and the rest is the server's. Raises Refused for a closed session.
+
+    omero-blitz's ManagedImportProcessI.verifyUpload.
+    """
+    server.user_of(key)
     with closing(server.connect()) as database:
         database.execute("BEGIN IMMEDIATE")
+        database.execute(
+            "UPDATE uploadjob SET status = (SELECT id FROM jobstatus WHERE value = 'Finished') WHERE id = "
+            "(SELECT child FROM filesetjoblink WHERE parent = ?)",
+            (fileset,),
+        )
+        facts = {"fileset": fileset, "node": server.node, "state": "submitted", "work": json.dumps(work)}
+        _insert(database, "request", **facts)
+        database.execute("COMMIT")
+
+
+def save(server: Server, owner: int, fileset: int, work: dict[str, Any]) -> None:
+    """Record the images, without their pixels' file. One transaction. Raises Failed for the target."""
+    with closing(server.connect()) as database:
+        database.execute("BEGIN IMMEDIATE")
+        target = targets.parse(work["target"]) if work["target"] else None
         try:
-            where = target(database, owner, str(candidate.file.parent)) if target else None
+            where = target(database, owner, work["folder"]) if target else None
         except targets.Impossible as error:
             database.execute("ROLLBACK")
             raise Failed(str(error)) from error
-        images = []
-        for series in range(candidate.images):
-            title = name or _text(candidate.file.name)
-            title = title if candidate.images == 1 else f"{title} [{series}]"
-            facts = {"fileset": fileset, "series": series, "owner": owner, "visible": time.time() + late}
+        for series in range(work["images"]):
+            title = work["name"] if work["images"] == 1 else f"{work['name']} [{series}]"
+            facts = {"fileset": fileset, "series": series, "owner": owner}
             image = _insert(database, "images", name=title[:255], **facts)
             if where is not None and where[0] == "Dataset":
                 _insert(database, "datasetimagelink", parent=where[1], child=image, owner=owner)
-            for space, text in zip(*notes, strict=False):
+            for space, text in zip(*work["notes"], strict=False):
                 note = _insert(database, "annotation", ns=space, textValue=text)
                 _insert(database, "imageannotationlink", parent=image, child=note)
-            images.append(image)
         database.execute("COMMIT")
-    return Made(str(candidate.file), fileset, tuple(images))
 
 
 def after(candidate: formats.Candidate, kind: str) -> None:
@@ -181,5 +233,5 @@ def _insert(database: sqlite3.Connection, table: str, **values: object) -> int:
     return int(made.lastrowid or 0)
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -6,8 +6,6 @@ Every process that has the same data folder shares it; a change is one transacti
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import secrets
 import sqlite3
 import time
 from collections import Counter
@@ -17,52 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from scripts.rehearsal.stand_ins.omero import locks
+from scripts.rehearsal.stand_ins.omero.schema import SCHEMA, hashed
 
-def hashed(password: str) -> str:
-    """What is kept of a password: OMERO keeps no other, and a search for leaked secrets should find none."""
-    return hashlib.sha256(f"OMERO {password}".encode()).hexdigest()
-
-
-_NOW = "(julianday('now') - 2440587.5) * 86400.0"
-# A fileset is there as soon as its import begins, and stays if it fails; its images come when the server is done.
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS experimenter (
-    id INTEGER PRIMARY KEY, omeName TEXT UNIQUE, password TEXT, admin INTEGER DEFAULT 0);
-CREATE TABLE IF NOT EXISTS experimentergroup (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-CREATE TABLE IF NOT EXISTS member (experimenter INTEGER, egroup INTEGER, PRIMARY KEY (experimenter, egroup));
-CREATE TABLE IF NOT EXISTS session (
-    uuid TEXT PRIMARY KEY, experimenter INTEGER, egroup INTEGER, closed INTEGER DEFAULT 0);
-CREATE TABLE IF NOT EXISTS project (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
-CREATE TABLE IF NOT EXISTS dataset (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
-CREATE TABLE IF NOT EXISTS screen (id INTEGER PRIMARY KEY, name TEXT, description TEXT, owner INTEGER);
-CREATE TABLE IF NOT EXISTS projectdatasetlink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER, owner INTEGER);
-CREATE TABLE IF NOT EXISTS datasetimagelink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER, owner INTEGER);
-CREATE TABLE IF NOT EXISTS fileset (
-    id INTEGER PRIMARY KEY, templatePrefix TEXT, owner INTEGER, transfer TEXT);
-CREATE TABLE IF NOT EXISTS originalfile (
-    id INTEGER PRIMARY KEY, name TEXT, path TEXT, size INTEGER, hash TEXT, owner INTEGER);
-CREATE TABLE IF NOT EXISTS filesetentry (
-    id INTEGER PRIMARY KEY, fileset INTEGER, originalFile INTEGER, clientPath TEXT, position INTEGER);
-CREATE TABLE IF NOT EXISTS images (
-    id INTEGER PRIMARY KEY, name TEXT, description TEXT, fileset INTEGER, series INTEGER, owner INTEGER,
-    visible REAL);
-CREATE TABLE IF NOT EXISTS annotation (id INTEGER PRIMARY KEY, ns TEXT, textValue TEXT);
-CREATE TABLE IF NOT EXISTS imageannotationlink (id INTEGER PRIMARY KEY, parent INTEGER, child INTEGER);
-CREATE INDEX IF NOT EXISTS entries_by_path ON filesetentry (clientPath);
-CREATE INDEX IF NOT EXISTS entries_by_fileset ON filesetentry (fileset);
-CREATE INDEX IF NOT EXISTS images_by_fileset ON images (fileset);
-CREATE INDEX IF NOT EXISTS links_by_image ON datasetimagelink (child);
-CREATE TABLE IF NOT EXISTS jvm (id INTEGER PRIMARY KEY, time REAL, arguments TEXT);
-CREATE TABLE IF NOT EXISTS fault (
-    id INTEGER PRIMARY KEY, kind TEXT, match TEXT, seconds REAL, message TEXT, left INTEGER);
-CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT);
-CREATE VIEW IF NOT EXISTS image AS SELECT * FROM images WHERE visible <= {_NOW};
-INSERT OR IGNORE INTO experimenter (id, omeName, password, admin)
-    VALUES (0, 'root', '{hashed("omero")}', 1), (1, 'guest', NULL, 0);
-INSERT OR IGNORE INTO experimentergroup (id, name) VALUES (0, 'system'), (1, 'user'), (2, 'guest'), (3, 'default');
-INSERT OR IGNORE INTO member VALUES (0, 0), (0, 1);
-"""
 _BUSY_SECONDS = 60
+_HELD_POLL = 0.02
+_HELD = "SELECT clientPath, point FROM held WHERE released = 0 ORDER BY id"
 
 
 @dataclass(frozen=True)
@@ -85,7 +43,14 @@ class Fault:
     kind: str
     seconds: float
     message: str
+    point: str
 
+
+# What a fault does to a fileset, and where: while it is prepared, before its upload is verified, and in the server
+# before the metadata is saved, between that and the pixels' file, and before the thumbnails.
+KINDS = ("slow", "hold", "kill", "die", "fail", "crash", "late", "hang", "memory")
+PREPARE, VERIFY, SAVE, PIXELS, THUMBNAILS = POINTS = ("prepare", "verify", "save", "pixels", "thumbnails")
+_USUAL = {"slow": PREPARE, "hang": PREPARE, "memory": PREPARE, "kill": VERIFY}
 
 UNREACHABLE, DENIED, FORBIDDEN, OTHER = 554, 564, 557, 556
 
@@ -109,12 +74,13 @@ class Server:
             self._place.parent.mkdir(parents=True, exist_ok=True)
             with closing(self.connect()) as database:
                 database.execute("PRAGMA journal_mode = WAL")
-                database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+                database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
 
     def connect(self) -> sqlite3.Connection:
         """A connection of one's own; statements commit by themselves unless a transaction is begun."""
         database = sqlite3.connect(self._place, timeout=_BUSY_SECONDS, isolation_level=None)
         database.execute("PRAGMA synchronous = OFF")  # a stand-in need not outlive the machine
+        database.create_function("ctime", 1, lambda seconds: None if seconds is None else time.ctime(seconds))
         return database
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -141,15 +107,33 @@ class Server:
         return user
 
     def fault(
-        self, kind: str, match: str = "", *, seconds: float = 0, message: str = "", times: int | None = None
+        self,
+        kind: str,
+        match: str = "",
+        *,
+        at: str = "",
+        seconds: float = 0,
+        message: str = "",
+        times: int | None = None,
     ) -> None:
-        """Have the next `times` filesets (None: all) meet it whose client path contains `match`."""
-        if kind not in ("slow", "fail", "crash", "kill", "hang", "late"):
-            raise ValueError(f"{kind!r} is no fault; slow, fail, crash, kill, hang and late are")
+        """Have the next `times` filesets (None: all) meet it whose client path contains `match`: see README.md."""
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is no fault; {', '.join(KINDS)} are")
+        if at and at not in POINTS:
+            raise ValueError(f"{at!r} is no point of an import; {', '.join(POINTS)} are")
         self.query(
-            "INSERT INTO fault (kind, match, seconds, message, left) VALUES (?, ?, ?, ?, ?)",
-            *(kind, match, seconds, message, times),
+            "INSERT INTO fault (kind, match, seconds, message, left, point) VALUES (?, ?, ?, ?, ?, ?)",
+            *(kind, match, seconds, message, times, at or _USUAL.get(kind, SAVE)),
         )
+
+    def held(self) -> list[tuple[str, str]]:
+        """Client path and point of each import that a fault `hold` holds."""
+        return [(str(path), str(point)) for path, point in self.query(_HELD)]
+
+    def release(self) -> None:
+        """Let go on what is held, and hold nothing from now on."""
+        self.query("DELETE FROM fault WHERE kind = 'hold'")
+        self.query("UPDATE held SET released = 1")
 
     def clear_faults(self) -> None:
         self.query("DELETE FROM fault")
@@ -220,8 +204,8 @@ class Server:
 
     # What the stand-in programs do.
 
-    def jvm_started(self, arguments: str) -> None:
-        self.query("INSERT INTO jvm (time, arguments) VALUES (?, ?)", time.time(), arguments)
+    def jvm_started(self, arguments: str, heap: str) -> None:
+        self.query("INSERT INTO jvm (time, arguments, heap) VALUES (?, ?, ?)", time.time(), arguments, heap)
 
     def take_faults(self, client_path: str) -> list[Fault]:
         with closing(self.connect()) as database:
@@ -229,23 +213,64 @@ class Server:
                 return []
             database.execute("BEGIN IMMEDIATE")
             found = []
-            rows = database.execute("SELECT id, kind, match, seconds, message, left FROM fault ORDER BY id").fetchall()
-            for number, kind, match, seconds, message, left in rows:
+            rows = database.execute(
+                "SELECT id, kind, match, seconds, message, left, point FROM fault ORDER BY id"
+            ).fetchall()
+            for number, kind, match, seconds, message, left, point in rows:
                 if match in client_path and left != 0:
-                    found.append(Fault(kind, seconds, message))
+                    found.append(Fault(kind, seconds, message, point))
                     database.execute("UPDATE fault SET left = left - 1 WHERE id = ?", (number,))
             database.execute("COMMIT")
         return found
 
+    def hold(self, client_path: str, point: str) -> None:
+        """Stay here until a test lets go."""
+        with closing(self.connect()) as database:
+            made = database.execute("INSERT INTO held (clientPath, point) VALUES (?, ?)", (client_path, point))
+            asked = (f"SELECT 1 FROM held WHERE id = {made.lastrowid} AND released = 0",)
+            while database.execute(*asked).fetchone():
+                time.sleep(_HELD_POLL)
+
+    @property
+    def node(self) -> int:
+        """The server that runs, or ran last."""
+        return int(self.query("SELECT max(id) FROM node")[0][0])
+
+    def check_answers(self) -> None:
+        """Raises Refused while no server runs. Before one has ever run, every container does as if one did."""
+        gone = self.node > 0 and not locks.is_held(self.data, locks.SERVING)
+        if gone or self.get("state", "up") == "down":
+            raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
+
+    def begin_serving(self, mount: str) -> int:
+        """A new server, whose mount has this identity: the id of its node. What the others had is over.
+
+        As omero-blitz's Ring does when it finds managers that do not answer: `purgeNode` closes their sessions, and
+        sets their nodes down.
+        """
+        now = time.time()
+        with closing(self.connect()) as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("UPDATE session SET closed = ? WHERE closed IS NULL", (now,))
+            database.execute("UPDATE node SET down = ? WHERE down IS NULL", (now,))
+            database.execute("UPDATE request SET state = 'dead' WHERE state IN ('submitted', 'running')")
+            database.execute("DELETE FROM held")
+            made = database.execute("INSERT INTO node (uuid, mount, up) VALUES (?, ?, ?)", (str(uuid4()), mount, now))
+            database.execute("COMMIT")
+        return int(made.lastrowid or 0)
+
     def log_in(self, name: str, password: str | None, *, sudo: str | None = None, group: str | None = None) -> str:
         """A session's key. `sudo` is the administrator whose password it is. Raises Refused."""
-        if self.get("state", "up") == "down":
-            raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
+        self.check_answers()
         rows = self.query("SELECT password, admin FROM experimenter WHERE omeName = ?", sudo or name)
         if not rows or rows[0][0] is None or rows[0][0] != hashed(password or ""):
             raise Refused("Password check failed", DENIED)
         if sudo and not rows[0][1]:
             raise Refused(f"SecurityViolation: {sudo} is not an admin", FORBIDDEN)
+        return self.open_session(name, group)
+
+    def open_session(self, name: str, group: str | None = None) -> str:
+        """A session's key, for one who need not know a password. Raises Refused."""
         found = self.query("SELECT id FROM experimenter WHERE omeName = ?", name)
         if not found:
             raise Refused(f"InternalException: Failed to connect: No such user: {name}")
@@ -256,17 +281,26 @@ class Server:
         chosen = [number for number, title in groups if group in (None, title)]
         if not chosen:
             raise Refused(f"SecurityViolation: User {name} is not a member of group {group}", FORBIDDEN)
-        key = secrets.token_hex(16)
-        self.query("INSERT INTO session (uuid, experimenter, egroup) VALUES (?, ?, ?)", key, found[0][0], chosen[0])
+        key = str(uuid4())
+        self.query(
+            "INSERT INTO session (uuid, experimenter, egroup, node, started) VALUES (?, ?, ?, ?, ?)",
+            *(key, found[0][0], chosen[0], self.node, time.time()),
+        )
         return key
+
+    def close_session(self, key: str) -> bool:
+        """Whether there was such a session, open until now."""
+        closed = self.query(
+            "UPDATE session SET closed = ? WHERE uuid = ? AND closed IS NULL RETURNING id", time.time(), key
+        )
+        return bool(closed)
 
     def user_of(self, key: str) -> tuple[int, str, bool, str]:
         """Id, name, whether an administrator, and group of a session. Raises Refused."""
-        if self.get("state", "up") == "down":
-            raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
+        self.check_answers()
         rows = self.query(
             "SELECT x.id, x.omeName, x.admin, g.name FROM session s JOIN experimenter x ON x.id = s.experimenter "
-            "JOIN experimentergroup g ON g.id = s.egroup WHERE s.uuid = ? AND s.closed = 0",
+            "JOIN experimentergroup g ON g.id = s.egroup WHERE s.uuid = ? AND s.closed IS NULL",
             key,
         )
         if not rows:
