@@ -147,7 +147,7 @@ class Channel:
         reader.end()
         raise Failed(
             f"the result of the command in the server's container is unknown: {why}. The session said: "
-            f"{_line(reader.said)}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
+            f"{_line(reader.said)}; the end of the command's output: {_line(bytes(output))}; check there with `omero-aws exec "
             "--shell`, then run this again."
         )
 
