@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import secrets
 import selectors
 import shlex
@@ -38,6 +39,7 @@ DEADLINE_SECONDS = 300.0
 CONNECT_SECONDS = 120.0
 # Of a file's text in a command; AWS names no limit, so a command stays below every one that is known (Windows' 8,191).
 PIECE = 5000
+BANNER = re.compile(rb"Starting session with SessionId: \S+")
 END = 300  # characters of an output, in messages
 RETRIED = {"TargetNotConnectedException", "ServerException", *THROTTLED_CODES}
 
@@ -147,7 +149,7 @@ class Channel:
         reader.end()
         raise Failed(
             f"the result of the command in the server's container is unknown: {why}. The session said: "
-            f"{_line(reader.said)}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
+            f"{_line(BANNER.sub(b'', reader.said))}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
             "--shell`, then run this again."
         )
 
