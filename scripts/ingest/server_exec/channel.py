@@ -147,10 +147,11 @@ class Channel:
         if time.monotonic() >= end:
             why = f"it did not finish within {seconds:.0f} s, and was hung up on"
         reader.end()
+        said = _line(BANNER.sub(b"", reader.said))
         raise Failed(
-            f"the result of the command in the server's container is unknown: {why}. The session said: "
-            f"{_line(BANNER.sub(b'', reader.said))}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
-            "--shell`, then run this again."
+            f"the result of the command in the server's container is unknown: {why}. The session said: {said}; the end "
+            f"of the command's output: {_line(bytes(output))}; check there with `omero-aws exec --shell`, then run this "
+            "again."
         )
 
     def put(self, path: str, content: bytes) -> None:
