@@ -150,8 +150,8 @@ class Channel:
         said = _line(BANNER.sub(b"", reader.said))
         raise Failed(
             f"the result of the command in the server's container is unknown: {why}. The session said: {said}; the end "
-            f"of the command's output: {_line(bytes(output))}; check there with `omero-aws exec --shell`, then run this "
-            "again."
+            f"of the command's output: {_line(bytes(output))}; check there with `omero-aws exec --shell`, then run "
+            "this again."
         )
 
     def put(self, path: str, content: bytes) -> None:
