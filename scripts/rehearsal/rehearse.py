@@ -236,7 +236,7 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
     if run.runs_programs:
         with (
             run.step("import slides"),
-            operators.acting(run, "imports", documented.ledger, documented.tasks) as environ,
+            operators.acting(run, "imports", documented.deployment, documented.imports) as environ,
         ):
             rehearse_imports.import_(environ, run.folder, run.omero)
         with run.step("open a session"):
