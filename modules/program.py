@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.s3_object import (
 )
 from constructs import Construct
 
+from containers import package
 from contract.policy import Statement
 from modules.addresses import MAIN
 from modules.bucket import Bucket, BucketProps
@@ -21,12 +22,11 @@ from modules.bucket import Bucket, BucketProps
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramProps:
-    """`archive` is the program in base64; its object is `<folder>/<SHA-256>` of the bucket, encrypted with the key."""
+    """`name` is that of a Python package in `containers`; its object is `<name>/<SHA-256>`, encrypted with the key."""
 
+    name: str
     bucket_name: str
     key_arn: str
-    folder: str
-    archive: str
 
 
 class Program(Construct):
@@ -43,13 +43,14 @@ class Program(Construct):
             "bucket",
             BucketProps(name=props.bucket_name, key_arn=props.key_arn, retain=False, versions_kept=1),
         )
-        digest = hashlib.sha256(base64.b64decode(props.archive)).hexdigest()
+        archive = package(props.name)
+        digest = hashlib.sha256(base64.b64decode(archive)).hexdigest()
         program = S3Object(
             self,
             MAIN,
             bucket=bucket.name,
-            key=f"{props.folder}/{digest}",
-            content_base64=props.archive,
+            key=f"{props.name}/{digest}",
+            content_base64=archive,
             content_type="application/x-bzip2",
             kms_key_id=props.key_arn,
             # S3 takes 10 tags on an object, and a workspace may have 40.
@@ -57,7 +58,5 @@ class Program(Construct):
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.bucket_name = bucket.name
-        self.digest = Fn.trimprefix(program.key, f"{props.folder}/")
-        self.use = Statement(
-            sid="ReadProgram", actions=("s3:GetObject",), resources=(f"{bucket.arn}/{props.folder}/*",)
-        )
+        self.digest = Fn.trimprefix(program.key, f"{props.name}/")
+        self.use = Statement(sid="ReadProgram", actions=("s3:GetObject",), resources=(f"{bucket.arn}/{props.name}/*",))

@@ -38,8 +38,8 @@ def _table(call: Call, name: str, index: str, items: Iterable[dict[str, Any]]) -
     table = dynamodb_backends[call.account][call.region].tables.get(name.rpartition("/")[2])
     arn = call.arn("dynamodb:table/{TableName}", TableName=name) + index
     # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
-    key = table.hash_key_attr if table else ""
-    leading = sorted({str(*each[key].values()) for each in items if key in each})
+    key = table.hash_key_attr if table else None
+    leading = sorted({str(*each[key].values()) for each in items if key in each}) if key else []
     for context in [{"dynamodb:leadingkeys": each} for each in leading] or [{}]:
         yield Need(f"dynamodb:{call.operation}", arn, context)
     # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").

@@ -115,7 +115,8 @@ def test_a_condition_on_the_items_that_a_call_is_about(aws: LocalAws, client: Cl
     role = make_role(client, statement("dynamodb:*", on=arn(table), Condition=ours))
     dynamodb = as_role(aws, client, role)("dynamodb")
     dynamodb.put_item(TableName=table, Item=KEY)
-    dynamodb.update_item(TableName=table, Key=KEY)
+    setting: Any = {"UpdateExpression": "SET b = :b", "ExpressionAttributeValues": {":b": {"S": "x"}}}
+    dynamodb.update_item(TableName=table, Key=KEY, **setting)
     other = {"a": {"S": "z"}}
     assert refused(lambda: dynamodb.put_item(TableName=table, Item=other))[0] == "AccessDeniedException"
     both: Any = {table: {"Keys": [KEY, other]}}

@@ -46,7 +46,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "ec2:RevokeSecurityGroupIngress": {"GroupId": "sg-1"},
     "ec2:RevokeSecurityGroupEgress": {"GroupId": "sg-1"},
     "ec2:ModifyVpcEndpoint": {"VpcEndpointId": "vpce-1", "AddSubnetIds": ["subnet-1"], "AddSecurityGroupIds": ["sg-1"]},
-    "dynamodb:BatchGetItem": {"RequestItems": {"t": {}}},
+    "dynamodb:BatchGetItem": {"RequestItems": {"t": {"Keys": []}}},
     "dynamodb:BatchWriteItem": {"RequestItems": {"t": []}},
     "ecs:ListTasks": {"cluster": "c", "containerInstance": "i"},
     "ecs:DescribeServices": {"cluster": "c", "services": ["s"]},

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
-from containers import package
 from contract import names
 from contract.outputs import Omero
 from contract.policy import Statement
@@ -41,10 +40,9 @@ class Importer(Construct):
             self,
             "program",
             ProgramProps(
+                name="importer",
                 bucket_name=names.bucket(workspace.name, "importer", workspace.account_id, workspace.region),
                 key_arn=key_arn,
-                folder="importer",
-                archive=package("importer"),
             ),
         )
         self._parameter = stack.publish(Omero.importer_digest, self._program.digest)

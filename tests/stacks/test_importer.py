@@ -124,7 +124,7 @@ def test_no_container_is_given_the_importers_password(synthesise: Callable[..., 
 def test_another_program_leaves_the_servers_definition_as_it_is(
     omero: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacks.services.importer.package", lambda name: base64.b64encode(name.encode()).decode())
+    monkeypatch.setattr("modules.program.package", lambda name: base64.b64encode(name.encode()).decode())
     main.build(workspace(), outdir=str(tmp_path))
     other = read_stacks(tmp_path)["omero"]
     for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy", "aws_s3_bucket"):

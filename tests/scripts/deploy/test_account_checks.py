@@ -226,7 +226,7 @@ def test_refuses_too_few_addresses(session: boto3.Session) -> None:
         for start, zone in ((0, "eu-west-1a"), (16, "eu-west-1b"))
     ]
     scaled = {"web": {"max_count": 10}}
-    with pytest.raises(Refused, match=r"have 22 free addresses, and the containers, .* need 31; give larger subnets"):
+    with pytest.raises(Refused, match=r"have 22 free addresses, and the containers, .* need 27; give larger subnets"):
         account_checks.check(state_backend(**_network(private_subnet_ids=ids), omero=scaled))
 
 
