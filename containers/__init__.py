@@ -13,7 +13,7 @@ import base64, io, os, runpy, sys, tarfile, tempfile
 folder = tempfile.mkdtemp()
 tarfile.open(fileobj=io.BytesIO(base64.b64decode(os.environ.pop("PROGRAM")))).extractall(folder)
 sys.path.insert(0, folder)
-runpy.run_module(sys.argv[1], run_name="__main__")
+runpy.run_module("containers." + sys.argv[1], run_name="__main__")
 """
 """For Python's `-c`, with a package's name after it: runs what `package` made, from the variable PROGRAM."""
 
@@ -45,13 +45,19 @@ def embedded(path: Path) -> str:
     return text
 
 
+# What runs as a program needs of this folder.
+PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",)}
+
+
 def package(name: str) -> str:
-    """The Python package `name` of this folder as a tar archive in base64, the same wherever it is made."""
+    """The program `containers.<name>`, with what it needs, as a tar archive in base64, the same wherever it is made."""
+    parts = {"containers/__init__.py": b""}
+    for path in sorted(each for part in PARTS[name] for each in (Path(__file__).parent / part).glob("*.py")):
+        parts[f"containers/{path.parent.name}/{path.name}"] = path.read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as target:
-        for path in sorted((Path(__file__).parent / name).glob("*.py")):
-            content = path.read_bytes()
-            about = tarfile.TarInfo(f"{name}/{path.name}")
+        for place, content in parts.items():
+            about = tarfile.TarInfo(place)
             about.size = len(content)
             about.mode = 0o644
             target.addfile(about, io.BytesIO(content))

@@ -13,14 +13,15 @@ Consumer = Literal["servers", "upload_hosts"]
 
 @dataclass(frozen=True, kw_only=True)
 class MountPoint:
-    """A folder that is mounted. `share`: it is a File Gateway's, read-only, and holds no links."""
+    """A folder that is mounted. `share`: it is a File Gateway's, read-only: symbolic links may lead to its files, and
+    hard links may not, for they cannot leave the file system of OMERO's repository."""
 
     path: str
     share: bool
 
 
 def of(workspace: Workspace, consumer: Consumer = "servers") -> tuple[MountPoint, ...]:
-    """What servers and importers mount, or upload hosts: the data directory, and a share where they mount one."""
+    """What servers and the importer mount, or upload hosts: the data directory, and a share where they mount one."""
     path = share_path(workspace, consumer)
     return (MountPoint(path=DATA_DIR, share=False), *([MountPoint(path=path, share=True)] if path else []))
 

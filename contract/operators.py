@@ -52,58 +52,11 @@ def _parameters(place: Place) -> Statement:
     )
 
 
-def ledger(place: Place) -> tuple[Statement, ...]:
-    """What every command of `imports` needs."""
-    table = place.arn("dynamodb", f"table/{place.name('table', 'imports')}")
-    return (
-        _parameters(place),
-        Statement(
-            sid="UseLedger",
-            actions=(
-                "dynamodb:GetItem",
-                "dynamodb:BatchGetItem",
-                "dynamodb:Query",
-                "dynamodb:UpdateItem",
-                "dynamodb:DeleteItem",
-            ),
-            # An index is a resource of its own.
-            resources=(table, f"{table}/index/*"),
-        ),
-        Statement(sid="DecryptLedger", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
-    )
-
-
-def tasks(place: Place) -> tuple[Statement, ...]:
-    """What `run`, `scan` and `verify` need besides, which start tasks."""
-    name, cluster = place.name("service", "importer"), place.cluster
-    in_cluster = {"ArnEquals": {"ecs:cluster": place.arn("ecs", f"cluster/{cluster}")}}
-    return (
-        Statement(
-            sid="RunImporters",
-            actions=("ecs:RunTask",),
-            resources=(place.arn("ecs", f"task-definition/{name}:*"),),
-            conditions=in_cluster,
-        ),
-        Statement(
-            sid="GiveImportersTheirRoles",
-            actions=("iam:PassRole",),
-            resources=tuple(
-                place.arn("iam", f"role/{names.suffixed('role', name, f'-{kind}')}") for kind in ("task", "execution")
-            ),
-        ),
-        Statement(
-            sid="StopTasks",
-            actions=("ecs:StopTask",),
-            resources=(place.arn("ecs", f"task/{cluster}/*"),),
-        ),
-        *_find(place),
-    )
-
-
-def _find(place: Place) -> tuple[Statement, ...]:
-    """The services and the tasks of the cluster."""
+def deployment(place: Place) -> tuple[Statement, ...]:
+    """What all of `imports`, `exec` and `dropbox` need: they read outputs, and look for the server."""
     cluster = place.cluster
     return (
+        _parameters(place),
         Statement(
             sid="FindServices",
             actions=("ecs:DescribeServices",),
@@ -120,6 +73,29 @@ def _find(place: Place) -> tuple[Statement, ...]:
     )
 
 
+def imports(place: Place) -> tuple[Statement, ...]:
+    """What `imports` needs besides: it asks the importer, and reads what becomes of that."""
+    ledger, requests = (
+        place.arn("dynamodb", f"table/{place.name('table', role)}") for role in ("imports", "import-requests")
+    )
+    return (
+        Statement(
+            sid="ReadTables",
+            actions=("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
+            # An index is a resource of its own.
+            resources=(ledger, f"{ledger}/index/*", requests),
+        ),
+        Statement(
+            sid="AskImporter",
+            actions=("dynamodb:PutItem",),
+            resources=(requests,),
+            # All other parts are what the importer has to remember.
+            conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ("request", "control")}},
+        ),
+        Statement(sid="DecryptTables", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
+    )
+
+
 def execute(place: Place) -> tuple[Statement, ...]:
     """What `exec`, `dropbox` and `imports --transport exec` need besides."""
     cluster = place.cluster
@@ -130,10 +106,11 @@ def execute(place: Place) -> tuple[Statement, ...]:
             resources=(place.arn("ecs", f"cluster/{cluster}"), place.arn("ecs", f"task/{cluster}/*")),
         ),
         Statement(
-            sid="EndSessions", actions=("ssm:TerminateSession",), resources=(place.arn("ssm", "session/ecs-execute-*"),)
+            sid="EndSessions",
+            actions=("ssm:ResumeSession", "ssm:TerminateSession"),
+            resources=(place.arn("ssm", "session/ecs-execute-*"),),
         ),
         Statement(sid="EncryptSessions", actions=("kms:GenerateDataKey",), resources=(place.omero_key_arn,)),
-        *_find(place),
     )
 
 

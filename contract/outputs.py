@@ -69,6 +69,7 @@ class Data(Outputs):
     database_password_arn = Output("The secret with that user's password.")
     root_password_arn = Output("The secret with OMERO's first root password.")
     ledger_table_name = Output("The table of what was imported.")
+    requests_table_name = Output("The table of what people ask the worker of imports for.")
     key_arn = Output("The key of images, metadata, secrets and backups.")
 
 
@@ -85,7 +86,7 @@ class Frontend(Outputs):
 class Omero(Outputs):
     """Outputs of the stack `omero`.
 
-    Not everywhere: `server_address`, `read_only_hosts`, `importer_capacity_provider` and `dashboard_name`.
+    Not everywhere: `server_address`, `read_only_hosts` and `dashboard_name`.
     """
 
     stack = "omero"
@@ -100,10 +101,12 @@ class Omero(Outputs):
     read_only_hosts = Output("The read-only servers' names inside the VPC, port 4064.")
     web_service_name = Output("The web application's ECS service.")
     dashboard_name = Output("The CloudWatch dashboard.")
-    # Its family: a newer revision is no change of the parameter, and RunTask takes the newest by itself.
+    importer_log_group_name = Output("The importer's log.")
+    importer_parallel_filesets = Output("Filesets that the importer imports at once.")
+    importer_digest = Output("SHA-256 of the program that imports.")
+    alarm_topic_arn = Output("Reports an importer that is silent: subscribe to it.")
+    # Read by `imports` until it asks the importer beside the server; no stack publishes them.
     importer_task_family = Output("The task definition that imports images.")
     importer_security_group_id = Output("The importing tasks' own.")
-    importer_log_group_name = Output("The importing tasks' log.")
     importer_max_tasks = Output("How many of them may run at once.")
-    importer_parallel_filesets = Output("Filesets that each imports at once.")
     importer_capacity_provider = Output("What they run on.")

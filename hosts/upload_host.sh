@@ -101,7 +101,10 @@ step "find the user with uid $PERSON_UID"
 
 step "mount /OMERO"
 mkdir -p /OMERO
-echo "$FILE_SYSTEM_ID:/ /OMERO efs _netdev,noresvport,tls,iam,accesspoint=$ACCESS_POINT_ID 0 0" >>/etc/fstab
+# An import has the server make its target, and looks for it at once: a client that remembers for half a minute that it
+# was not there would fail. `lookupcache=pos` remembers only what is there (nfs(5)).
+echo "$FILE_SYSTEM_ID:/ /OMERO efs _netdev,noresvport,tls,iam,lookupcache=pos,accesspoint=$ACCESS_POINT_ID 0 0" \
+    >>/etc/fstab
 retry mount /OMERO
 mountpoint /OMERO
 runuser -u "$PERSON" -- test -w /OMERO

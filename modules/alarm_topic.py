@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
+    CloudwatchLogMetricFilter,
+    CloudwatchLogMetricFilterMetricTransformation,
+)
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
@@ -75,6 +79,41 @@ class AlarmTopic(Construct):
             threshold=0,
             comparison_operator="GreaterThanThreshold",
             treat_missing_data="notBreaching",
+            alarm_actions=[self.arn],
+            ok_actions=[self.arn],
+        )
+
+    def silence_alarm(
+        self, id_: str, *, name: str, description: str, namespace: str, log_group_name: str, line: str
+    ) -> None:
+        """An alarm as long as a log group has had no event with `line` in it for 5 minutes.
+
+        `namespace` is the metric's that counts them; its name is the alarm's.
+        """
+        counted = CloudwatchLogMetricFilter(
+            self,
+            f"{id_}_lines",
+            name=name,
+            log_group_name=log_group_name,
+            pattern=f'"{line}"',
+            metric_transformation=CloudwatchLogMetricFilterMetricTransformation(
+                namespace=namespace, name=name, value="1"
+            ),
+        )
+        CloudwatchMetricAlarm(
+            self,
+            id_,
+            alarm_name=name,
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=counted.metric_transformation.name,
+            statistic="Sum",
+            period=PERIOD_SECONDS,
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            # Who says nothing writes no line, and the metric has no value.
+            treat_missing_data="breaching",
             alarm_actions=[self.arn],
             ok_actions=[self.arn],
         )

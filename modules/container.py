@@ -19,6 +19,9 @@ from modules.security_group import SecurityGroup
 MAX_START_PERIOD = 300
 """Seconds, of ECS's HealthCheck."""
 
+RESTART_SECONDS = 60
+"""What ECS restarts has run for at least so long; ECS takes 60 to 1,800 (API reference, ContainerRestartPolicy)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
@@ -119,6 +122,8 @@ class Container:
     `calls` are the endpoints that it connects to, besides what it mounts.
     `essential` None: what has no health check may end before the rest of its task, and what has one may not.
     `stop_timeout` is the seconds from SIGTERM to SIGKILL, at most 120 on Fargate.
+    `memory_mib` is a hard limit; None leaves it all that the task has. `user` None is the image's own.
+    `restarts`: ECS starts it again when it ends.
     """
 
     name: str
@@ -132,9 +137,13 @@ class Container:
     entry_point: Sequence[str] = ()
     stop_timeout: int = 120
     essential: bool | None = None
+    memory_mib: int | None = None
+    user: str | None = None
+    restarts: bool = False
 
-    def render(self, log: Mapping[str, str], first: Sequence[Container] = ()) -> dict[str, Any]:
-        """The container's definition. `log` are options of the log driver; `first` run to their end before it."""
+    def render(self, log: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+        """The container's definition. `log` are options of the log driver; `after` has the condition of each container
+        that it starts after."""
         definition: dict[str, Any] = {
             "name": self.name,
             "image": self.image,
@@ -155,9 +164,31 @@ class Container:
             definition["entryPoint"] = list(self.entry_point)
         if self.health:
             definition["healthCheck"] = self.health.render()
-        if first:
-            definition["dependsOn"] = [{"containerName": other.name, "condition": "SUCCESS"} for other in first]
+        if self.memory_mib is not None:
+            definition["memory"] = self.memory_mib
+        if self.user is not None:
+            definition["user"] = self.user
+        if self.restarts:
+            definition["restartPolicy"] = {"enabled": True, "restartAttemptPeriod": RESTART_SECONDS}
+        if after:
+            definition["dependsOn"] = [{"containerName": name, "condition": how} for name, how in after.items()]
         return definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A container in another one's task, which starts after that one has started and stops before it.
+
+    `log_group_name` and `log_group_arn` are those of a log of its own.
+    """
+
+    container: Container
+    log_group_name: str
+    log_group_arn: str
+
+    def __post_init__(self) -> None:
+        if self.container.health or self.container.essential:
+            raise ValueError(f"{self.container.name} must not end the task that it is beside; it is not essential")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The DynamoDB table of imports: one item for each fileset, and one for each import that runs at the moment."""
+"""The DynamoDB table of what was imported: one item for each fileset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from cdktf_cdktf_provider_aws.dynamodb_table import (
 from constructs import Construct
 
 from contract.policy import Statement
-from modules.account import Account
 from modules.addresses import MAIN
 
 # The index that finds entries by their state; what the attributes mean is in scripts/ingest/imports/ledger.py.
@@ -32,7 +31,7 @@ class LedgerProps:
 
 
 class Ledger(Construct):
-    """`name` and `arn` are the table's."""
+    """`name` and `arn` are the table's; `use` is what the importer needs, which deletes nothing."""
 
     def __init__(self, scope: Construct, id_: str, props: LedgerProps) -> None:
         super().__init__(scope, id_)
@@ -55,21 +54,15 @@ class Ledger(Construct):
         )
         self.name = table.name
         self.arn = table.arn
-
-
-def use_statements(*, arn: str, key_arn: str, account: Account) -> tuple[Statement, ...]:
-    """What a task needs that records what it found and imported. It deletes nothing."""
-    return (
-        Statement(
+        self.use = Statement(
             sid="UseLedger",
-            actions=("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-            resources=(arn,),
-        ),
-        Statement(
-            sid="DecryptLedger",
-            actions=("kms:Decrypt",),
-            resources=(key_arn,),
-            # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
-            conditions=account.kms_via("dynamodb"),
-        ),
-    )
+            actions=(
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ),
+            # An index is a resource of its own.
+            resources=(table.arn, f"{table.arn}/index/*"),
+        )

@@ -43,8 +43,8 @@ def variable(property_: str) -> str:
 class ServerProps:
     """What the read-write and the read-only servers have in common.
 
-    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is that of the
-    task, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
+    `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is the limit of
+    the container, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
     """
 
     image: str
@@ -72,14 +72,11 @@ class ServerProps:
         }
 
 
-def server_container(
-    props: ServerProps, *, database_connections: int, root_password_arn: str, importer_password_arn: str
-) -> Container:
-    """The read-write server. It uses no importer's password itself: imports that run in its container do."""
+def server_container(props: ServerProps, *, database_connections: int, root_password_arn: str) -> Container:
+    """The read-write server."""
     properties = {**props.properties(), "omero.db.poolsize": str(database_connections)}
     # Read once, when the database is made.
-    secrets = {"ROOTPASS": root_password_arn, "IMPORTER_PASSWORD": importer_password_arn}
-    return _server("server", "server.sh", props, properties, secrets)
+    return _server("server", "server.sh", props, properties, {"ROOTPASS": root_password_arn})
 
 
 def read_only_server_container(props: ServerProps, *, name: str) -> Container:
@@ -109,41 +106,61 @@ def _server(
         health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1", grace=SERVER_GRACE_SECONDS),
         mounts=props.mounts,
         calls=[props.database],
+        memory_mib=props.memory_mib,
     )
 
 
-def importer_container(
-    *,
-    image: str,
-    server: Endpoint,
-    admin: str,
-    password_arn: str,
-    ledger_table: str,
-    region: str,
-    mounts: Sequence[Mount | Share],
-) -> Container:
-    """Imports what the ledger gives it, or looks for filesets, and ends. Nothing of the image's own start-up runs.
+@dataclass(frozen=True, kw_only=True)
+class ImporterProps:
+    """What imports beside the server whose image and mounts it has.
 
+    `program_bucket` has the program, and the SSM parameter `program_parameter` says which object of it.
     `admin` is the OMERO administrator, or one with the privilege Sudo, whose password the secret holds.
+    """
+
+    region: str
+    memory_mib: int
+    heap_mib: int
+    parallel_filesets: int
+    program_bucket: str
+    program_parameter: str
+    ledger_table: str
+    requests_table: str
+    admin: str
+    password_arn: str
+
+
+def importer_container(server: ServerProps, props: ImporterProps) -> Container:
+    """Runs what the bucket has, for as long as the server runs. Nothing of the image's own start-up runs.
+
+    What it runs, and a password, are not in its definition: a change of either replaces no server.
     """
     return Container(
         name="importer",
-        image=image,
+        image=server.image,
         # The start-up would make a database if it found none, and a second server.
-        entry_point=("/opt/omero/server/venv3/bin/python", "-c", BOOTSTRAP, "importer"),
+        entry_point=("/opt/omero/server/venv3/bin/python", "-c", BOOTSTRAP, "supervisor"),
         environment={
-            "LEDGER_REGION": region,
-            "LEDGER_TABLE": ledger_table,
-            "OMERO_ADMIN": admin,
-            "OMERO_HOST": server.known_host,
-            "OMERO_TMPDIR": TMP_DIR,
-            "PROGRAM": package("importer"),
+            "IMPORT_ROOTS": json.dumps([mount.path for mount in server.mounts]),
+            # It comes after the -Xmx1024M of `omero import`, and wins (omero/plugins/import.py of ome/omero-py).
+            "JAVA_OPTS": f"-Xmx{props.heap_mib}m -XX:+ExitOnOutOfMemoryError",
+            "LEDGER_TABLE": props.ledger_table,
+            "OMERO_ADMIN": props.admin,
+            "OMERO_PASSWORD_SECRET": props.password_arn,
+            "PARALLEL_FILESETS": str(props.parallel_filesets),
+            "PROGRAM": package("supervisor"),
+            "PROGRAM_BUCKET": props.program_bucket,
+            "PROGRAM_PARAMETER": props.program_parameter,
+            "REQUESTS_TABLE": props.requests_table,
+            "WORKER_REGION": props.region,
         },
-        secrets={"OMERO_PASSWORD": password_arn},
+        secrets={},
         health=None,
-        essential=True,
-        mounts=mounts,
-        calls=[server],
+        # root, which may start processes as OMERO's own user, and end them.
+        user="0",
+        mounts=server.mounts,
+        memory_mib=props.memory_mib,
+        restarts=True,
     )
 
 

@@ -21,7 +21,7 @@ from contract.policy import Statement, document, trust
 from modules.account import Account
 from modules.cluster import FARGATE, Cluster
 from modules.connections import Endpoint, open_ways
-from modules.container import Container, Mount, Share
+from modules.container import Beside, Container, Mount, Share
 from modules.instances import Instances
 from modules.log_group import LogSettings, log_group
 from modules.security_group import SecurityGroup, SecurityGroupProps
@@ -35,11 +35,11 @@ class TaskProps:
 
     `instances` are those to run on; None is Fargate. `moves` is true for what a change of settings may move between the
     two, which takes a capacity provider on either side. The containers of `first` run to their end before `container`
-    starts. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
-    `statements` are what the container may do beyond an ECS Exec session and its mounts.
+    starts, and `beside` runs beside it. `secrets_key_arn` is the key that the containers' secrets are encrypted with.
+    `statements` are what the containers may do beyond an ECS Exec session and their mounts: they share one role.
 
     Raises:
-        ValueError: a share would be mounted on Fargate.
+        ValueError: a share would be mounted on Fargate; or limits of containers are more than the task has.
     """
 
     name: str
@@ -47,6 +47,7 @@ class TaskProps:
     cluster: Cluster
     container: Container
     first: Sequence[Container] = ()
+    beside: Beside | None = None
     instances: Instances | None = None
     moves: bool = False
     cpu: int
@@ -60,17 +61,30 @@ class TaskProps:
     def __post_init__(self) -> None:
         if self.shares and self.instances is None:
             raise ValueError(f"Fargate cannot mount the NFS share at {self.shares[0].path}; give the task instances")
+        limits = sum(container.memory_mib or 0 for container in self.containers)
+        if limits > self.memory_mib:
+            raise ValueError(f"containers with {limits} MiB do not fit into the task's {self.memory_mib} MiB")
+
+    @property
+    def containers(self) -> Sequence[Container]:
+        """All of the task's, in the order in which they start."""
+        return [*self.first, self.container, *([self.beside.container] if self.beside else [])]
+
+    @property
+    def mounts(self) -> Sequence[Mount | Share]:
+        """What they mount, each once: containers that mount the same volume share one mount."""
+        return list({mount.volume: mount for container in self.containers for mount in container.mounts}.values())
 
     @property
     def shares(self) -> Sequence[Share]:
-        """What the container mounts from NFS servers other than EFS."""
-        return [mount for mount in self.container.mounts if isinstance(mount, Share)]
+        """What they mount from NFS servers other than EFS."""
+        return [mount for mount in self.mounts if isinstance(mount, Share)]
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
         """What the task connects to from its own network interface: all its containers' calls, and EFS."""
-        calls = [endpoint for container in (*self.first, self.container) for endpoint in container.calls]
-        return [*calls, *(mount.endpoint for mount in self.container.mounts if isinstance(mount, Mount))]
+        calls = [endpoint for container in self.containers for endpoint in container.calls]
+        return [*calls, *(mount.endpoint for mount in self.mounts if isinstance(mount, Mount))]
 
     @property
     def capacity_provider(self) -> str | None:
@@ -118,13 +132,12 @@ class Task:
             execution_role_arn=execution_role.arn,
             task_role_arn=task_role.arn,
             container_definitions=json.dumps(_container_definitions(props)),
-            volume=[mount.render() for mount in container.mounts],
+            volume=[mount.render() for mount in props.mounts],
             # ECS rolls back to a revision only as long as it is registered: it goes once the next one runs.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self.definition_arn = definition.arn
         self.definition_fqn = definition.fqn
-        self.family = definition.family
         self.policies = (execution_policy, task_policy)
         self.security_group = group
         self.log_group_name = logs.name
@@ -146,13 +159,16 @@ def _role(
 
 
 def _execution_statements(props: TaskProps, log_group_arn: str) -> tuple[Statement, ...]:
-    """What ECS itself needs to start the container: its log, its secrets, its image."""
+    """What ECS itself needs to start the containers: their logs, their secrets, their image."""
+    logs = [log_group_arn, *([props.beside.log_group_arn] if props.beside else [])]
     statements = [
         Statement(
-            sid="WriteOwnLog", actions=("logs:CreateLogStream", "logs:PutLogEvents"), resources=(f"{log_group_arn}:*",)
+            sid="WriteOwnLog",
+            actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+            resources=tuple(f"{arn}:*" for arn in logs),
         )
     ]
-    secrets = sorted({arn for container in (*props.first, props.container) for arn in container.secrets.values()})
+    secrets = sorted({arn for container in props.containers for arn in container.secrets.values()})
     if secrets:
         statements += [
             Statement(
@@ -186,7 +202,7 @@ def _execution_statements(props: TaskProps, log_group_arn: str) -> tuple[Stateme
 
 
 def _task_statements(props: TaskProps) -> tuple[Statement, ...]:
-    """What the container may do: hold an ECS Exec session, mount its access points, and what is its own."""
+    """What the containers may do: hold an ECS Exec session, mount their access points, and what is their own."""
     mounts = tuple(
         Statement(
             sid=f"Mount{mount.volume.capitalize()}",
@@ -198,16 +214,23 @@ def _task_statements(props: TaskProps) -> tuple[Statement, ...]:
             resources=(mount.file_system_arn,),
             conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": mount.access_point_arn}},
         )
-        for mount in props.container.mounts
+        for mount in props.mounts
         if isinstance(mount, Mount)
     )
     return (*props.cluster.exec_statements(), *mounts, *props.statements)
 
 
 def _container_definitions(props: TaskProps) -> list[dict[str, object]]:
-    log = {
-        "awslogs-group": props.log_group_name,
-        "awslogs-region": props.account.region,
-        "awslogs-stream-prefix": "ecs",
-    }
-    return [*(container.render(log) for container in props.first), props.container.render(log, props.first)]
+    log, container = _log(props, props.log_group_name), props.container
+    definitions = [
+        *(each.render(log, {}) for each in props.first),
+        container.render(log, {each.name: "SUCCESS" for each in props.first}),
+    ]
+    if beside := props.beside:
+        own_log = _log(props, beside.log_group_name)
+        definitions.append(beside.container.render(own_log, {container.name: "START"}))
+    return definitions
+
+
+def _log(props: TaskProps, group_name: str) -> dict[str, str]:
+    return {"awslogs-group": group_name, "awslogs-region": props.account.region, "awslogs-stream-prefix": "ecs"}

@@ -96,7 +96,7 @@ TREE: dict[str, Entry] = {
         help="OMERO.dropbox: imports files as they are written into a folder on the server's own mount.",
     ),
     "exec": Entry(
-        module="scripts.ingest.imports.exec_command",
+        module="scripts.ingest.server_exec.command",
         panel=INGEST,
         help="Run a command in OMERO.server's container, or open a shell there.",
     ),

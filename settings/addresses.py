@@ -23,9 +23,8 @@ def needed(omero: Omero, sections: Iterable[Section], *, internal: bool, nlb: bo
     `internal` balancers are there too, and `nlb` says whether there is one for OMERO.server.
     """
     servers = 1 + (omero.read_only.count if omero.read_only else 0)
-    importers = omero.importer.max_tasks
     instances = omero.ec2.max_instances if omero.ec2 else 0
     caches = 1 + omero.web.sessions.replicas if omero.web.sessions else 0
     balancers = (_ALB_PER_SUBNET + (_NLB_PER_SUBNET if nlb else 0)) * SUBNETS if internal else 0
-    core = servers + importers + instances + 2 * omero.web.most + caches + balancers + _MOUNT_TARGETS + _DATABASES
+    core = servers + instances + 2 * omero.web.most + caches + balancers + _MOUNT_TARGETS + _DATABASES
     return core + sum(section.addresses() for section in sections)

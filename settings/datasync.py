@@ -106,7 +106,9 @@ class DataSync(Section):
         return {"folder": self.folder}
 
     def buckets(self) -> dict[str, ExistingBucket]:
-        return {"bucket": ExistingBucket(name=self.bucket, events=self.start_on_arrival)} if self.bucket else {}
+        if self.bucket is None:
+            return {}
+        return {"bucket": ExistingBucket(name=self.bucket, events=self.start_on_arrival, originals=False)}
 
     def keeps_anything(self) -> bool:
         # Its reports at least.

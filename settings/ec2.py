@@ -6,7 +6,6 @@ OMERO's images are made for nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from settings.fields import listed
@@ -73,19 +72,6 @@ def refusal(cpu: int, memory_mib: int, instance_type: str) -> str | None:
             f"{offered.memory_mib} MiB for tasks; give that or less, or choose another omero.ec2.instance_type"
         )
     return None
-
-
-def hold(offered: InstanceType, instances: int, tasks: Iterable[tuple[int, int]]) -> bool:
-    """Whether so many equal instances hold all tasks, each put on the first that has room; CPU units and MiB."""
-    free = [offered] * instances
-    for cpu, memory_mib in tasks:
-        at = next((index for index, each in enumerate(free) if each.holds(cpu, memory_mib) > 0), None)
-        if at is None:
-            return False
-        free[at] = replace(
-            free[at], cpu=free[at].cpu - cpu, memory_mib=free[at].memory_mib - memory_mib, tasks=free[at].tasks - 1
-        )
-    return True
 
 
 def instances_needed(

@@ -27,6 +27,7 @@ def refusal(cpu: int, memory_mib: int) -> str | None:
     return f"memory_mib {memory_mib} is not offered by Fargate with cpu {cpu}; allowed: {allowed}"
 
 
-def nearest(cpu: int, memory_mib: int) -> int:
-    """The MiB nearest to `memory_mib` that Fargate offers with `cpu`; unchanged if it has no such CPU."""
-    return min(MEMORY_MIB.get(cpu, (memory_mib,)), key=lambda size: abs(size - memory_mib))
+def enough(cpu: int, memory_mib: int) -> int:
+    """The least MiB from `memory_mib` on that Fargate offers with `cpu`, or the most; unchanged without such a CPU."""
+    sizes = MEMORY_MIB.get(cpu, (memory_mib,))
+    return next((size for size in sizes if size >= memory_mib), sizes[-1])

@@ -80,7 +80,8 @@ class FileGateway(Section):
     """Size of the gateway's cache in GiB (gp3), which holds what was read recently. It cannot be changed later."""
     bucket: BucketName | None = None
     """An existing bucket of this account and region; left out, one is created. An existing bucket's settings are not
-    changed: turn on its notifications to EventBridge, or new objects appear only after `stale_timeout_seconds`."""
+    changed: turn on its notifications to EventBridge, or new objects appear only after `stale_timeout_seconds`. Its
+    lifecycle rules may neither delete nor archive objects, because images stay in it."""
     bucket_key_arn: KeyArn | None = None
     """The customer managed KMS key of an existing bucket; left out, it has none."""
     versions_kept: Annotated[int, Field(ge=1, le=100)] = 3
@@ -138,7 +139,7 @@ class FileGateway(Section):
         return {}
 
     def buckets(self) -> dict[str, ExistingBucket]:
-        return {"bucket": ExistingBucket(name=self.bucket, events=False)} if self.bucket else {}
+        return {"bucket": ExistingBucket(name=self.bucket, events=False, originals=True)} if self.bucket else {}
 
     def keeps_anything(self) -> bool:
         return self.bucket is None

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
-from settings.fields import Fault, Like, PinnedImage, RetentionDays, Settings, rule
-from settings.memory import IMPORTER_MIB, LEAST_MEMORY_MIB
+from settings.fields import Distinct, Email, Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.memory import IMPORTER_MIB, LEAST_IMPORTER_MIB, MOST_IMPORTER_MIB, least_task_mib
 from settings.omero_defaults import (
     CONNECTIONS,
+    CONNECTIONS_A_FILESET,
     FILESETS,
-    IMPORTERS,
     INSTANCE_TYPE,
     INSTANCES,
     MOST_CONNECTIONS,
@@ -61,12 +61,13 @@ class Server(Settings):
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 with read-only servers or a share."""
     memory_mib: int = SERVER_SIZE[1]
-    """MiB of memory, from which the Java heaps are derived: of 10,240 MiB, Blitz has 4,736. Left out, 10240, or 4096
-    with read-only servers or a share; or the nearest that Fargate offers with `cpu`, or that an instance leaves for
-    tasks."""
-    database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + 1, le=MOST_CONNECTIONS)] = CONNECTIONS
-    """Size of the server's database pool, at least 10 more than the filesets imported at once. Left out, 50, or as many
-    as the importers need if they are more."""
+    """MiB of memory for the server and the importer beside it. The Java heaps are derived from it: of 10,240 MiB, Blitz
+    has 4,608. Left out, 10240, or 5120 with read-only servers or a share, and more for an importer of more than 1536;
+    or the next that Fargate offers with `cpu`, or what an instance leaves for tasks."""
+    database_connections: Annotated[int, Field(ge=OTHERS_CONNECTIONS + CONNECTIONS_A_FILESET, le=MOST_CONNECTIONS)] = (
+        CONNECTIONS
+    )
+    """Size of the server's database pool: 2 for each fileset imported at once, and at least 10 for users."""
 
 
 class ReadOnly(Settings):
@@ -77,7 +78,7 @@ class ReadOnly(Settings):
     cpu: int = READ_ONLY_SIZE[0]
     """CPU units of each; 1,024 are one vCPU."""
     memory_mib: int = READ_ONLY_SIZE[1]
-    """MiB of memory of each. Left out, 4096, or the nearest that Fargate offers with `cpu`."""
+    """MiB of memory of each. Left out, 4096, or the next that Fargate offers with `cpu`."""
 
 
 class Sessions(Settings):
@@ -98,8 +99,8 @@ class Web(Settings):
     """Container image of the web application."""
     cpu: int = 2048
     """CPU units; 1,024 are one vCPU."""
-    memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
-    """MiB of memory. Left out, 4096, or the nearest that Fargate offers with `cpu`."""
+    memory_mib: int = Field(default_factory=lambda given: fargate.enough(given["cpu"], 4096))
+    """MiB of memory. Left out, 4096, or the next that Fargate offers with `cpu`."""
     count: Annotated[int, Field(ge=1, le=20)] = 2
     """Number of tasks; with `max_count`, the minimum."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
@@ -124,18 +125,13 @@ class Web(Settings):
 
 
 class Importer(Settings):
-    """The tasks that import images. They run, and cost, only while `imports run` has work for them."""
+    """The container beside the server that imports images."""
 
-    cpu: int = 2048
-    """CPU units of each; 1,024 are one vCPU."""
-    memory_mib: int = Field(default_factory=lambda given: fargate.nearest(given["cpu"], 4096))
-    """MiB of memory of each; the importer's JVM uses 1,024 of them. Left out, 4096, or the nearest that Fargate offers
-    with `cpu`."""
-    max_tasks: Annotated[int, Field(ge=1, le=50)] = IMPORTERS
-    """Maximum number that run at once, whoever started them. Left out, 4, or fewer if `database_connections` requires
-    it."""
-    parallel_filesets: Annotated[int, Field(ge=1, le=32)] = FILESETS
-    """Number of filesets that each imports at once. Left out, 4, or fewer if `database_connections` requires it."""
+    memory_mib: Annotated[int, Field(ge=LEAST_IMPORTER_MIB, le=MOST_IMPORTER_MIB)] = IMPORTER_MIB
+    """MiB of the server's `memory_mib` that are the importer's; its JVM has a heap of 512 less."""
+    parallel_filesets: Annotated[int, Field(ge=1, le=FILESETS)] = FILESETS
+    """Number of filesets imported at once, at most 4: OMERO has 5 threads for imports, and one has to stay free. Left
+    out, 4, or fewer if `server.database_connections` requires it."""
     admin: Annotated[
         str,
         Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer"),
@@ -155,15 +151,9 @@ class Importer(Settings):
     ) = None
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""
-
-    @rule
-    def _offered(self) -> Iterator[Fault]:
-        yield from _fargate_faults(self.cpu, self.memory_mib)
-
-    @rule
-    def _room_for_a_jvm(self) -> Iterator[Fault]:
-        if self.memory_mib < (least := 2 * IMPORTER_MIB):
-            yield "memory_mib", f"{self.memory_mib} is not enough for an importer; give {least} or more"
+    alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
+    """Addresses that are notified when the importer has been silent for 5 minutes. Each gets an e-mail from AWS to
+    confirm first. Left out, nobody is notified: the topic's ARN is an output."""
 
     @rule
     def _has_a_password(self) -> Iterator[Fault]:
@@ -183,7 +173,7 @@ class Omero(Settings):
     web: Web = Web()
     """The web application."""
     importer: Importer = Importer()
-    """The tasks that import images."""
+    """What imports images."""
     log_retention_days: RetentionDays = 365
     """Days for which the logs of the containers and of ECS Exec are kept; with `retain: true`, even after the stack is
     destroyed."""
@@ -230,32 +220,32 @@ class Omero(Settings):
 
     @rule
     def _the_database_has_room(self) -> Iterator[Fault]:
-        """Each fileset takes a connection, and the people who look at images need theirs (OMERO's own default)."""
-        settings = self.importer
-        at_once = settings.max_tasks * settings.parallel_filesets
-        connections = self.server.database_connections
-        if at_once > connections - OTHERS_CONNECTIONS:
+        """The people who look at images need their connections too."""
+        filesets, connections = self.importer.parallel_filesets, self.server.database_connections
+        needed = CONNECTIONS_A_FILESET * filesets
+        if needed > connections - OTHERS_CONNECTIONS:
             yield (
-                "importer.max_tasks",
-                f"{settings.max_tasks} times parallel_filesets {settings.parallel_filesets} need {at_once} "
-                f"database connections, and server.database_connections {connections} leaves "
-                f"{connections - OTHERS_CONNECTIONS} after {OTHERS_CONNECTIONS} for users; lower one of the "
-                f"former, or set server.database_connections to {at_once + OTHERS_CONNECTIONS}",
+                "importer.parallel_filesets",
+                f"{filesets} need {needed} database connections, and server.database_connections {connections} leaves "
+                f"{connections - OTHERS_CONNECTIONS} after {OTHERS_CONNECTIONS} for users; lower it, or set "
+                f"server.database_connections to {needed + OTHERS_CONNECTIONS} or more",
             )
 
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
         on_fargate = self.server.launch_type == "FARGATE"
-        if on_fargate and max(fargate.MEMORY_MIB.get(size.cpu, (LEAST_MEMORY_MIB,))) < LEAST_MEMORY_MIB:
+        importer_mib = 0 if isinstance(size, ReadOnly) else self.importer.memory_mib
+        what = f"OMERO.server beside an importer of {importer_mib} MiB" if importer_mib else "OMERO.server"
+        least = least_task_mib(importer_mib)
+        if on_fargate and max(fargate.MEMORY_MIB.get(size.cpu, (least,))) < least:
+            larger = min(cpu for cpu, sizes in fargate.MEMORY_MIB.items() if sizes[-1] >= least)
             yield (
                 f"{key}.cpu",
-                f"{size.cpu} is not enough for OMERO.server, which needs {LEAST_MEMORY_MIB} MiB of memory; give "
-                "512 or more",
+                f"{size.cpu} is not enough for {what}, which needs {least} MiB of memory; give {larger} or more",
             )
-        elif size.memory_mib < LEAST_MEMORY_MIB:
+        elif size.memory_mib < least:
             yield (
                 f"{key}.memory_mib",
-                f"{size.memory_mib} is not enough for OMERO.server; give {LEAST_MEMORY_MIB} or more, so that its Java "
-                "heaps and an importer fit",
+                f"{size.memory_mib} is not enough for {what}; give {least} or more, so that its Java heaps fit",
             )
         elif on_fargate:
             yield from ((f"{key}.{name}", said) for name, said in _fargate_faults(size.cpu, size.memory_mib))

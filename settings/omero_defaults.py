@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from settings import ec2, fargate
+from settings.memory import IMPORTER_MIB
 
 # Database connections that imports leave to everybody else: OMERO's own default for all (omero.db.poolsize).
 OTHERS_CONNECTIONS = 10
+# Of an import: one for what it does, and one for the session that asks for it.
+CONNECTIONS_A_FILESET = 2
 CONNECTIONS = 50
 MOST_CONNECTIONS = 500
-IMPORTERS = 4
+# OMERO has 5 threads for submitting and running imports (omero.threads.background_threads), and what finds none waits
+# for up to an hour (omero.threads.background_timeout): one stays free.
 FILESETS = 4
 INSTANCE_TYPE = "m5.xlarge"
 INSTANCES = 2
@@ -25,7 +29,7 @@ SERVER_SIZE = (4096, 10240)
 def with_defaults(
     values: dict[str, Any], *, launch_type: str = "FARGATE", size: tuple[int, int] = SERVER_SIZE
 ) -> dict[str, Any]:
-    """The section with `launch_type`, sizes of servers, instances and connections that fit what is given.
+    """The section with `launch_type`, sizes of servers, instances and filesets that fit what is given.
 
     `launch_type` and `size` (CPU units and MiB) are what the server has if nothing else decides.
     """
@@ -34,6 +38,9 @@ def with_defaults(
         return values
     server = {"launch_type": launch_type, **server}
     made = {**values, "server": server}
+    importer_mib = _in(values.get("importer"), "memory_mib", IMPORTER_MIB)
+    if _positive(importer_mib):
+        size = size[0], size[1] + max(0, importer_mib - IMPORTER_MIB)
     if server["launch_type"] == "EC2":
         made = {"ec2": {}, **made}
     instance_type = _in(made.get("ec2"), "instance_type", INSTANCE_TYPE) if server["launch_type"] == "EC2" else None
@@ -42,13 +49,13 @@ def with_defaults(
         made["read_only"] = _sized(read_only, READ_ONLY_SIZE, instance_type)
     if instance_type and isinstance(made.get("ec2"), dict):
         made["ec2"] = {"max_instances": _instances(made, instance_type), **made["ec2"]}
-    return _with_connections(made)
+    return _with_filesets(made)
 
 
 def _sized(server: dict[str, Any], size: tuple[int, int], instance_type: Any | None) -> dict[str, Any]:
     cpu, memory_mib = server.get("cpu", size[0]), size[1]
     if instance_type is None and isinstance(cpu, int):
-        memory_mib = fargate.nearest(cpu, memory_mib)
+        memory_mib = fargate.enough(cpu, memory_mib)
     elif isinstance(instance_type, str) and (offered := ec2.INSTANCE_TYPES.get(instance_type)):
         memory_mib = min(memory_mib, offered.memory_mib)
     return {"cpu": cpu, "memory_mib": memory_mib, **server}
@@ -68,25 +75,13 @@ def _instances(omero: dict[str, Any], instance_type: Any) -> int:
     return max(INSTANCES, needed)
 
 
-def _with_connections(omero: dict[str, Any]) -> dict[str, Any]:
-    """The pool has a connection for each fileset; or if only the pool is given, importers are as many as it suffices
-    for."""
-    importer, server = omero.get("importer", {}), omero["server"]
-    if not isinstance(importer, dict):
+def _with_filesets(omero: dict[str, Any]) -> dict[str, Any]:
+    """As many at once as a pool that is given has connections for."""
+    importer, connections = omero.get("importer", {}), omero["server"].get("database_connections")
+    if not isinstance(importer, dict) or not _positive(connections):
         return omero
-    tasks, filesets = importer.get("max_tasks"), importer.get("parallel_filesets")
-    if "database_connections" not in server:
-        at_once = [each if each is not None else usual for each, usual in ((tasks, IMPORTERS), (filesets, FILESETS))]
-        if not all(map(_positive, at_once)):
-            return omero
-        wanted = min(MOST_CONNECTIONS, at_once[0] * at_once[1] + OTHERS_CONNECTIONS)
-        return {**omero, "server": {**server, "database_connections": max(CONNECTIONS, wanted)}}
-    left = server["database_connections"] - OTHERS_CONNECTIONS if _positive(server["database_connections"]) else None
-    if left is None or not all(each is None or _positive(each) for each in (tasks, filesets)):
-        return omero
-    filesets = filesets or max(1, min(FILESETS, left // (tasks or 1)))
-    tasks = tasks or max(1, min(IMPORTERS, left // filesets))
-    return {**omero, "importer": {"max_tasks": tasks, "parallel_filesets": filesets, **importer}}
+    filesets = max(1, min(FILESETS, (connections - OTHERS_CONNECTIONS) // CONNECTIONS_A_FILESET))
+    return {**omero, "importer": {"parallel_filesets": filesets, **importer}}
 
 
 def _in(section: Any, key: str, usual: Any) -> Any:

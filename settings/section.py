@@ -11,10 +11,14 @@ from settings.fields import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingBucket:
-    """A bucket that the workspace names and nobody makes here. `events`: it has to send its events to EventBridge."""
+    """A bucket that the workspace names and nobody makes here. `events`: it has to send its events to EventBridge.
+
+    `originals`: images stay in it, so that none of its objects may expire or go into an archive.
+    """
 
     name: str
     events: bool
+    originals: bool
 
 
 class Section(Settings, ABC):

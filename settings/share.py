@@ -1,4 +1,4 @@
-"""Section `share`: the NFS share of an S3 File Gateway that the server imports from."""
+"""Section `share`: the NFS share of an S3 File Gateway that images are imported from."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ MountPoint = Annotated[str, AfterValidator(_mount_point)]
 
 
 class Share(Settings):
-    """An existing File Gateway, in this VPC or reachable from it; the servers mount its share read-only. It cannot hold
-    links, so images can be imported from it but cannot stay there."""
+    """An existing File Gateway, in this VPC or reachable from it; the servers mount its share read-only. Images are
+    imported in place: they stay in its bucket, and an object that is deleted or archived loses its image."""
 
     address: Annotated[str, AfterValidator(_address)]
     """The gateway's IPv4 address."""

@@ -25,8 +25,9 @@ class Traits:
 
     @property
     def server_size(self) -> tuple[int, int]:
-        """Default CPU units and MiB of a server's task, as in the original solution."""
-        return (2048, 4096) if self.read_only or self.share else (4096, 10240)
+        """Default CPU units and MiB of a server's task: the original solution's, and a GiB more than its smallest, in
+        which there is no importer."""
+        return (2048, 5120) if self.read_only or self.share else (4096, 10240)
 
 
 @dataclass(frozen=True, kw_only=True)

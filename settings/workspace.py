@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from settings import addresses, ec2
+from settings import addresses
 from settings.access import Access, Tls
 from settings.appstream import AppStream
 from settings.data import Data
@@ -187,28 +187,6 @@ class Workspace(Settings):
     def _instances_have_servers(self) -> Iterator[Fault]:
         if self.omero.server.launch_type != "EC2" and self.omero.ec2:
             yield "omero.ec2", "EC2 instances need omero.server.launch_type: EC2; set that, or remove omero.ec2"
-
-    @rule
-    def _instances_hold_an_importer(self) -> Iterator[Fault]:
-        """It mounts the share too, and so it runs on them: ECS would find no room for it, ever."""
-        omero, settings = self.omero, self.omero.ec2
-        if settings is None or not self.traits.share:
-            return
-        importer = (omero.importer.cpu, omero.importer.memory_mib)
-        if fault := ec2.refusal(*importer, settings.instance_type):
-            name = fault.split()[0]
-            yield f"omero.importer.{name}", fault.removeprefix(f"{name} ")
-            return
-        readers = [(omero.read_only.cpu, omero.read_only.memory_mib)] * omero.read_only.count if omero.read_only else []
-        servers = [(omero.server.cpu, omero.server.memory_mib), *readers]
-        offered = ec2.INSTANCE_TYPES[settings.instance_type]
-        held = ec2.hold(offered, settings.max_instances, servers)
-        if held and not ec2.hold(offered, settings.max_instances, [*servers, importer]):
-            yield (
-                "omero.ec2.max_instances",
-                f"{settings.max_instances} of {settings.instance_type} hold the servers, and no importer beside them; "
-                f"give {settings.max_instances + 1} or more, a larger instance_type, or a smaller importer",
-            )
 
     @rule
     def _arns_are_of_the_region(self) -> Iterator[Fault]:

@@ -110,8 +110,8 @@ class WorkspaceStack(TerraformStack):
             ),
         )
 
-    def publish(self, output: Output, value: str) -> None:
-        """Give a value to people as an output and to scripts as an SSM parameter of the workspace.
+    def publish(self, output: Output, value: str) -> SsmParameter:
+        """Give a value to people as an output and to scripts as an SSM parameter of the workspace, which is returned.
 
         Raises:
             ValueError: it is an output of another stack.
@@ -128,3 +128,4 @@ class WorkspaceStack(TerraformStack):
             description=output.description,
         )
         skip(parameter, CKV2_AWS_34="it holds a name or an address, no secret")
+        return parameter

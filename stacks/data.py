@@ -10,6 +10,7 @@ from modules.backup import Backup, BackupProps
 from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
+from modules.import_requests import ImportRequests, ImportRequestsProps
 from modules.ledger import Ledger, LedgerProps
 from modules.omero import READ_ONLY_USER
 from settings import Workspace
@@ -18,10 +19,10 @@ from stacks.network import NetworkStack
 
 
 class DataStack(WorkspaceStack):
-    """`key_arn`, `file_system`, `database`, `ledger` of imports, and the secrets that OMERO's containers read.
+    """`key_arn`, `file_system`, `database`, the secrets that OMERO's containers read, and two tables of the importer.
 
     `database_name` is its instance's. `database_user` owns the database; `read_only_user` is there if the topology has
-    read-only servers.
+    read-only servers. `ledger` has what was imported, `requests` what is asked for.
     """
 
     def __init__(self, scope: Construct, workspace: Workspace, network: NetworkStack) -> None:
@@ -55,6 +56,15 @@ class DataStack(WorkspaceStack):
             "ledger",
             LedgerProps(
                 name=names.physical("table", workspace.name, "imports"),
+                key_arn=self.key_arn,
+                retain=workspace.retain,
+            ),
+        )
+        self.requests = ImportRequests(
+            self,
+            "import_requests",
+            ImportRequestsProps(
+                name=names.physical("table", workspace.name, "import-requests"),
                 key_arn=self.key_arn,
                 retain=workspace.retain,
             ),
@@ -153,4 +163,5 @@ class DataStack(WorkspaceStack):
         self.publish(Data.database_password_arn, self.database_password.arn)
         self.publish(Data.root_password_arn, self.root_password.arn)
         self.publish(Data.ledger_table_name, self.ledger.name)
+        self.publish(Data.requests_table_name, self.requests.name)
         self.publish(Data.key_arn, self.key_arn)

@@ -1,11 +1,12 @@
-"""Stack `omero`: cluster, servers, web and importer. It can go and come back; the data stays."""
+"""Stack `omero`: cluster, servers with the importer, and web. It can go and come back; the data stays."""
 
 from __future__ import annotations
 
 from constructs import Construct
 
-from contract import mounts, names
+from contract import names
 from contract.outputs import Omero
+from modules.alarm_topic import PUBLISHERS
 from modules.cluster import Cluster, ClusterProps
 from modules.dashboard import Dashboard, DashboardProps
 from modules.instances import Instances, InstancesProps
@@ -14,7 +15,7 @@ from settings.omero import Ec2
 from stacks.base import WorkspaceStack
 from stacks.built import Built
 from stacks.services.context import ServiceContext
-from stacks.services.importer import importer_task
+from stacks.services.importer import Importer
 from stacks.services.servers import Servers, endpoint_of
 from stacks.services.web import web_service
 from stacks.shares import share_of
@@ -28,7 +29,9 @@ class OmeroStack(WorkspaceStack):
         self._network, self._data, self._frontend = built.network, built.data, built.frontend
         self._cluster_name = names.cluster(workspace.name)
         # It encrypts no image and no metadata.
-        self._key = self.key("sessions of ECS Exec", retain=False)
+        self._key = self.key(
+            "sessions of ECS Exec, the importer's program and alarms", retain=False, services=PUBLISHERS
+        )
         self._instances = self._make_instances(workspace.omero.ec2) if workspace.omero.ec2 else None
         self.cluster = self._make_cluster()
         context = ServiceContext(
@@ -40,11 +43,10 @@ class OmeroStack(WorkspaceStack):
             instances=self._instances,
         )
         share = share_of(workspace, "servers", built.file_gateway)
-        self._servers = Servers(context, share)
+        self._servers = Servers(context, share, Importer(context, key_arn=self._key.arn))
         self.server = self._servers.read_write
         self.server_endpoint = endpoint_of(self.server)
         self.web = web_service(context, self._servers.endpoints)
-        self.importer = importer_task(context, self._servers, on_instances=share is not None)
         if workspace.omero.dashboard:
             self._dashboard()
         self._publish()
@@ -104,7 +106,7 @@ class OmeroStack(WorkspaceStack):
         self.publish(Omero.dashboard_name, dashboard.name)
 
     def _publish(self) -> None:
-        tls, frontend, importer = self.workspace.tls, self._frontend, self.workspace.omero.importer
+        tls, frontend = self.workspace.tls, self._frontend
         self.publish(Omero.web_url, f"https://{tls.domain_name}" if tls else f"http://{frontend.web.dns_name}")
         if frontend.server:
             self.publish(Omero.server_address, frontend.server.dns_name)
@@ -116,11 +118,4 @@ class OmeroStack(WorkspaceStack):
         if self._servers.read_only:
             hosts = ",".join(server.host for server in self._servers.read_only.values())
             self.publish(Omero.read_only_hosts, hosts)
-        self.publish(Omero.importer_task_family, self.importer.family)
-        self.publish(Omero.importer_security_group_id, self.importer.security_group.id)
-        self.publish(Omero.importer_log_group_name, self.importer.log_group_name)
-        self.publish(Omero.importer_max_tasks, str(importer.max_tasks))
-        self.publish(Omero.importer_parallel_filesets, str(importer.parallel_filesets))
-        if mounts.share_path(self.workspace) and self._instances:
-            self.publish(Omero.importer_capacity_provider, self._instances.capacity_provider)
         self.publish(Omero.web_service_name, self.web.name)

@@ -137,5 +137,7 @@ def test_defaults_of_the_original_with_a_share_and_with_read_only_servers_are_ou
     assert shared.omero.server.launch_type == "EC2"
     assert read_only.omero.read_only is not None
     assert read_only.omero.read_only.count == 1
-    for server in (shared.omero.server, read_only.omero.server, read_only.omero.read_only):
-        assert (server.cpu, server.memory_mib) == (2048, 4096)
+    assert (read_only.omero.read_only.cpu, read_only.omero.read_only.memory_mib) == (2048, 4096)
+    for server in (shared.omero.server, read_only.omero.server):
+        # The original's 4,096 have no room for an importer beside the server.
+        assert (server.cpu, server.memory_mib) == (2048, 5120)

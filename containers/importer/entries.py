@@ -1,15 +1,14 @@
-"""What both sides know of the ledger's items: their keys, their states, the names of their attributes.
+"""What both sides know of the two tables: keys, states, and the names of attributes.
 
-A fileset's item: `id` (`fileset#` and the SHA-256 of the path of its main file), `queue` (its state and a part of the
-id: the key of the index, in 16 parts so that none gets hot), `found` (the scan's time and the place in it: entries are
-imported in the order of folders), `path` (bytes: a name in Linux need not be text), `files`, `size` (bytes of all),
-`print` (of sizes and times: another one is another content), `together` (entries that may be one fileset of OMERO's are
-imported by one importer), `checksum` if it was asked for; `state`, `attempts`, `batch`, `reason`, `log`, `fileset`,
-`images`, `who`, `user`, `at`.
+The ledger's item is a fileset: `id` (`fileset#` and the SHA-256 of the path of its main file), `queue` (its state and a
+part of the id: the key of the index, in 16 parts so that none gets hot), `found` (the scan's time and the place in it:
+entries are imported in the order of folders), `path` (bytes: a name in Linux need not be text), `files`, `size` (bytes
+of all), `print` (of sizes and times: another one is another content), `together` (entries that may be one fileset of
+OMERO's are imported by one importer), `checksum` if it was asked for; `state`, `attempts`, `attempt` (the one that has
+it), `reason`, `log`, `fileset`, `images`, `owner` (the one that OMERO has), `note`, `who`, `at`, `write` (the token of
+the last change) and `history`, which only grows.
 
-A job's item: `id` (`slot#NN` of an import or a verification, `job#...` of a scan or a check), `batch` (the token of the
-one run of a container that may do it), `state`, `expires` (seconds since 1970), `beat`, `work` (JSON) and `ids` (the
-digests of the filesets, 32 bytes each), `progress` and `result` (JSON).
+What the other table has is described in docs/adr/0015-imports-beside-the-server.md.
 """
 
 from __future__ import annotations
@@ -24,11 +23,19 @@ from typing import Any
 Item = dict[str, Any]
 
 PENDING, IMPORTING, IMPORTED, FAILED = "pending", "importing", "imported", "failed"
-STATES = (PENDING, IMPORTING, IMPORTED, FAILED)
+INCOMPLETE, DISMISSED = "incomplete", "dismissed"
+STATES = (PENDING, IMPORTING, IMPORTED, FAILED, INCOMPLETE, DISMISSED)
+# What is done with: everything else has a row in the list of what is to be done.
+SETTLED = (IMPORTED, DISMISSED)
 SHARDS = "0123456789abcdef"
+# The ledger's index: entries by their state, in the order in which they were found.
+INDEX = "by_state"
 
-# Of a job. `claimed`: its filesets are not all marked yet; `ready`: a container may take it.
-CLAIMED, READY, RUNNING, DONE = "claimed", "ready", "running", "done"
+# Parts of the table of requests.
+REQUEST, ENDED, CONTROL, WORKER, ATTEMPT, TODO = "request", "ended", "control", "worker", "attempt", "todo"
+LEASE, PAUSE, CANCEL = "lease", "pause", "cancel#"
+# States of a request.
+WAITING, RUNNING, DONE, CANCELLED = "waiting", "running", "done", "cancelled"
 
 DIGEST = 32
 
@@ -38,13 +45,38 @@ def fileset_id(path: bytes) -> str:
     return "fileset#" + hashlib.sha256(path).hexdigest()
 
 
+def shard(id_: str) -> str:
+    """The part of a list in which an entry is."""
+    return id_[len("fileset#")]
+
+
 def queue(state: str, id_: str) -> str:
     """The part of the index in which an entry is found by its state."""
-    return state + "#" + id_[len("fileset#")]
+    return state + "#" + shard(id_)
+
+
+def todo_key(id_: str, found: str) -> dict[str, Any]:
+    """The key of an entry in the list of what is to be done."""
+    return row_key(TODO + "#" + shard(id_), found + "#" + id_[len("fileset#") :])
+
+
+def todo_id(row: str) -> str:
+    """The entry that a row of that list is about."""
+    return "fileset#" + row.rpartition("#")[2]
+
+
+def row_key(part: str, row: str) -> dict[str, Any]:
+    """The key of a row of the table of requests."""
+    return {"part": {"S": part}, "row": {"S": row}}
+
+
+def entry_key(id_: str) -> dict[str, Any]:
+    """The key of an entry of the ledger."""
+    return {"id": {"S": id_}}
 
 
 def pack(ids: Iterable[str]) -> bytes:
-    """Keys as `ids` of a job has them: 10,000 fit into an item (400 KB at most)."""
+    """Keys as an attempt has them: 10,000 fit into an item (400 KB at most)."""
     return b"".join(bytes.fromhex(id_[len("fileset#") :]) for id_ in ids)
 
 
@@ -94,38 +126,49 @@ def _typed(value: Any) -> dict[str, Any]:
         return {"B": value}
     if isinstance(value, (int, float)):
         return {"N": str(value)}
+    if isinstance(value, list):
+        return {"L": [_typed(each) for each in value]}
     return {"S": value}
 
 
 def plain(item: Item) -> dict[str, Any]:
     """The values of an item; numbers are whole, but for times."""
-    values: dict[str, Any] = {}
-    for name, typed in item.items():
-        ((kind, value),) = typed.items()
-        values[name] = (float(value) if "." in value else int(value)) if kind == "N" else value
-    return values
+    return {name: _plain(typed) for name, typed in item.items()}
+
+
+def _plain(typed: dict[str, Any]) -> Any:
+    ((kind, value),) = typed.items()
+    if kind == "N":
+        return float(value) if "." in value else int(value)
+    return [_plain(each) for each in value] if kind == "L" else value
 
 
 def update(
-    key: str, set_: dict[str, Any], *, remove: Sequence[str] = (), when: str = "", given: dict[str, Any] | None = None
+    key: dict[str, Any],
+    set_: dict[str, Any],
+    *,
+    remove: Sequence[str] = (),
+    append: dict[str, str] | None = None,
+    when: str = "",
+    given: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of an UpdateItem: `when` is its condition over `#name` and `:name`, with the values of `given`."""
-    names = {"#" + name: name for name in (*set_, *remove)}
-    parts = []
-    if set_:
-        parts.append("SET " + ", ".join("#" + name + " = :new_" + name for name in set_))
+    """The arguments of an UpdateItem: `when` is its condition over `#name` and `:name`, with the values of `given`;
+    `append` adds a text to a list."""
+    more = append or {}
+    names = {"#" + name: name for name in (*set_, *more, *remove)}
+    parts = ["#" + name + " = :new_" + name for name in set_]
+    parts += [f"#{name} = list_append(if_not_exists(#{name}, :none), :more_{name})" for name in more]
+    text = "SET " + ", ".join(parts) if parts else ""
     if remove:
-        parts.append("REMOVE " + ", ".join("#" + name for name in remove))
+        text += " REMOVE " + ", ".join("#" + name for name in remove)
     values = {":new_" + name: _typed(value) for name, value in set_.items()}
+    values.update({":more_" + name: _typed([value]) for name, value in more.items()})
+    values.update({":none": _typed([])} if more else {})
     values.update({":" + name: _typed(value) for name, value in (given or {}).items()})
     for word in when.replace("(", " ").replace(")", " ").replace(",", " ").split():
         if word.startswith("#"):
             names[word] = word[1:]
-    arguments: dict[str, Any] = {
-        "Key": {"id": {"S": key}},
-        "UpdateExpression": " ".join(parts),
-        "ExpressionAttributeNames": names,
-    }
+    arguments: dict[str, Any] = {"Key": key, "UpdateExpression": text.strip(), "ExpressionAttributeNames": names}
     if values:
         arguments["ExpressionAttributeValues"] = values
     if when:

@@ -1,32 +1,38 @@
-"""OMERO's command line: log in, query, import. The password goes by the environment, never by a command line."""
+"""OMERO's command line: sessions, queries, imports. The password goes by the environment, never by a command line.
+
+Log-in options stand behind the first word: commands of `fs`, `obj` and `sessions` take none of their own (omero-py).
+"""
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import entries
-from .job import JobError
-from .paths import client_path, is_of
+from .faults import JobError, Unreachable
 
-Filesets = dict[int, set[int]]
 REPOSITORY = b"/OMERO/ManagedRepository"
 COMMAND = "/opt/omero/server/venv3/bin/omero"
-# Of one question; a JVM or a Python of OMERO's takes seconds to start.
+# Containers of a task share their network.
+HOST, PORT = "localhost", "4064"
+# Who the importer's JVM runs as: the owner of what it reads and links.
+USER = "omero-server"
+# Of one question; a Python of OMERO's takes seconds to start.
 ANSWER_SECONDS = 180
 TRIES = 3
-# A literal of a query travels in one argument of a command line, which Linux limits to 128 KiB.
-QUERY_BYTES = 60_000
 TEXT_BYTES = 2_000_000
+# All that the importer is given of the worker's environment: no credentials of AWS's, no password.
+KEPT = ("JAVA_HOME", "JAVA_OPTS", "LANG", "OMERODIR", "OMERO_TMPDIR", "PATH", "TZ")
 UNREACHABLE = (
     "ConnectionRefused",
     "ConnectionLost",
@@ -35,139 +41,138 @@ UNREACHABLE = (
     "ConnectionTimeout",
     "SocketException",
 )
+# JVMs with -XX:+ExitOnOutOfMemoryError exit with 3 (HotSpot); the kernel ends one with SIGKILL.
+OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
 
 class Omero:
-    """One OMERO, as its administrator `admin`, and for `user` where one is named."""
+    """One OMERO, as its administrator `admin`; `password` is asked for when one is needed."""
 
-    def __init__(self, *, host: str, admin: str, user: str = "", group: str = "") -> None:
-        self._folder = tempfile.mkdtemp(prefix="importer-")
-        self._where = ["-s", host, "-p", "4064"]
-        self._admin = [*self._where, "-u", admin]
-        self._user = [*self._where, "--sudo", admin, "-u", user] if user else self._admin
-        if group:
-            self._user = [*self._user, "-g", group]
-        self._host, self._admin_name, self._user_name = host, admin, user
-        self.user = user or admin
-        # Keys of sessions are in it: nobody else's after this program.
-        atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+    def __init__(self, *, admin: str, password: Callable[[], str], mark: Mapping[str, str] | None = None) -> None:
+        self._folder = tempfile.mkdtemp(prefix="omero-")
+        self._words = ["-s", HOST, "-p", PORT, "-u", admin]
+        self._password = password
+        self._mark = dict(mark or {})
+        self._home = ""
+        self.admin = admin
+
+    def close(self) -> None:
+        """Log out, and forget the sessions' keys."""
+        self._run(["logout", "-s", HOST, "-p", PORT], "admin")
+        for folder in (self._folder, self._home):
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def log_in(self) -> None:
-        """Prove that both sessions can be had.
+        """Prove that the administrator's session can be had.
 
         Raises:
-            JobError: OMERO does not answer, does not know the user or the password.
+            Unreachable: OMERO does not answer.
+            JobError: it does not take the password.
         """
-        self._log_in(self._admin, "admin")
-        if self._user_name:
-            self._log_in(self._user, "user")
-
-    def _log_in(self, words: Sequence[str], who: str) -> None:
-        for left in reversed(range(TRIES)):
-            code, _, said = self._run(["login", *words], who)
-            if not code:
-                return
-            if any(word in said for word in UNREACHABLE) and left:
-                time.sleep(2)
-                continue
-            raise JobError(self._log_in_fault(said, who))
-
-    def _log_in_fault(self, said: str, who: str) -> str:
-        if any(word in said for word in UNREACHABLE):
-            return (
-                f"OMERO.server does not answer at {self._host}:4064; `aws ecs describe-services` and the server's log "
-                "say why, and once it is healthy run this again"
+        code, _, said = self._run(["login", *self._words], "admin")
+        if not code:
+            return
+        if _is_unreachable(said):
+            raise Unreachable(
+                f"OMERO.server does not answer at {HOST}:{PORT}; its log says why, and what is asked for waits for it"
             )
-        if who == "user":
-            return (
-                f"OMERO has no user {self._user_name}, or {self._admin_name} may not act for them "
-                f"({_last_line(said)}); `exec -- omero user list` shows the users there are"
-            )
-        return (
-            f"OMERO does not let {self._admin_name} in with the password of the importer's secret "
-            f"({_last_line(said)}); if it was changed in OMERO, put the new one into that secret with `aws "
-            "secretsmanager put-secret-value`"
+        raise JobError(
+            f"OMERO does not let {self.admin} in with the password of the importer's secret ({_last_line(said)}); if "
+            "it was changed in OMERO, put the new one into that secret with `aws secretsmanager put-secret-value`"
         )
 
-    def of_paths(self, paths: Iterable[bytes]) -> dict[bytes, Filesets]:
-        """The filesets and their images that OMERO has of each file. A fileset without images is not imported yet."""
-        found: dict[bytes, Filesets] = {}
-        for some in _chunks(paths):
-            by_name: dict[str, list[bytes]] = {}
-            for path in some:
-                by_name.setdefault(client_path(path), []).append(path)
-            # Doubled quotes are all that HQL knows to escape; nothing else ends a literal.
-            quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in by_name)
-            query = (
-                "select entry.clientPath, fileset.id, image.id, file.path, file.name from FilesetEntry entry "  # noqa: S608
-                "join entry.fileset fileset join entry.originalFile file left outer join fileset.images image "
-                f"where entry.clientPath in ({quoted})"
-            )
-            for name, fileset, image, folder, file in self.query(query):
-                inside = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(file))
-                for path in by_name.get(name, ()):
-                    if is_of(inside, path):
-                        images = found.setdefault(path, {}).setdefault(int(fileset), set())
-                        if image and image != "None":
-                            images.add(int(image))
-        return found
+    def open_session(self, user: str, group: str) -> str:
+        """The uuid of a new session of a user's, in a group of theirs or their default one.
 
-    def query(self, text: str, *, as_user: bool = False) -> list[list[str]]:
-        """The rows of a query: over all groups, or in the user's own."""
-        whose = self._user if as_user else ["--all", *self._admin]
-        rows = self._rows(["hql", "--limit", "1000000", *whose, text], "user" if as_user else "admin")
+        Raises:
+            Unreachable: OMERO does not answer.
+            JobError: there is no such user or group, or the administrator may not act for them.
+        """
+        words = ["sessions", *self._words, "open", "--user-name", user or self.admin]
+        code, out, said = self._run([*words, *(["--group-name", group] if group else [])], "admin")
+        found = re.findall(r"^[0-9a-f-]{32,36}$", out, re.MULTILINE)
+        if not code and found:
+            return str(found[-1])
+        if _is_unreachable(said):
+            raise Unreachable(f"OMERO.server did not open a session ({_last_line(said)})")
+        whom = f"{user or self.admin} in group {group}" if group else user or self.admin
+        raise JobError(
+            f"OMERO opens no session for {whom} ({_last_line(said)}); `omero-aws imports users` shows who there is, "
+            f"and {self.admin} has to be an administrator with the privilege Sudo"
+        )
+
+    def close_session(self, uuid: str) -> None:
+        """End a session for everybody; one that there is not is no fault. Raises Unreachable."""
+        code, _, said = self._run(["sessions", *self._words, "close", uuid], "admin")
+        if code:
+            raise Unreachable(f"OMERO.server did not close a session ({_last_line(said)})")
+
+    def query(self, text: str, *, session: str = "") -> list[list[str]]:
+        """The rows of a query: over all groups, or as the user of a session. Raises Unreachable."""
+        whose = ["-s", HOST, "-p", PORT, "-k", session] if session else ["--all", *self._words]
+        rows = self._rows(["hql", *whose, "--limit", "1000000", "--style", "json", text], session or "admin")
         return [[row[name] for name in sorted(row, key=_column) if name != "#"] for row in rows]
 
-    def rows(self, words: Sequence[str]) -> list[dict[str, str]]:
-        """The table that a command prints, by its columns' names."""
-        return self._rows([*words, *self._admin], "admin")
+    def repositories(self) -> list[dict[str, str]]:
+        """The managed repositories that OMERO offers. Raises Unreachable."""
+        return self._rows(["fs", *self._words, "repos", "--managed", "--style", "json"], "admin")
+
+    def users(self) -> list[list[str]]:
+        """The name, the full name and the id of each user. Raises Unreachable."""
+        return self.query("select e.omeName, e.firstName, e.lastName, e.id from Experimenter e order by e.omeName")
+
+    def make(self, session: str, kind: str, *fields: str) -> int:
+        """The id of a new object of the session's user.
+
+        Raises:
+            JobError: OMERO did not make it.
+        """
+        words = ["obj", "-s", HOST, "-p", PORT, "-k", session, "new", kind, *fields]
+        code, out, said = self._run(words, session)
+        found: Any = re.search(r"(\w+):(\d+)\s*$", out.strip())
+        if code or not found:
+            raise JobError(f"OMERO did not make the {kind} {', '.join(fields)}: {' '.join(said.split())[-300:]}")
+        return int(found[2])
 
     def _rows(self, words: Sequence[str], who: str) -> list[dict[str, str]]:
         for left in reversed(range(TRIES)):
-            code, out, said = self._run([*words, "--style", "json"], who)
+            code, out, said = self._run(words, who)
             if not code:
                 break
             if not left:
-                raise JobError(
-                    f"OMERO did not answer a query ({_last_line(said)}); see the server's log, and run this again"
-                )
+                raise Unreachable(f"OMERO.server did not answer a query ({_last_line(said)}); its log says why")
             time.sleep(2)
         start = out.find("[")
         found: list[dict[str, str]] = json.loads(out[start:]) if start >= 0 else []
         return found
 
-    def run(self, words: Sequence[str]) -> tuple[int, str, str]:
-        """Run a command as the user; exit code, output, errors."""
-        # The options of the log-in at the end: those of commands with commands of their own are not taken before them.
-        return self._run([*words, *self._user], "user")
+    def start_import(self, session: str, paths: Sequence[bytes], options: Sequence[str]) -> Importing:
+        """Start one JVM that imports all of `paths` in a session."""
+        fixed = ["import", "-s", HOST, "-p", PORT, "-k", session, "-c", "--output", "yaml", *options]
+        command = [os.fsencode(word) for word in (*_as_user(), COMMAND, *fixed)]
+        return Importing([*command, *paths], self._importer_environ())
 
-    def import_(self, paths: Sequence[bytes], options: Sequence[str], *, until: threading.Event) -> Import:
-        """One JVM imports all of `paths`; ended at once when `until` is set."""
-        out, errs = os.path.join(self._folder, "out"), os.path.join(self._folder, "errs")
-        fixed = ["import", "-c", "--output", "yaml", *self._user]
-        command = [os.fsencode(word) for word in (COMMAND, *fixed, *options)]
-        with open(out, "wb") as output, open(errs, "wb") as errors:
-            process = subprocess.Popen(
-                [*command, *paths],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                env=self._environ("user"),
-                start_new_session=True,
-            )
-            while process.poll() is None:
-                if until.wait(0.2):
-                    _end(process)
-        return Import(process.returncode, _read(out), _read(errs))
+    def _importer_environ(self) -> dict[str, str]:
+        if not self._home:
+            made = subprocess.run([*_as_user(), "mktemp", "-d"], stdout=subprocess.PIPE, text=True, check=True)
+            self._home = made.stdout.strip()
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        return {**kept, **self._mark, "HOME": self._home, "OMERO_SESSIONDIR": self._home, "LC_ALL": "C.UTF-8"}
 
     def _run(self, words: Sequence[str], who: str) -> tuple[int, str, str]:
-        command = [COMMAND, *words]
+        """Each session has a folder of its own: which one is current is kept there."""
+        sessions = os.path.join(self._folder, who)
+        os.makedirs(sessions, mode=0o700, exist_ok=True)
+        environ = {**os.environ, "OMERO_SESSIONDIR": sessions, "LC_ALL": "C.UTF-8"}
+        if who == "admin":
+            environ["OMERO_PASSWORD"] = self._password()
         try:
             done = subprocess.run(
-                command,
+                [COMMAND, *words],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                env=self._environ(who),
+                env=environ,
                 timeout=ANSWER_SECONDS,
                 check=False,
             )
@@ -175,11 +180,52 @@ class Omero:
             return 1, "", f"no answer within {ANSWER_SECONDS} s (ConnectTimeout)"
         return done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace")
 
-    def _environ(self, who: str) -> dict[str, str]:
-        """Each of the two has a folder of sessions: which one is current is kept there."""
-        sessions = os.path.join(self._folder, who)
-        os.makedirs(sessions, mode=0o700, exist_ok=True)
-        return {**os.environ, "OMERO_SESSIONDIR": sessions, "LC_ALL": "C.UTF-8"}
+
+def _as_user() -> list[str]:
+    """The words before a command that has to run as the importer's user."""
+    return ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+
+
+class Importing:
+    """OMERO's importer while it runs, with its JVM."""
+
+    def __init__(self, command: Sequence[bytes], environ: Mapping[str, str]) -> None:
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._out,
+            stderr=self._errors,
+            env=environ,
+            start_new_session=True,
+        )
+        # It is the one to go if memory is short, before the worker is.
+        with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/oom_score_adj", "w") as file:
+            file.write("1000")
+
+    def wait(self, until: threading.Event) -> Import | None:
+        """How it ended; None if `until` was set before."""
+        while self._process.poll() is None:
+            if until.wait(0.2):
+                return None
+        return self._ended()
+
+    def end(self, *, kill: bool = False) -> Import:
+        """End it with its JVM: both are in the session that it began."""
+        for number in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
+                break
+        return self._ended()
+
+    def _ended(self) -> Import:
+        # Its JVM may live on when the Python that started it does not.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return Import(self._process.returncode or 0, _read(self._out), _read(self._errors))
 
 
 class Import(NamedTuple):
@@ -189,22 +235,20 @@ class Import(NamedTuple):
     out: str
     errors: str
 
-    def filesets(self) -> Filesets:
-        """The images by fileset, of `--output=yaml`."""
-        found: Filesets = {}
-        images: set[int] = set()
-        in_images = False
-        for line in self.out.splitlines():
-            key, colon, rest = line.strip().lstrip("- ").partition(":")
-            if colon and key == "Fileset":
-                images, in_images = found.setdefault(int(rest), set()), False
-            elif colon:
-                in_images = key == "Image"
-            else:
-                rest = line
-            if in_images:
-                images.update(map(int, re.findall(r"\d+", rest)))
-        return found
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the JVM's heap or the container's memory did not suffice."""
+        return OUT_OF_MEMORY in self.errors or self.code in (137, -signal.SIGKILL)
+
+    @property
+    def general(self) -> bool:
+        """Whether it could not begin at all: no JARs, wrong usage."""
+        return self.code in (103, 108, 200, 202)
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the server did not answer it."""
+        return _is_unreachable(self.errors)
 
     def reason(self, path: bytes) -> str:
         """What the importer said of a file; empty if it did not name it."""
@@ -239,50 +283,36 @@ def _reason(before: str, after: str) -> str:
     return ": ".join(part for part in (kind[0] if kind else "", said[:500]) if part)
 
 
+def _is_unreachable(said: str) -> bool:
+    return any(word in said for word in UNREACHABLE)
+
+
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("at ")]
-    return lines[-1][-400:] if lines else "it said nothing"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the importer with its JVM: both are in the session that it began."""
-    for signal in (15, 9):
-        try:
-            os.killpg(process.pid, signal)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(10)
-            break
-        except subprocess.TimeoutExpired:
-            continue
-
-
-def _chunks(paths: Iterable[bytes]) -> Iterable[list[bytes]]:
-    some: list[bytes] = []
-    length = 0
-    for path in paths:
-        if some and length + len(path) > QUERY_BYTES:
-            yield some
-            some, length = [], 0
-        some.append(path)
-        length += len(path) + 4
-    if some:
-        yield some
+    return entries.shown(lines[-1][-400:].encode("utf-8", "surrogateescape")) if lines else "it said nothing"
 
 
 def _column(name: str) -> int:
     return int(name[3:]) if name.startswith("Col") else 0
 
 
-def _read(path: str) -> str:
-    with open(path, "rb") as file:
-        return file.read(TEXT_BYTES).decode("utf-8", "surrogateescape")
+def _read(file: Any) -> str:
+    """The beginning and the end of what it wrote."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    content: bytes = file.read(TEXT_BYTES)
+    if size > 2 * TEXT_BYTES:
+        file.seek(size - TEXT_BYTES)
+    content += file.read()
+    return content.decode("utf-8", "surrogateescape")
 
 
-def new_id(out: str) -> int:
-    """The id in the last line of `omero obj new`, such as `Dataset:5`."""
-    found: Any = re.search(r"(\w+):(\d+)\s*$", out.strip())
-    if not found:
-        raise JobError(f"OMERO did not say what it made: {entries.shown(out.encode())[:200]}")
-    return int(found[2])
+@contextlib.contextmanager
+def user_session(omero: Omero, user: str, group: str) -> Iterator[str]:
+    """A session of a user's for a few questions, closed afterwards. Raises as `open_session` does."""
+    uuid = omero.open_session(user, group)
+    try:
+        yield uuid
+    finally:
+        with contextlib.suppress(Unreachable):
+            omero.close_session(uuid)

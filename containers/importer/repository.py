@@ -7,7 +7,7 @@ import glob
 import os
 import struct
 
-from .job import JobError
+from .faults import Unreachable
 from .omero import Omero
 
 LOCKS = b"/OMERO/.omero/repository/*/.lock"
@@ -19,9 +19,9 @@ def check(omero: Omero) -> None:
     """Ask for the repository that images are imported into.
 
     Raises:
-        JobError: the server has none: it waits for the lock, and so would every import.
+        Unreachable: the server has none: it waits for the lock, and so would every import.
     """
-    if omero.rows(["fs", "repos", "--managed"]):
+    if omero.repositories():
         return
     held = [os.fsdecode(path) for path in sorted(glob.glob(LOCKS)) if _is_locked(path)]
     why = (
@@ -29,7 +29,7 @@ def check(omero: Omero) -> None:
         if held
         else "nobody holds its lock, so that it has only begun, or its log says why it could not lock it"
     )
-    raise JobError(
+    raise Unreachable(
         f"OMERO.server has no managed repository to import into: {why}; docs/ingest/imports.md, The repository's lock, "
         "says how to clear that safely"
     )

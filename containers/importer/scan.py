@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import entries, formats
-from .entries import FAILED, IMPORTED, IMPORTING, PENDING
-from .job import Job, JobError
-from .table import Table
+from .entries import DISMISSED, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING
+from .faults import JobError
+from .ledger import Ledger
 
 # What OMERO keeps below its data directory, and where OMERO.dropbox imports from by itself.
 OWN = (
@@ -27,17 +27,24 @@ OWN = (
     b"certs",
 )
 DROPBOX = b"DropBox"
-WRITERS = 16
 CHUNK = 100
 READ_BYTES = 4 * 1024 * 1024
 
 
-def scan(job: Job, table: Table) -> dict[str, Any]:
-    """The counts. `work` has `path` (hex), `data_dir`, `settle_seconds`, `checksum`, `who`, `found`."""
-    work = job.work
+Say = Callable[..., None]
+
+
+def scan(work: dict[str, Any], ledger: Ledger, *, who: str, stop: threading.Event, say: Say) -> dict[str, Any]:
+    """The counts. `work` has `path` (hex), `data_dir`, `settle_seconds` and `checksum`.
+
+    Raises:
+        JobError: the folder is not there, or is OMERO's own; or `stop` was set, so that it has to begin again.
+    """
     root = bytes.fromhex(work["path"])
     if not os.path.lexists(root):
-        raise JobError(f"{entries.shown(root)} is not there; `exec -- ls` shows what is, as OMERO.server sees it")
+        raise JobError(
+            f"{entries.shown(root)} is not there; `omero-aws exec -- ls` shows what is, as OMERO.server sees it"
+        )
     data_dir = os.fsencode(work["data_dir"])
     for each in OWN:
         own = os.path.join(data_dir, each)
@@ -46,9 +53,9 @@ def scan(job: Job, table: Table) -> dict[str, Any]:
                 f"{entries.shown(root)} is OMERO's own and holds what was imported already; name another folder"
             )
     skip = frozenset(os.path.join(data_dir, each) for each in (*OWN, DROPBOX)) - {root}
-    first = _first_look(job, root, skip)
-    _settle(job, float(work["settle_seconds"]), len(first))
-    recorder = _Recorder(job, table)
+    first = _first_look(root, skip, say)
+    _settle(float(work["settle_seconds"]), len(first), stop, say)
+    recorder = _Recorder(ledger, who, checksum=bool(work["checksum"]))
     seen = formats.Seen()
     chunk = []
     for found in _walk(root, seen, skip):
@@ -61,7 +68,9 @@ def scan(job: Job, table: Table) -> dict[str, Any]:
         if len(chunk) == CHUNK:
             recorder.record(chunk)
             chunk = []
-            job.progress({"phase": "record", **recorder.counts})
+            say(phase="record", **recorder.counts)
+        if stop.is_set():
+            raise JobError("the worker is being stopped")
     recorder.record(chunk)
     return recorder.result(seen, unstable_gone=len(first))
 
@@ -77,28 +86,30 @@ def _digest(path: bytes) -> bytes:
     return hashlib.sha256(path).digest()[:16]
 
 
-def _first_look(job: Job, root: bytes, skip: frozenset[bytes]) -> dict[bytes, str]:
+def _first_look(root: bytes, skip: frozenset[bytes], say: Say) -> dict[bytes, str]:
     first = {}
     seen = formats.Seen()
     for found in _walk(root, seen, skip):
         first[_digest(found.main)] = found.print
         if len(first) % 1000 == 0:
-            job.progress({"phase": "look", "filesets": len(first), "folders": seen.folders})
+            say(phase="look", filesets=len(first), folders=seen.folders)
     return first
 
 
-def _settle(job: Job, seconds: float, filesets: int) -> None:
+def _settle(seconds: float, filesets: int, stop: threading.Event, say: Say) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        job.progress({"phase": "wait", "filesets": filesets, "seconds_left": int(left)})
-        time.sleep(min(left, 5))
+        say(phase="wait", filesets=filesets, seconds_left=int(left))
+        if stop.wait(min(left, 5)):
+            return
 
 
 class _Recorder:
-    def __init__(self, job: Job, table: Table) -> None:
-        self._job = job
-        self._table = table
-        self._pool = ThreadPoolExecutor(WRITERS)
+    def __init__(self, ledger: Ledger, who: str, *, checksum: bool) -> None:
+        self._ledger = ledger
+        self._who = who
+        self._checksum = checksum
+        self._begun = entries.now_text()
         names = ("filesets", "files", "bytes", "new", "known", "renewed", "changed", "imported", "unstable", "faulty")
         self.counts = dict.fromkeys(names, 0)
         self._samples: dict[str, list[str]] = {}
@@ -112,12 +123,17 @@ class _Recorder:
     def record(self, chunk: list[formats.Fileset]) -> None:
         """Record some, in parallel; those that the ledger has already are only read."""
         ids = {entries.fileset_id(each.main): each for each in chunk}
-        known = {item["id"]["S"]: entries.plain(item) for item in self._table.get_all(ids)}
+        known = self._ledger.get_all(ids)
         numbered = []
         for id_, each in ids.items():
             self._number += 1
-            numbered.append((id_, each, known.get(id_), self._number))
-        for outcome, each in self._pool.map(lambda args: self._one(*args), numbered):
+            found = f"{self._begun}#{self._number:010d}"
+            numbered.append((id_, each, known.get(id_), known[id_]["found"] if id_ in known else found))
+        # What is open already, too: a ledger of an earlier version had no such list.
+        self._ledger.put_open(
+            (id_, found) for id_, _, entry, found in numbered if entry is None or entry["state"] not in entries.SETTLED
+        )
+        for outcome, each in self._ledger.at_once(lambda args: self._one(*args), numbered):
             self.counts[outcome] += 1
             self.counts["files"] += each.files
             self.counts["bytes"] += each.size
@@ -127,50 +143,46 @@ class _Recorder:
                 self.sample("faulty" if each.fault else outcome, each.main)
 
     def _one(
-        self, id_: str, each: formats.Fileset, known: dict[str, Any] | None, number: int
+        self, id_: str, each: formats.Fileset, known: dict[str, Any] | None, found: str
     ) -> tuple[str, formats.Fileset]:
         if known is None:
-            return ("new" if self._put(id_, each, number) else "known"), each
+            values = {"id": id_, "path": each.main, "found": found, "attempts": 0, **self._values(id_, each)}
+            return ("new" if self._ledger.put_new(values) else "known"), each
+        same = known.get("print") == each.print
         state = known["state"]
         if state == IMPORTED:
-            if known.get("print") == each.print:
+            if same:
                 return "imported", each
-            now = entries.now_text()
-            self._table.update(entries.update(id_, {"changed": now}, when="#state = :state", given={"state": IMPORTED}))
+            differs = f"OMERO has an earlier content (fileset {known.get('fileset')})"
+            self._ledger.note(known, {"changed": entries.now_text(), "differs": differs})
             return "changed", each
         repaired = state == FAILED and known.get("by") == "scan" and not each.fault
-        if state == IMPORTING or (known.get("print") == each.print and not repaired):
+        # What is incomplete waits for a person, whatever the file is now.
+        if state in (IMPORTING, INCOMPLETE) or (same and not repaired):
             return "known", each
-        values = self._values(id_, each)
-        renewed = entries.update(
-            id_,
-            {name: value for name, value in values.items() if value is not None and name not in ("id", "path")},
+        values = {"attempts": 0, **self._values(id_, each)}
+        renewed = self._ledger.change(
+            known,
+            values.pop("state"),
+            {name: value for name, value in values.items() if value is not None},
             remove=[name for name in ("reason", "by", "checksum") if values.get(name) is None],
-            when="#state = :state",
-            given={"state": state},
+            event="found again" if state == DISMISSED else "found changed",
         )
-        return ("renewed" if self._table.update(renewed) else "known"), each
-
-    def _put(self, id_: str, each: formats.Fileset, number: int) -> bool:
-        found = f"{self._job.work['found']}#{number:010d}"
-        return self._table.put_new(entries.wire({**self._values(id_, each), "found": found}))
+        return ("renewed" if renewed else "known"), each
 
     def _values(self, id_: str, each: formats.Fileset) -> dict[str, Any]:
         state = FAILED if each.fault else PENDING
         return {
-            "id": id_,
-            "path": each.main,
             "queue": entries.queue(state, id_),
             "state": state,
             "files": each.files,
             "size": each.size,
             "print": each.print,
             "together": each.together or None,
-            "checksum": _checksum(each.main) if self._job.work["checksum"] and not each.fault else None,
-            "attempts": 0,
+            "checksum": _checksum(each.main) if self._checksum and not each.fault else None,
             "reason": each.fault or None,
             "by": "scan" if each.fault else None,
-            "who": self._job.work["who"],
+            "who": self._who,
             "at": entries.now_text(),
         }
 

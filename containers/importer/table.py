@@ -1,217 +1,164 @@
-"""The ledger's table, spoken to in DynamoDB's JSON protocol with a signature of our own: the image has no AWS SDK."""
+"""A table of DynamoDB's, spoken to until it answers; an answer that is lost does no harm.
+
+DynamoDB may have done what it did not come to confirm, and a conditional change that is repeated then fails although it
+succeeded. So each change carries a token of its own: who finds it in the item that failed the condition has made it.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import http.client
-import json
-import os
 import random
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
+from containers.supervisor.signing import Aws, AwsError
+
+from . import entries
 from .entries import Item
 
 TARGET = "DynamoDB_20120810."
-# As long as a task's own credentials are good for (ECS renews them long before they end).
-CREDENTIAL_SECONDS = 300
 # Of one call, with all its repetitions. Imports last hours: they should not be lost to minutes of throttling.
-PATIENCE_SECONDS = 600
-# Keys of one BatchGetItem (API reference).
-BATCH = 100
+PATIENCE_SECONDS = 600.0
+# Of one answer. DynamoDB gives it in milliseconds; a connection that hangs is better made anew.
+ANSWER_SECONDS = 10.0
+# Keys of one BatchGetItem, requests of one BatchWriteItem (API reference).
+READ_AT_ONCE, WRITTEN_AT_ONCE = 100, 25
+TOKEN = "write"  # noqa: S105 - the name of an attribute
 PASSING = (
+    "ExpiredTokenException",
     "InternalServerError",
     "LimitExceededException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
+    "ServiceUnavailable",
     "ThrottlingException",
     "TransactionInProgressException",
+    "UnrecognizedClientException",
 )
 
 
-class TableError(Exception):
-    """DynamoDB said no. `code` is its own, such as `ConditionalCheckFailedException`."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-
-
 class Table:
-    """One table. Safe for several threads; each has a connection of its own."""
+    """One table. Safe for several threads."""
 
-    def __init__(self, name: str, region: str, endpoint: str = "") -> None:
+    def __init__(self, aws: Aws, name: str) -> None:
         self.name = name
-        self._region = region
-        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        self._endpoint = urlsplit(endpoint or f"https://dynamodb.{region}.{suffix}")
-        self._local = threading.local()
-        self._credentials = _Credentials()
+        self._aws = aws
 
-    def get(self, key: str) -> Item | None:
-        """An item as it is now."""
-        found: Item | None = self._call("GetItem", {"Key": {"id": {"S": key}}, "ConsistentRead": True}).get("Item")
-        return found
+    def get(self, key: Item) -> dict[str, Any] | None:
+        """The values of an item as they are now."""
+        found = self._call("GetItem", {"Key": key, "ConsistentRead": True}).get("Item")
+        return entries.plain(found) if found else None
 
-    def get_all(self, keys: Iterable[str]) -> Iterator[Item]:
-        """Those items that there are, in any order."""
-        left = list(dict.fromkeys(keys))
+    def get_all(self, keys: Iterable[Item]) -> Iterator[dict[str, Any]]:
+        """The values of those items that there are, in any order."""
+        left = list(keys)
         while left:
-            some, left = left[:BATCH], left[BATCH:]
-            asked = {"Keys": [{"id": {"S": key}} for key in some], "ConsistentRead": True}
-            answer = self._call("BatchGetItem", {"RequestItems": {self.name: asked}}, own=False)
-            yield from answer["Responses"].get(self.name, ())
-            unread = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", ())
-            if unread and len(unread) == len(some):
+            some, left = left[:READ_AT_ONCE], left[READ_AT_ONCE:]
+            asked = {self.name: {"Keys": some, "ConsistentRead": True}}
+            answer = self._call("BatchGetItem", {"RequestItems": asked}, own=False)
+            yield from map(entries.plain, answer["Responses"].get(self.name, ()))
+            unread = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if len(unread) == len(some):
                 time.sleep(random.uniform(0.05, 0.5))  # noqa: S311
-            left = [key["id"]["S"] for key in unread] + left
+            left = unread + left
 
-    def put_new(self, item: Item) -> bool:
-        """Put an item where there is none; False if there is one."""
-        return self._changed("PutItem", {"Item": item, "ConditionExpression": "attribute_not_exists(id)"})
+    def rows(self, part: str) -> Iterator[dict[str, Any]]:
+        """The rows of a part in their order, as they are now; read by pages while they are used."""
+        asked: dict[str, Any] = {
+            "ConsistentRead": True,
+            "KeyConditionExpression": "#part = :part",
+            "ExpressionAttributeNames": {"#part": "part"},
+            "ExpressionAttributeValues": {":part": {"S": part}},
+        }
+        return self._pages(asked)
 
-    def update(self, arguments: dict[str, Any]) -> bool:
+    def indexed(self, index: str, name: str, value: str) -> Iterator[dict[str, Any]]:
+        """The items of an index whose key is `value`; an index lags behind its table."""
+        asked: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": "#name = :value",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":value": {"S": value}},
+        }
+        return self._pages(asked)
+
+    def _pages(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        while True:
+            page = self._call("Query", asked)
+            yield from map(entries.plain, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            asked = {**asked, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def put(self, values: dict[str, Any]) -> None:
+        """Put an item, over one of its key."""
+        self._call("PutItem", {"Item": entries.wire(values)})
+
+    def put_new(self, values: dict[str, Any], key: str) -> bool:
+        """Put an item where there is none; False if there is one. `key` is the name of an attribute of the key."""
+        token = uuid.uuid4().hex
+        item = entries.wire({**values, TOKEN: token})
+        arguments = {"Item": item, "ConditionExpression": f"attribute_not_exists({key})"}
+        return self._changed("PutItem", arguments, token)
+
+    def update(self, arguments: dict[str, Any], *, seconds: float = PATIENCE_SECONDS) -> bool:
         """UpdateItem by `entries.update`; False if its condition is not met."""
-        return self._changed("UpdateItem", arguments)
+        token = uuid.uuid4().hex
+        names = {**arguments["ExpressionAttributeNames"], "#" + TOKEN: TOKEN}
+        values = {**arguments.get("ExpressionAttributeValues", {}), ":own_token": {"S": token}}
+        text = arguments["UpdateExpression"]
+        joined = text.replace("SET ", f"SET #{TOKEN} = :own_token, ", 1)
+        if joined == text:
+            joined = f"SET #{TOKEN} = :own_token {text}"
+        whole = {**arguments, "ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+        return self._changed("UpdateItem", {**whole, "UpdateExpression": joined}, token, seconds=seconds)
 
-    def _changed(self, action: str, arguments: dict[str, Any]) -> bool:
+    def delete(self, key: Item) -> None:
+        """Remove an item, or find it gone."""
+        self._call("DeleteItem", {"Key": key})
+
+    def write_all(self, puts: Sequence[dict[str, Any]] = (), deletes: Sequence[Item] = ()) -> None:
+        """Put and delete many, in any order and without a condition."""
+        left: list[dict[str, Any]] = [{"PutRequest": {"Item": entries.wire(each)}} for each in puts]
+        left += [{"DeleteRequest": {"Key": key}} for key in deletes]
+        while left:
+            some, left = left[:WRITTEN_AT_ONCE], left[WRITTEN_AT_ONCE:]
+            answer = self._call("BatchWriteItem", {"RequestItems": {self.name: some}}, own=False)
+            undone = answer.get("UnprocessedItems", {}).get(self.name, [])
+            if undone:
+                time.sleep(random.uniform(0.05, 0.5))  # noqa: S311
+            left = undone + left
+
+    def _changed(
+        self, action: str, arguments: dict[str, Any], token: str, *, seconds: float = PATIENCE_SECONDS
+    ) -> bool:
+        whole = {**arguments, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         try:
-            self._call(action, arguments)
-        except TableError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
+            self._call(action, whole, seconds=seconds)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            found: dict[str, str] = error.said.get("Item", {}).get(TOKEN, {})
+            return found.get("S") == token
         return True
 
-    def _call(self, action: str, arguments: dict[str, Any], *, own: bool = True) -> dict[str, Any]:
+    def _call(
+        self, action: str, arguments: dict[str, Any], *, own: bool = True, seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any]:
         """Ask until DynamoDB answers; what does not pass by itself is raised."""
-        body = json.dumps({"TableName": self.name, **arguments} if own else arguments, default=_base64).encode()
-        end = time.monotonic() + PATIENCE_SECONDS
+        whole = {"TableName": self.name, **arguments} if own else arguments
+        end = time.monotonic() + seconds
         pause = 0.1
         while True:
             try:
-                return self._ask(action, body)
+                return self._aws.call("dynamodb", TARGET + action, whole, seconds=min(ANSWER_SECONDS, seconds))
             except (OSError, http.client.HTTPException) as error:
                 if time.monotonic() > end:
-                    raise TableError("Unreachable", f"{action}: {error}") from error
-            except TableError as error:
+                    raise AwsError("Unreachable", f"{action}: {error}") from error
+            except AwsError as error:
                 if error.code not in PASSING or time.monotonic() > end:
                     raise
             time.sleep(random.uniform(0, pause))  # noqa: S311 - full jitter, no secret
             pause = min(pause * 2, 20)
-
-    def _ask(self, action: str, body: bytes) -> dict[str, Any]:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            kind = http.client.HTTPSConnection if self._endpoint.scheme == "https" else http.client.HTTPConnection
-            connection = self._local.connection = kind(str(self._endpoint.hostname), self._endpoint.port, timeout=30)
-        try:
-            connection.request("POST", "/", body, self._headers(action, body))
-            answer = connection.getresponse()
-            content = answer.read()
-        except BaseException:
-            # The next call makes another one; this one may still get the answer of this.
-            self._local.connection = None
-            connection.close()
-            raise
-        if answer.status == 200:
-            read: dict[str, Any] = json.loads(content, object_hook=_bytes)
-            return read
-        return self._raise(answer.status, content)
-
-    def _raise(self, status: int, content: bytes) -> dict[str, Any]:
-        try:
-            said = json.loads(content)
-        except ValueError:
-            said = {}
-        code = str(said.get("__type", "")).rpartition("#")[2]
-        if status >= 500 and not code:
-            code = "InternalServerError"
-        if code in ("ExpiredTokenException", "UnrecognizedClientException"):
-            self._credentials.forget()
-            code = "ThrottlingException" if self._credentials.renewable else code
-        raise TableError(code or f"HTTP {status}", str(said.get("message") or said.get("Message") or content[:200]))
-
-    def _headers(self, action: str, body: bytes) -> dict[str, str]:
-        """Signature Version 4 (IAM User Guide, "Create a signed AWS API request")."""
-        key, secret, token = self._credentials.now()
-        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        headers = {
-            "content-type": "application/x-amz-json-1.0",
-            "host": self._endpoint.netloc,
-            "x-amz-date": moment,
-            "x-amz-target": TARGET + action,
-        }
-        if token:
-            headers["x-amz-security-token"] = token
-        signed = ";".join(sorted(headers))
-        lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        request = f"POST\n/\n\n{lines}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
-        scope = f"{moment[:8]}/{self._region}/dynamodb/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signing = ("AWS4" + secret).encode()
-        for part in scope.split("/"):
-            signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()
-        signature = hmac.new(signing, text.encode(), hashlib.sha256).hexdigest()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={signed}, Signature={signature}"
-        )
-        return headers
-
-
-class _Credentials:
-    """The task role's, from ECS itself; the environment's where there is no ECS."""
-
-    # ECS Developer Guide, "Task IAM role": the address is the same in every task.
-    HOST = "http://169.254.170.2"
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._read = 0.0
-        self._now = ("", "", "")
-        self.renewable = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in os.environ
-
-    def now(self) -> tuple[str, str, str]:
-        with self._lock:
-            if time.monotonic() - self._read > CREDENTIAL_SECONDS or not self._now[0]:
-                self._now = self._get()
-                self._read = time.monotonic()
-            return self._now
-
-    def forget(self) -> None:
-        with self._lock:
-            self._now = ("", "", "")
-
-    def _get(self) -> tuple[str, str, str]:
-        path = os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-        if not path:
-            named = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-            key, secret, token = (os.environ.get(name, "") for name in named)
-            if not key:
-                raise TableError(
-                    "NoCredentials", "this container has no task role; its task definition has to name one"
-                )
-            return key, secret, token
-        with urllib.request.urlopen(self.HOST + path, timeout=10) as answer:  # noqa: S310 - ECS's own address
-            said = json.load(answer)
-        return said["AccessKeyId"], said["SecretAccessKey"], said["Token"]
-
-
-def _base64(value: Any) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"{value!r} is nothing that DynamoDB stores")
-
-
-def _bytes(value: dict[str, Any]) -> dict[str, Any]:
-    """DynamoDB's bytes as bytes."""
-    if len(value) == 1 and isinstance(value.get("B"), str):
-        return {"B": base64.b64decode(value["B"])}
-    return value

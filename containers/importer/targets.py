@@ -7,10 +7,10 @@ targets"), with a data set in a project besides: `Project:name:P/Dataset:name:D`
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .job import JobError
-from .omero import Omero, new_id
+from .faults import JobError
+from .omero import Omero
 
 # Before `name`: the newest of that name (the default), the oldest, the only one, a new one.
 NEWEST, OLDEST, ONLY, NEW = QUALIFIERS = "+-%@"
@@ -27,22 +27,32 @@ class Wanted(NamedTuple):
     value: str
 
 
-def check(work: dict[str, Any], omero: Omero) -> dict[str, Any]:
-    """The target of `work` by its id, made if `create` and it is not there; as it is where OMERO finds it by the path.
+class Owner(NamedTuple):
+    """Who will own the images: an OMERO with a session of theirs, and their name."""
+
+    omero: Omero
+    session: str
+    name: str
+
+    def query(self, text: str) -> list[list[str]]:
+        """The rows of a query of theirs."""
+        return self.omero.query(text, session=self.session)
+
+
+def check(target: str, owner: Owner, *, create: bool) -> str:
+    """A target by its id, made if `create` and it is not there; as it is where OMERO finds it by the path.
 
     Raises:
         JobError: it is none, or is not there, or there are several.
     """
-    target = work["target"]
     if not target or target.startswith("regex:"):
-        return {"target": target}
+        return target
     if within := IN_PROJECT.fullmatch(target):
-        project = _parsed(within[1], target)
-        return {"target": _in_project(omero, project, _parsed(within[2], target), create=work["create"])}
+        return _in_project(owner, _parsed(within[1], target), _parsed(within[2], target), create=create)
     wanted = _parsed(target, target)
     if wanted.kind == "Project":
         raise JobError(f"target {target} is a project, and images are in data sets: {target}/Dataset:name:a name")
-    return {"target": f"{wanted.kind}:{_id(omero, wanted, create=work['create'])}"}
+    return f"{wanted.kind}:{_id(owner, wanted, create=create)}"
 
 
 def _parsed(text: str, whole: str) -> Wanted:
@@ -56,20 +66,20 @@ def _parsed(text: str, whole: str) -> Wanted:
     return wanted
 
 
-def _id(omero: Omero, wanted: Wanted, *, create: bool, project: int | None = None) -> int:
+def _id(owner: Owner, wanted: Wanted, *, create: bool, project: int | None = None) -> int:
     """The id of a container; `project` is the one that it has to be in."""
     kind = wanted.kind
     source = f"{kind} o" if project is None else "ProjectDatasetLink link join link.child o join link.parent project"
     place = "" if project is None else f" and project.id = {project}"
     if wanted.by == "id":
-        rows = omero.query(f"select o.id from {source} where o.id = {int(wanted.value)}{place}", as_user=True)  # noqa: S608 - numbers
+        rows = owner.query(f"select o.id from {source} where o.id = {int(wanted.value)}{place}")  # noqa: S608 - numbers
         if not rows:
-            raise JobError(f"there is no {kind} {wanted.value}, or {omero.user} may not see it; name another target")
+            raise JobError(f"there is no {kind} {wanted.value}, or {owner.name} may not see it; name another target")
         return int(wanted.value)
     quoted = wanted.value.replace("'", "''")
     # Somebody else's of that name may not be theirs to put images into; OMERO's own importer looks the same way.
-    own = f"o.details.owner.omeName = '{omero.user}'"
-    rows = omero.query(f"select o.id from {source} where o.name = '{quoted}' and {own}{place}", as_user=True)  # noqa: S608 - quoted
+    own = f"o.details.owner.omeName = '{owner.name}'"
+    rows = owner.query(f"select o.id from {source} where o.name = '{quoted}' and {own}{place}")  # noqa: S608 - quoted
     ids = sorted(int(row[0]) for row in rows)
     if len(ids) > 1 and wanted.qualifier == ONLY:
         raise JobError(f"{len(ids)} {kind}s are named {wanted.value}; give the id of one: {kind}:{ids[0]}")
@@ -81,20 +91,17 @@ def _id(omero: Omero, wanted: Wanted, *, create: bool, project: int | None = Non
             if not ids
             else f"a new {kind} named {wanted.value} is asked for; add --create-target to have it made"
         )
-    return _made(omero, kind, f"name={wanted.value}")
+    return _made(owner, kind, f"name={wanted.value}")
 
 
-def _in_project(omero: Omero, project: Wanted, dataset: Wanted, *, create: bool) -> str:
-    parent = _id(omero, project, create=create)
-    child = _id(omero, dataset, create=create, project=parent)
+def _in_project(owner: Owner, project: Wanted, dataset: Wanted, *, create: bool) -> str:
+    parent = _id(owner, project, create=create)
+    child = _id(owner, dataset, create=create, project=parent)
     link = f"link.parent.id = {parent} and link.child.id = {child}"
-    if not omero.query(f"select link.id from ProjectDatasetLink link where {link}", as_user=True):  # noqa: S608 - numbers
-        _made(omero, "ProjectDatasetLink", f"parent=Project:{parent}", f"child=Dataset:{child}")
+    if not owner.query(f"select link.id from ProjectDatasetLink link where {link}"):  # noqa: S608 - numbers
+        _made(owner, "ProjectDatasetLink", f"parent=Project:{parent}", f"child=Dataset:{child}")
     return f"Dataset:{child}"
 
 
-def _made(omero: Omero, kind: str, *fields: str) -> int:
-    code, out, said = omero.run(["obj", "new", kind, *fields])
-    if code:
-        raise JobError(f"OMERO did not make the {kind} {', '.join(fields)}: {' '.join(said.split())[-300:]}")
-    return new_id(out)
+def _made(owner: Owner, kind: str, *fields: str) -> int:
+    return owner.omero.make(owner.session, kind, *fields)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
@@ -16,21 +16,33 @@ from local_aws.rights.needs import Call, Need, key_arn, row, simple, via
 
 @row(*(f"dynamodb:{each}" for each in ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"]))
 def _item(call: Call) -> Iterator[Need]:
+    asked = call.asked
     # With IndexName, the index is the resource.
-    index = f"/index/{call.asked['IndexName']}" if call.asked.get("IndexName") else ""
-    yield from _table(call, call.asked["TableName"], index)
+    index = f"/index/{asked['IndexName']}" if asked.get("IndexName") else ""
+    items = [asked[each] for each in ("Item", "Key") if asked.get(each)]
+    yield from _table(call, asked["TableName"], index, items)
 
 
 @row("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
 def _batch(call: Call) -> Iterator[Need]:
-    for name in call.asked["RequestItems"]:
-        yield from _table(call, name, "")
+    for name, asked in call.asked["RequestItems"].items():
+        if call.operation == "BatchGetItem":
+            items = asked["Keys"]
+        else:
+            items = [part for each in asked for kind in each.values() for part in kind.values()]
+        yield from _table(call, name, "", items)
 
 
-def _table(call: Call, name: str, index: str) -> Iterator[Need]:
-    yield Need(f"dynamodb:{call.operation}", call.arn("dynamodb:table/{TableName}", TableName=name) + index)
-    # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
+def _table(call: Call, name: str, index: str, items: Iterable[dict[str, Any]]) -> Iterator[Need]:
+    """`items`: those that the call is about, or their keys; none of a Query and of a Scan."""
     table = dynamodb_backends[call.account][call.region].tables.get(name.rpartition("/")[2])
+    arn = call.arn("dynamodb:table/{TableName}", TableName=name) + index
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+    key = table.hash_key_attr if table else ""
+    leading = sorted({str(*each[key].values()) for each in items if key in each})
+    for context in [{"dynamodb:leadingkeys": each} for each in leading] or [{}]:
+        yield Need(f"dynamodb:{call.operation}", arn, context)
+    # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
     encryption = (getattr(table, "sse_specification", None) or {}) if table else {}
     yield from via(call, "dynamodb", "kms:Decrypt", encryption.get("KMSMasterKeyId"))
 

@@ -110,6 +110,28 @@ def test_what_cannot_be_evaluated_is_refused_with_a_sentence(aws: LocalAws, clie
     assert "does not know which right dynamodb:DescribeLimits needs" in message
 
 
+def test_a_condition_on_the_items_that_a_call_is_about(aws: LocalAws, client: Client, table: str) -> None:
+    ours = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["x", "y"]}}
+    role = make_role(client, statement("dynamodb:*", on=arn(table), Condition=ours))
+    dynamodb = as_role(aws, client, role)("dynamodb")
+    dynamodb.put_item(TableName=table, Item=KEY)
+    dynamodb.update_item(TableName=table, Key=KEY)
+    other = {"a": {"S": "z"}}
+    assert refused(lambda: dynamodb.put_item(TableName=table, Item=other))[0] == "AccessDeniedException"
+    both: Any = {table: {"Keys": [KEY, other]}}
+    assert refused(lambda: dynamodb.batch_get_item(RequestItems=both))[0] == "AccessDeniedException"
+    writes: Any = {table: [{"PutRequest": {"Item": KEY}}, {"DeleteRequest": {"Key": other}}]}
+    assert refused(lambda: dynamodb.batch_write_item(RequestItems=writes))[0] == "AccessDeniedException"
+    writes[table].pop()
+    dynamodb.batch_write_item(RequestItems=writes)
+    query: Any = {
+        "TableName": table,
+        "KeyConditionExpression": "a = :a",
+        "ExpressionAttributeValues": {":a": {"S": "x"}},
+    }
+    assert "is not evaluated here" in refused(lambda: dynamodb.query(**query))[1]
+
+
 def test_a_condition_on_what_is_listed(aws: LocalAws, client: Client) -> None:
     bucket = f"b-{uuid4().hex[:8]}"
     client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

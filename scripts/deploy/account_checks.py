@@ -15,7 +15,7 @@ from contract import names, sections
 from contract.outputs import Frontend, Omero
 from scripts import aws
 from scripts.aws import buckets
-from scripts.deploy import backend, change_checks, disk_key, quotas
+from scripts.deploy import backend, change_checks, disk_key, originals, quotas
 from scripts.errors import Refused
 from settings import Workspace
 from settings.access import Tls
@@ -49,6 +49,10 @@ def check(state: backend.StateBackend) -> None:
             _check_bucket(session, workspace, f"{section}.{key}", bucket.name)
             if bucket.events:
                 _check_events(session, f"{section}.{key}", bucket.name)
+            if bucket.originals:
+                originals.check(session, f"{section}.{key}", bucket.name)
+    if workspace.share:
+        originals.check(session, "share.bucket", workspace.share.bucket)
     _check_namesakes(session, state, deployed)
     if workspace.tls and not workspace.tls.certificate_arn:
         _check_validation_record(session, state, workspace.tls)

@@ -82,7 +82,7 @@ def rules_of_groups(workspace: Workspace) -> dict[str, int]:
 
 
 def vcpus(workspace: Workspace) -> tuple[float, float]:
-    """vCPUs that the services take all the time: on Fargate, and of instances. Importers wait for theirs."""
+    """vCPUs that the services take all the time: on Fargate, and of instances."""
     omero = workspace.omero
     web = omero.web.cpu * omero.web.count
     readers = omero.read_only.count if omero.read_only else 0

@@ -21,7 +21,7 @@ from scripts.confirming import confirm
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.deployment import deployed_workspace
 from scripts.ingest.imports import sources
-from scripts.ingest.imports.exec_channel import Channel
+from scripts.ingest.server_exec.channel import Channel
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption, YesOption
 from scripts.output import write_json
 

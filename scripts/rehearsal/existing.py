@@ -35,7 +35,8 @@ def make(session: boto3.Session, workspace: Workspace) -> None:
             _certificate(session, workspace.tls, workspace.tls.certificate_arn)
     if workspace.network.existing:
         _vpc(session, workspace.network.existing)
-    for bucket in {bucket.name for part in workspace.sections.values() for bucket in part.buckets().values()}:
+    named = {bucket.name for part in workspace.sections.values() for bucket in part.buckets().values()}
+    for bucket in named | ({workspace.share.bucket} if workspace.share else set()):
         _bucket(session, workspace, bucket)
     if arn := workspace.data.key_arn:
         session.client("kms").create_key(Tags=[{"TagKey": ID_TAG, "TagValue": arn.rpartition("/")[2]}])

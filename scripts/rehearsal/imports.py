@@ -1,6 +1,7 @@
 """The part of a rehearsal that imports: slides below /OMERO are found, imported once and verified by `imports`.
 
-The importer's tasks really run here, with a stand-in for OMERO's command line (scripts/rehearsal/stand_ins/README.md).
+The worker beside the server really runs here, with a stand-in for OMERO's command line
+(scripts/rehearsal/stand_ins/README.md).
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def open_session(run: Rehearsal) -> None:
     Raises:
         Failed: the server has no task.
     """
-    with acting(run, "exec", operators.ledger, operators.execute) as environ:
+    with acting(run, "exec", operators.deployment, operators.execute) as environ:
         session, cluster = session_of(run, environ), names.cluster(run.workspace.name)
         ecs: Any = session.client("ecs")
         service = names.physical("service", run.workspace.name, "server")

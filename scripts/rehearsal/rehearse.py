@@ -236,7 +236,7 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
     if run.runs_programs:
         with (
             run.step("import slides"),
-            operators.acting(run, "imports", documented.ledger, documented.tasks) as environ,
+            operators.acting(run, "imports", documented.deployment, documented.imports) as environ,
         ):
             rehearse_imports.import_(environ, run.folder, run.omero)
         with run.step("open a session"):
@@ -411,6 +411,8 @@ def _show(run: Rehearsal, *, keep: bool) -> None:
 def _say_how_to_use(run: Rehearsal, aws: LocalAws) -> None:
     console.say(f"Still running, with its stacks in {run.out.relative_to(ROOT)}. To use it:")
     sys.stdout.writelines(exports({**aws.environ(), VARIABLE: run.workspace.name}))
+    # Its KMS client has no endpoint of ours (session-manager-plugin, kmsservice.go, NewKMSService).
+    console.say("`omero-aws exec` opens no sessions there: AWS's plugin asks KMS at AWS's own address for their key.")
     console.say(f"To remove it with everything in it: kill {aws.pid}")
 
 

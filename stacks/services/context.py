@@ -10,9 +10,8 @@ from cdktf import ITerraformDependable
 from contract import names
 from contract.policy import Statement
 from modules.cluster import Cluster
-from modules.container import Container, Deployment, Target
+from modules.container import Beside, Container, Deployment, Target
 from modules.instances import Instances
-from modules.ledger import use_statements
 from modules.service import Service, ServiceProps
 from modules.task import TaskProps
 from settings import Workspace
@@ -46,15 +45,6 @@ class ServiceContext:
         """The stack's settings."""
         return self.stack.workspace
 
-    @property
-    def importer_password_arn(self) -> str:
-        """The secret with the password of the OMERO user that imports."""
-        return self.workspace.omero.importer.password_arn or self.data.root_password.arn
-
-    def ledger_statements(self) -> Sequence[Statement]:
-        """Importers record what they did themselves, in tasks of their own and in the server's container."""
-        return use_statements(arn=self.data.ledger.arn, key_arn=self.data.key_arn, account=self.stack.account)
-
     def task(
         self,
         role: str,
@@ -62,6 +52,7 @@ class ServiceContext:
         size: TaskSize,
         *,
         first: Sequence[Container] = (),
+        beside: Beside | None = None,
         on_instances: bool = False,
         statements: Sequence[Statement] = (),
     ) -> TaskProps:
@@ -73,6 +64,7 @@ class ServiceContext:
             cluster=self.cluster,
             container=container,
             first=first,
+            beside=beside,
             instances=self.instances if on_instances else None,
             moves=on_instances,
             cpu=size.cpu,

@@ -1,38 +1,120 @@
-"""The task that imports images, started by `omero-aws imports`."""
+"""The importer in the server's task: its program, its log, its rights, and an alarm for when it says nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from constructs import Construct
 
-from modules.audit import skip
-from modules.omero import importer_container
-from modules.task import Task
-from stacks.services.context import ServiceContext, TaskSize
-from stacks.services.servers import Servers, endpoint_of
+from containers import package
+from contract import names
+from contract.outputs import Omero
+from contract.policy import Statement
+from modules.alarm_topic import AlarmTopic, AlarmTopicProps
+from modules.container import Beside
+from modules.log_group import log_group
+from modules.omero import ImporterProps, ServerProps, importer_container
+from modules.program import Program, ProgramProps
+from settings.memory import importer_heap_mib
+from stacks.services.context import ServiceContext
+
+ALIVE = "importer alive"
+"""What the importer writes to its log each minute."""
 
 
-def importer_task(context: ServiceContext, servers: Servers, *, on_instances: bool) -> Task:
-    """The importer's task definition. It runs on instances where there is a share, which Fargate cannot mount."""
-    settings = context.workspace.omero.importer
-    props = servers.props(context.data.database_user, settings.memory_mib, read_only=False)
-    container = importer_container(
-        image=props.image,
-        server=endpoint_of(servers.read_write),
-        admin=settings.admin,
-        password_arn=context.importer_password_arn,
-        ledger_table=context.data.ledger.name,
-        region=context.workspace.region,
-        mounts=props.mounts,
-    )
-    task = Task(
-        Construct(context.stack, "importer"),
-        context.task(
-            "importer",
-            container,
-            TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib),
-            on_instances=on_instances,
-            statements=context.ledger_statements(),
-        ),
-    )
-    skip(task.security_group.resource, CKV2_AWS_5="RunTask gives it to each importer; none may run")
-    return task
+class Importer(Construct):
+    """`statements` are what it may do. Its container is `beside` a server, whose task's role has these rights."""
+
+    def __init__(self, context: ServiceContext, *, key_arn: str) -> None:
+        """`key_arn` is the key of its program and of its alarms."""
+        super().__init__(context.stack, "importer")
+        self._context = context
+        workspace, stack = context.workspace, context.stack
+        self._password_arn = workspace.omero.importer.password_arn or context.data.root_password.arn
+        self._log = log_group(
+            self,
+            "log_group",
+            name=names.physical("log_group", workspace.name, "importer"),
+            logs=context.network.log_settings(workspace.omero.log_retention_days),
+        )
+        self._program = Program(
+            self,
+            "program",
+            ProgramProps(
+                bucket_name=names.bucket(workspace.name, "importer", workspace.account_id, workspace.region),
+                key_arn=key_arn,
+                folder="importer",
+                archive=package("importer"),
+            ),
+        )
+        self._parameter = stack.publish(Omero.importer_digest, self._program.digest)
+        stack.publish(Omero.importer_log_group_name, self._log.name)
+        stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
+        self._alarm(key_arn)
+
+    @property
+    def statements(self) -> Sequence[Statement]:
+        """It fetches its program and a password, and writes both tables."""
+        data, account = self._context.data, self._context.stack.account
+        return (
+            Statement(sid="FindProgram", actions=("ssm:GetParameter",), resources=(self._parameter.arn,)),
+            # The program's key is that of ECS Exec's sessions, which the role may use already.
+            self._program.use,
+            data.ledger.use,
+            data.requests.use,
+            Statement(sid="ReadPassword", actions=("secretsmanager:GetSecretValue",), resources=(self._password_arn,)),
+            # DynamoDB asks with the caller's rights (its developer guide, "Encryption at rest: usage notes").
+            *(
+                Statement(
+                    sid=f"Decrypt{what}",
+                    actions=("kms:Decrypt",),
+                    resources=(data.key_arn,),
+                    conditions=account.kms_via(service),
+                )
+                for what, service in (("Tables", "dynamodb"), ("Password", "secretsmanager"))
+            ),
+        )
+
+    def beside(self, server: ServerProps) -> Beside:
+        """Its container in the task of this server."""
+        workspace, data = self._context.workspace, self._context.data
+        settings = workspace.omero.importer
+        container = importer_container(
+            server,
+            ImporterProps(
+                region=workspace.region,
+                memory_mib=settings.memory_mib,
+                heap_mib=importer_heap_mib(settings.memory_mib),
+                parallel_filesets=settings.parallel_filesets,
+                program_bucket=self._program.bucket_name,
+                program_parameter=self._parameter.name,
+                ledger_table=data.ledger.name,
+                requests_table=data.requests.name,
+                admin=settings.admin,
+                password_arn=self._password_arn,
+            ),
+        )
+        return Beside(container=container, log_group_name=self._log.name, log_group_arn=self._log.arn)
+
+    def _alarm(self, key_arn: str) -> None:
+        context, workspace = self._context, self._context.workspace
+        topic = AlarmTopic(
+            self,
+            "alarms",
+            AlarmTopicProps(
+                name=names.physical("topic", workspace.name, "importer"),
+                account=context.stack.account,
+                key_arn=key_arn,
+                emails=workspace.omero.importer.alarm_emails,
+            ),
+        )
+        topic.silence_alarm(
+            "silent",
+            name=names.physical("alarm", workspace.name, "importer-silent"),
+            description="Nothing has been imported for 5 minutes, because the importer beside OMERO.server says "
+            "nothing: `omero-aws imports status` tells why.",
+            namespace=names.base(workspace.name),
+            log_group_name=self._log.name,
+            line=ALIVE,
+        )
+        context.stack.publish(Omero.alarm_topic_arn, topic.arn)

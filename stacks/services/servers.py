@@ -16,8 +16,9 @@ from modules.omero import (
     server_container,
 )
 from modules.service import Service
-from settings.memory import heaps_mib
+from settings.memory import heaps_mib, server_mib
 from stacks.services.context import ServiceContext, TaskSize
+from stacks.services.importer import Importer
 
 
 def endpoint_of(server: Service) -> Endpoint:
@@ -28,9 +29,10 @@ def endpoint_of(server: Service) -> Endpoint:
 class Servers:
     """`read_write` is the one that writes; `read_only` are by the name that people see when they log in."""
 
-    def __init__(self, context: ServiceContext, share: Share | None) -> None:
+    def __init__(self, context: ServiceContext, share: Share | None, importer: Importer) -> None:
         self._context = context
         self._share = share
+        self._importer = importer
         self.read_write = self._read_write()
         self.read_only = self._read_only()
 
@@ -45,8 +47,8 @@ class Servers:
         servers = {"omero": self.read_write, **self.read_only}
         return {name: endpoint_of(server) for name, server in servers.items()}
 
-    def props(self, user: DatabaseUser, memory_mib: int, *, read_only: bool) -> ServerProps:
-        """What a server, or an importer beside it, is given."""
+    def _props(self, user: DatabaseUser, memory_mib: int, *, read_only: bool) -> ServerProps:
+        """What a server with a limit of `memory_mib` is given, and an importer beside it."""
         data, workspace = self._context.data, self._context.workspace
         mounts: list[Mount | Share] = [
             Mount(
@@ -75,20 +77,21 @@ class Servers:
     def _read_write(self) -> Service:
         context, data = self._context, self._context.data
         settings = context.workspace.omero.server
-        props = self.props(data.database_user, settings.memory_mib, read_only=False)
+        limit_mib = server_mib(settings.memory_mib, context.workspace.omero.importer.memory_mib)
+        props = self._props(data.database_user, limit_mib, read_only=False)
         container = server_container(
             props,
             database_connections=settings.database_connections,
             root_password_arn=data.root_password.arn,
-            importer_password_arn=context.importer_password_arn,
         )
         task = context.task(
             "server",
             container,
             TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib),
             first=(read_only_role_container(props, data.read_only_user),) if data.read_only_user else (),
+            beside=self._importer.beside(props),
             on_instances=True,
-            statements=context.ledger_statements(),
+            statements=self._importer.statements,
         )
         balancer = context.frontend.server
         return context.service(task, "server", ONE_AT_A_TIME, targets=balancer.targets if balancer else ())
@@ -99,7 +102,8 @@ class Servers:
         if settings is None:
             return {}
         assert self._context.data.read_only_user is not None  # noqa: S101 - the workspace has both or neither
-        props = self.props(self._context.data.read_only_user, settings.memory_mib, read_only=True)
+        limit_mib = server_mib(settings.memory_mib)
+        props = self._props(self._context.data.read_only_user, limit_mib, read_only=True)
         size = TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib)
         found = {}
         for number in range(1, settings.count + 1):

@@ -12,7 +12,7 @@ from contract.mounts import MountPoint
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import sources
-from tests.conftest import Stacks, container, workspace
+from tests.conftest import Stacks, containers, workspace
 from tests.settings.test_topology import sections
 
 WORKSPACES: dict[str, dict[str, Any]] = {
@@ -25,11 +25,12 @@ WORKSPACES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", WORKSPACES.values(), ids=WORKSPACES.keys())
-@pytest.mark.parametrize("role", ["server", "importer"])
+@pytest.mark.parametrize("name", ["server", "importer"])
 def test_stacks_mount_what_scripts_let_pass(
-    changes: dict[str, Any], role: str, synthesise: Callable[..., Stacks]
+    changes: dict[str, Any], name: str, synthesise: Callable[..., Stacks]
 ) -> None:
-    mounted = {point["containerPath"] for point in container(synthesise(**changes)["omero"], role)["mountPoints"]}
+    found = containers(synthesise(**changes)["omero"], "server")[name]
+    mounted = {point["containerPath"] for point in found["mountPoints"]}
     made = workspace(**changes)
     assert mounted == {point.path for point in mounts.of(made)}
     deployment = DeployedWorkspace(workspace=made, session=None, parameters={})  # type: ignore[arg-type]

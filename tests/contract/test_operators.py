@@ -14,6 +14,7 @@ from contract.policy import Statement, document
 from settings import load
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "ingest"
+WRITES = {f"dynamodb:{each}" for each in ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")}
 _CODE = re.compile(r"`((?:[a-z0-9]+:)?(?:[A-Z]\w+|\*))`")
 
 
@@ -43,7 +44,9 @@ def _granted(statements: tuple[Statement, ...]) -> list[str]:
     return sorted({action for each in statements for action in each.actions})
 
 
-@pytest.mark.parametrize(("row", "rights"), list(enumerate((operators.ledger, operators.tasks, operators.execute))))
+@pytest.mark.parametrize(
+    ("row", "rights"), list(enumerate((operators.deployment, operators.imports, operators.execute)))
+)
 def test_imports_list_the_rights(place: Place, row: int, rights: Rights) -> None:
     assert sorted(_listed(_rows("imports.md")[row][1])) == _granted(rights(place))
 
@@ -53,7 +56,20 @@ def test_sftp_lists_the_rights(place: Place) -> None:
     assert listed == _granted(operators.sftp(place))
 
 
-@pytest.mark.parametrize("rights", [operators.ledger, operators.tasks, operators.execute, operators.sftp])
+@pytest.mark.parametrize("rights", [operators.deployment, operators.imports, operators.execute, operators.sftp])
 def test_a_policy_can_be_made_of_them(place: Place, rights: Rights) -> None:
     # IAM's limit for the inline policies of a role is 10,240 characters.
     assert len(document(*rights(place))) < 10_240
+
+
+def test_an_importer_is_asked_and_nothing_that_it_remembers_is_written(place: Place) -> None:
+    writing = [each for each in operators.imports(place) if set(each.actions) & WRITES]
+    (asking,) = writing
+    assert asking.actions == ("dynamodb:PutItem",)
+    assert [arn.rpartition("/")[2] for arn in asking.resources] == ["omero-demo-import-requests"]
+    assert asking.conditions == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ("request", "control")}}
+
+
+@pytest.mark.parametrize("rights", [operators.deployment, operators.imports, operators.execute])
+def test_nobody_may_run_a_task_or_pass_a_role(place: Place, rights: Rights) -> None:
+    assert not {"ecs:RunTask", "iam:PassRole"} & set(_granted(rights(place)))

@@ -145,6 +145,7 @@ def test_mounts_by_the_access_point_over_tls_and_again_after_a_reboot(
     device, where, kind, options, *_ = (sandbox / "etc/fstab").read_text().replace(str(sandbox), "").split()
     assert (device, where, kind) == ("fs-1:/", "/OMERO", "efs")
     assert {"_netdev", "tls", "iam", "accesspoint=fsap-1"} <= set(options.split(","))
+    assert "lookupcache=pos" in options.split(","), "an import looks for what the server has just made"
     assert calls.index("mount /OMERO") < calls.index("mountpoint /OMERO")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from cdktf import App, TerraformStack
@@ -15,17 +16,45 @@ from modules.account import Account
 from modules.addresses import address
 from modules.audit import skip
 from modules.bucket import BucketProps
+from modules.cluster import Cluster
 from modules.connections import Endpoint
-from modules.container import Deployment
+from modules.container import Beside, Container, Deployment, Health
 from modules.function import FunctionProps
 from modules.log_group import LogSettings
 from modules.omero import ONE_AT_A_TIME, variable
+from modules.task import TaskProps
 from modules.vpc import VpcProps
 
 
 def test_refuses_a_deployment_that_can_never_begin() -> None:
     with pytest.raises(ValueError, match="100 % and 100 % can never start"):
         Deployment(count=1, minimum_percent=100, maximum_percent=100)
+
+
+def test_refuses_limits_that_a_task_does_not_have() -> None:
+    container = Container(
+        name="x", image="x:1", environment={}, secrets={}, health=Health(command="true"), memory_mib=2000
+    )
+    with pytest.raises(ValueError, match="containers with 2000 MiB do not fit into the task's 1024 MiB"):
+        TaskProps(
+            name="x",
+            account=Account(id="111122223333", region="eu-central-1"),
+            cluster=cast("Cluster", None),
+            container=container,
+            cpu=256,
+            memory_mib=1024,
+            vpc_id="x",
+            secrets_key_arn="x",
+            log_group_name="/x",
+            logs=LogSettings(key_arn="x", retention_days=365, retain=True),
+        )
+
+
+@pytest.mark.parametrize("changes", [{"health": Health(command="true")}, {"essential": True}])
+def test_refuses_a_container_beside_that_would_end_its_task(changes: dict[str, Any]) -> None:
+    values: dict[str, Any] = {"name": "x", "image": "x:1", "environment": {}, "secrets": {}, "health": None, **changes}
+    with pytest.raises(ValueError, match="x must not end the task that it is beside"):
+        Beside(container=Container(**values), log_group_name="/x", log_group_arn="x")
 
 
 def test_one_writer_stops_before_it_starts() -> None:

@@ -13,7 +13,8 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError, Rea
 
 from scripts import console
 from scripts.changes import Changes
-from scripts.ingest.imports.progress import RunProgress
+from scripts.ingest.imports.progress import shown
+from scripts.ingest.imports.requests import Request
 from scripts.process import Progress
 from settings import SettingsError
 from settings.load import ROOT
@@ -109,17 +110,16 @@ def run_a_step() -> None:
         progress.saw(HOSTILE)
 
 
-def watch_imports() -> None:
-    with RunProgress(1) as watch:
-        watch._show({"jobs": [], "imported": 0, "already": 0, "failed": 0})
-        watch("other", {"reason": HOSTILE})
+def request_of(total: int) -> Callable[[], None]:
+    """Shows a request with a bar, where filesets are expected, and without."""
+    progress = {"waiting": HOSTILE}
+    request = Request(id="1", do="run", work={}, who="x", state="running", progress=progress, result={}, asked="t")
 
+    def show() -> None:
+        with shown(total) as tell:
+            tell(request)
 
-def draw_a_bar() -> None:
-    watch = RunProgress(1)
-    watch._words = lambda *_: HOSTILE  # type: ignore[method-assign]
-    with watch:
-        watch("progress", {"jobs": [], "imported": 0, "already": 0, "failed": 0})
+    return show
 
 
 PATHS: list[Callable[[], object]] = [
@@ -128,8 +128,8 @@ PATHS: list[Callable[[], object]] = [
     show_a_status,
     show_another_status,
     run_a_step,
-    watch_imports,
-    draw_a_bar,
+    request_of(0),
+    request_of(5),
     lambda: console.say(HOSTILE),
     lambda: console.table(["x", HOSTILE], [["x", "y"]]),
     lambda: console.table(["x", "y"], [["x", HOSTILE]], lines=False),

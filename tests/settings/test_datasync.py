@@ -106,7 +106,7 @@ def test_refuses_what_is_no_email_address() -> None:
 
 def test_its_interfaces_take_addresses_of_the_private_subnets() -> None:
     small: dict[str, Any] = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
-    many = {"web": {"count": 5}}
+    many = {"web": {"count": 7}}
     workspace(network=small, omero=many)
     with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 2\d;"):
         workspace(network=small, omero=many, datasync={})

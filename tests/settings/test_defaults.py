@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from settings import fargate
 from settings.ec2 import INSTANCE_TYPES
-from settings.omero import Importer, Omero, Web
+from settings.omero import Omero, Web
 from settings.topology import TOPOLOGIES
 from tests.conftest import workspace
 from tests.settings.test_topology import sections
@@ -35,16 +35,15 @@ def test_refuses_a_database_that_could_not_grow() -> None:
         database(storage_gib=182, max_storage_gib=199)
 
 
-@pytest.mark.parametrize("model", [Web, Importer])
 @pytest.mark.parametrize("cpu", fargate.MEMORY_MIB)
-def test_memory_follows_the_cpu(model: type[Web | Importer], cpu: int) -> None:
-    made = model(cpu=cpu)
+def test_memory_follows_the_cpu(cpu: int) -> None:
+    made = Web(cpu=cpu)
     assert fargate.refusal(cpu, made.memory_mib) is None
     assert made.memory_mib == 4096 or 4096 not in fargate.MEMORY_MIB[cpu]
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-@pytest.mark.parametrize("cpu", [cpu for cpu in fargate.MEMORY_MIB if cpu > 256])
+@pytest.mark.parametrize("cpu", [cpu for cpu in fargate.MEMORY_MIB if cpu > 512])
 def test_memory_of_servers_follows_the_cpu(topology: str, cpu: int) -> None:
     fargate_only = {"omero": {"server": {"cpu": cpu}}} if not TOPOLOGIES[topology].share else {}
     made = workspace(**{**sections(topology), **fargate_only}).omero.server
@@ -60,9 +59,24 @@ def test_memory_of_read_only_servers_follows_the_cpu(cpu: int) -> None:
     assert fargate.refusal(cpu, made.memory_mib) is None
 
 
-def test_says_that_the_cpu_is_too_little_where_no_memory_would_do() -> None:
-    with pytest.raises(ValidationError, match=r"server\.cpu\n  256 is not enough for OMERO\.server, which needs 4096"):
-        workspace(omero={"server": {"cpu": 256}})
+@pytest.mark.parametrize(("cpu", "importer", "least"), [(256, 1536, 1024), (512, 1536, 1024), (1024, 8192, 2048)])
+def test_says_that_the_cpu_is_too_little_where_no_memory_would_do(cpu: int, importer: int, least: int) -> None:
+    said = (
+        rf"server\.cpu\n  {cpu} is not enough for OMERO\.server beside an importer of {importer} MiB, .* {least} or m"
+    )
+    with pytest.raises(ValidationError, match=said):
+        workspace(omero={"server": {"cpu": cpu}, "importer": {"memory_mib": importer}})
+    with pytest.raises(ValidationError, match=r"read_only\.cpu\n  256 is not enough for OMERO\.server, .* 512 or more"):
+        workspace(**sections("rw-ro-tls"), omero={"read_only": {"cpu": 256}})
+
+
+@pytest.mark.parametrize("importer", [1024, 1536, 1537, 4096, 8000, 8192])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_memory_of_servers_follows_the_importer(topology: str, importer: int) -> None:
+    omero = workspace(**sections(topology), omero={"importer": {"memory_mib": importer}}).omero
+    usual = TOPOLOGIES[topology].server_size[1]
+    assert omero.server.memory_mib - importer >= usual - 1536
+    assert omero.server.memory_mib - max(importer, 1536) < usual - 1536 + 1024
 
 
 @pytest.mark.parametrize("instance_type", INSTANCE_TYPES)
@@ -78,30 +92,21 @@ def test_instances_and_memory_follow_the_instance_type_and_the_servers(instance_
 
 
 @pytest.mark.parametrize(
-    ("tasks", "filesets", "connections"),
-    [(None, None, 50), (4, 10, 50), (20, None, 90), (None, 32, 138), (15, 32, 490)],
+    ("connections", "filesets"), [(12, 1), (13, 1), (14, 2), (16, 3), (18, 4), (50, 4), (500, 4), (None, 4)]
 )
-def test_the_pool_follows_the_importers(tasks: int | None, filesets: int | None, connections: int) -> None:
-    given = {"max_tasks": tasks, "parallel_filesets": filesets}
-    made = Omero.model_validate({"importer": {key: value for key, value in given.items() if value is not None}})
-    assert made.server.database_connections == connections
+def test_filesets_at_once_follow_the_pool(connections: int | None, filesets: int) -> None:
+    server = {} if connections is None else {"database_connections": connections}
+    assert Omero.model_validate({"server": server}).importer.parallel_filesets == filesets
+    given = Omero.model_validate({"server": server, "importer": {"parallel_filesets": 1}})
+    assert given.importer.parallel_filesets == 1
 
 
-@pytest.mark.parametrize("connections", range(11, 60, 4))
-@pytest.mark.parametrize("importer", [{}, {"max_tasks": 1}, {"parallel_filesets": 1}])
-def test_the_importers_follow_the_pool(connections: int, importer: dict[str, int]) -> None:
-    values: dict[str, Any] = {"server": {"database_connections": connections}}
-    if importer:
-        values["importer"] = importer
-    made = Omero.model_validate(values).importer
-    assert made.max_tasks * made.parallel_filesets <= connections - 10
-    if connections >= 26 and not importer:
-        assert (made.max_tasks, made.parallel_filesets) == (4, 4)
-
-
-def test_refuses_more_imports_than_connections_can_be_had() -> None:
-    with pytest.raises(ValidationError, match="50 times parallel_filesets 32 need 1600 database connections"):
-        workspace(omero={"importer": {"max_tasks": 50, "parallel_filesets": 32}})
+def test_refuses_more_imports_than_there_are_connections_or_threads() -> None:
+    said = r"importer\.parallel_filesets\n  4 need 8 .* leaves 6 after 10 for users; lower it, or set .* to 18 or more"
+    with pytest.raises(ValidationError, match=said):
+        workspace(omero={"server": {"database_connections": 16}, "importer": {"parallel_filesets": 4}})
+    with pytest.raises(ValidationError, match=r"parallel_filesets\n  Input should be less than or equal to 4"):
+        workspace(omero={"importer": {"parallel_filesets": 5}})
 
 
 @pytest.mark.parametrize("prefix", range(16, 27))

@@ -172,7 +172,7 @@ data: {database: {storage_gib: 200, max_storage_gib: 210, instance_class: large}
 omero:
   server: {cpu: 4, image: omero-server}
   web: {count: 3, max_count: 2, memory_mib: 1}
-  importer: {admin: it, cpu: x}
+  importer: {admin: it, parallel_filesets: x}
 datasync: {key_arn: OURS, folder: /OMERO/SFTP, schedule: daily}
 sftp: {endpoint: public, internal: true, log_retention_days: 2}
 upload_host: {sources: [{bucket: lab}, {bucket: lab}, {bucket: Lab, key_arn: THEIRS}], count: 3}
@@ -186,7 +186,7 @@ upload_host: {sources: [{bucket: lab}, {bucket: lab}, {bucket: Lab, key_arn: THE
         *("network.existing.private_subnet_ids", "network.cidr", "network.nat_gateways"),
         *("network.private_subnets.1", "data.database.max_storage_gib", "data.database.instance_class"),
         *("omero.server.cpu", "omero.server.image", "omero.web.max_count", "omero.web.memory_mib"),
-        *("omero.importer.password_arn", "omero.importer.cpu", "datasync.key_arn", "datasync.schedule"),
+        *("omero.importer.password_arn", "omero.importer.parallel_filesets", "datasync.key_arn", "datasync.schedule"),
         *("sftp.endpoint", "sftp.internal", "sftp.log_retention_days", "upload_host.count"),
         *("upload_host.sources.1", "upload_host.sources.2.bucket", "datasync.folder"),
     }

@@ -95,6 +95,6 @@ def test_a_topology_with_a_share_says_both_ways_to_have_one() -> None:
 
 def test_a_gateway_takes_addresses_of_the_private_subnets() -> None:
     small = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
-    workspace(**sections("rw-http-s3fg"), omero={"web": {"count": 4}}, network=small)
+    workspace(**sections("rw-http-s3fg"), omero={"web": {"count": 6}}, network=small)
     with pytest.raises(ValidationError, match=r"22 addresses are not enough, .* need 24;"):
-        workspace(**made(), omero={"web": {"count": 4}}, network=small)
+        workspace(**made(), omero={"web": {"count": 6}}, network=small)

@@ -54,7 +54,10 @@ def test_takes_a_pinned_image(image: str) -> None:
 
 
 def test_refuses_a_server_that_omero_has_no_room_in() -> None:
-    with pytest.raises(ValidationError, match=r"server\.memory_mib\n  2048 is not enough for OMERO\.server; give 4096"):
+    with pytest.raises(
+        ValidationError,
+        match=r"server\.memory_mib\n  2048 is not enough for OMERO\.server beside an importer of 1536 MiB; give 5120",
+    ):
         Omero(server=Server(cpu=1024, memory_mib=2048))
 
 
@@ -99,7 +102,7 @@ def test_refuses_an_instance_type(instance_type: str) -> None:
 )
 def test_refuses_more_servers_than_the_instances_hold(servers: int, instance_type: str, least: int) -> None:
     def omero(instances: int) -> Omero:
-        size = {"cpu": 2048, "memory_mib": 4096}
+        size = {"cpu": 2048, "memory_mib": 5120}
         values = {
             "server": {"launch_type": "EC2", **size},
             "read_only": {"count": servers, **size},

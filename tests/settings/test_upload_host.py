@@ -87,7 +87,7 @@ def test_refuses_a_key_of_another_region() -> None:
 
 def test_hosts_take_addresses() -> None:
     small = {"private_subnets": ["10.192.20.0/28", "10.192.21.0/28"]}
-    omero = {"web": {"count": 5}}
+    omero = {"web": {"count": 7}}
     workspace(network=small, omero=omero, upload_host={"count": 1})
     with pytest.raises(ValidationError, match="need 23;"):
         workspace(network=small, omero=omero, upload_host={"count": 2})

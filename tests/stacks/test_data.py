@@ -156,18 +156,33 @@ def test_databases_logs_have_an_end_and_the_key(synthesise: Callable[..., Stacks
     assert "/aws/rds/instance/omero-lab-database/*" in only(stacks["network"], "aws_kms_key")["policy"]
 
 
-def test_ledger_is_protected_recoverable_and_encrypted(synthesise: Callable[..., Stacks]) -> None:
-    table = only(synthesise()["data"], "aws_dynamodb_table")
-    assert table["name"] == "omero-lab-imports"
+@pytest.mark.parametrize(
+    ("id_", "name"), [("ledger", "omero-lab-imports"), ("import_requests", "omero-lab-import-requests")]
+)
+def test_tables_of_imports_are_protected_recoverable_and_encrypted(
+    synthesise: Callable[..., Stacks], id_: str, name: str
+) -> None:
+    table = of_type(synthesise()["data"], "aws_dynamodb_table")[id_]
+    assert table["name"] == name
     assert table["billing_mode"] == "PAY_PER_REQUEST"
     assert table["point_in_time_recovery"] == {"enabled": True}
     assert table["server_side_encryption"] == {"enabled": True, "kms_key_arn": "${aws_kms_key.key.arn}"}
     assert table["deletion_protection_enabled"] is True
-    assert only(synthesise(retain=False)["data"], "aws_dynamodb_table")["deletion_protection_enabled"] is False
+    let_go = of_type(synthesise(retain=False)["data"], "aws_dynamodb_table")[id_]
+    assert let_go["deletion_protection_enabled"] is False
+
+
+def test_requests_are_read_by_part_and_go_when_their_time_is_over(synthesise: Callable[..., Stacks]) -> None:
+    data = synthesise()["data"]
+    table = of_type(data, "aws_dynamodb_table")["import_requests"]
+    assert (table["hash_key"], table["range_key"]) == ("part", "row")
+    assert table["ttl"] == {"attribute_name": "ends", "enabled": True}
+    assert "global_secondary_index" not in table, "an index lags"
+    assert data["output"]["requests_table_name"]["value"] == "${aws_dynamodb_table.import_requests.name}"
 
 
 def test_ledger_finds_entries_by_state(synthesise: Callable[..., Stacks]) -> None:
-    table = only(synthesise()["data"], "aws_dynamodb_table")
+    table = of_type(synthesise()["data"], "aws_dynamodb_table")["ledger"]
     (index,) = table["global_secondary_index"]
     assert (table["hash_key"], index["hash_key"], index["range_key"]) == ("id", "queue", "found")
     keyed = {"id", "queue", "found"}

@@ -62,8 +62,7 @@ def test_nobody_can_connect_to_an_instance(omero: dict[str, Any]) -> None:
 def test_tasks_mount_the_file_system_and_instances_do_not(omero: dict[str, Any]) -> None:
     out = of_type(omero, "aws_vpc_security_group_egress_rule")
     assert "instances_to_file_system_out" not in out
-    servers = {role for role in of_type(omero, "aws_ecs_service") if role != "web"}
-    for role in (*servers, "importer"):
+    for role in {role for role in of_type(omero, "aws_ecs_service") if role != "web"}:
         assert out[f"{role}_to_file_system_out"]["from_port"] == 2049
 
 

@@ -128,6 +128,7 @@ def test_older_versions_are_kept_as_many_as_asked(synthesise: Synthesise) -> Non
     (expiration,) = rule["noncurrent_version_expiration"]
     assert expiration == {"newer_noncurrent_versions": 7, "noncurrent_days": 90}
     assert [list(each) for each in rule["expiration"]] == [["expired_object_delete_marker"]], "no object goes by itself"
+    assert "transition" not in rule, "nor into an archive"
 
 
 def test_an_existing_bucket_is_left_alone_and_read_with_its_key(synthesise: Synthesise) -> None:

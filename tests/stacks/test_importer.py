@@ -1,119 +1,259 @@
-"""The task that imports images: the stock image, /OMERO at its own path, nobody's password on a command line."""
+"""The importer beside OMERO.server: on its mount, within its own limits, with a program that replaces no server."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 from pydantic import ValidationError
 
+import containers as programs
+import main
 from containers import package
-from tests.conftest import Stacks, container, of_type, variables, ways_to, workspace
+from modules.container import RESTART_SECONDS
+from tests.conftest import Stacks, containers, of_type, only, read_stacks, ways_to, workspace
 from tests.settings.test_topology import sections
 
 # ECS takes no more in one task definition (its API reference, "Task definition size").
 TASK_DEFINITION_BYTES = 64 * 1024
+SECRET = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:importer-AbCdEf"
 
 
-def _statements(stack: dict[str, Any], role: str, kind: str) -> dict[str, dict[str, Any]]:
+@pytest.fixture
+def omero(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
+    return synthesise()["omero"]
+
+
+def _importer(stack: dict[str, Any]) -> dict[str, Any]:
+    return containers(stack, "server")["importer"]
+
+
+def _variables(stack: dict[str, Any]) -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in _importer(stack)["environment"]}
+
+
+def _statements(stack: dict[str, Any], role: str = "server", kind: str = "task") -> dict[str, dict[str, Any]]:
     policy = of_type(stack, "aws_iam_role_policy")[f"{role}_{kind}_policy"]["policy"]
     return {statement["Sid"]: statement for statement in json.loads(policy)["Statement"]}
 
 
-def test_runs_the_servers_image_without_its_start_up(synthesise: Callable[..., Stacks]) -> None:
-    omero = synthesise()["omero"]
-    importer, server = container(omero, "importer"), container(omero, "server")
-    assert importer["image"] == server["image"]
-    assert importer["mountPoints"] == server["mountPoints"]
-    assert importer["entryPoint"][0] == "/opt/omero/server/venv3/bin/python"
-    assert "60-database" not in json.dumps(importer), "it would make a database"
-    assert "healthCheck" not in importer
+@pytest.mark.parametrize("topology", ["rw-http", "rw-ro-tls", "rw-tls-s3fg"])
+def test_is_in_the_servers_task_on_the_same_volumes_and_in_no_other(
+    synthesise: Callable[..., Stacks], topology: str
+) -> None:
+    omero = synthesise(**sections(topology))["omero"]
+    found = containers(omero, "server")
+    assert found["importer"]["mountPoints"] == found["server"]["mountPoints"]
+    assert found["importer"]["image"] == found["server"]["image"]
+    others = set(of_type(omero, "aws_ecs_task_definition")) - {"server_task_definition"}
+    assert others
+    assert not [each for each in others if "importer" in containers(omero, each.removesuffix("_task_definition"))]
 
 
-def test_knows_its_server_by_its_name_in_the_vpc_and_the_ledger(synthesise: Callable[..., Stacks]) -> None:
-    found = variables(synthesise()["omero"], "importer")
-    assert found["OMERO_HOST"] == variables(synthesise()["omero"], "web")["CONFIG_omero_web_server__list"].split('"')[1]
-    assert "ledger" in found["LEDGER_TABLE"]
-    assert found["LEDGER_REGION"] == "eu-central-1"
+def test_starts_after_the_server_without_waiting_for_its_health(synthesise: Callable[..., Stacks]) -> None:
+    found = containers(synthesise(**sections("rw-ro-tls"))["omero"], "server")
+    assert found["importer"]["dependsOn"] == [{"containerName": "server", "condition": "START"}]
+    assert found["server"]["dependsOn"] == [{"containerName": "read-only-role", "condition": "SUCCESS"}]
 
 
-def test_its_password_is_a_secret(synthesise: Callable[..., Stacks]) -> None:
-    omero = synthesise()["omero"]
-    (secret,) = container(omero, "importer")["secrets"]
-    assert secret["name"] == "OMERO_PASSWORD"
-    assert "root_password" in secret["valueFrom"]
-    own = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:importer-AbCdEf"
-    named = synthesise(omero={"importer": {"admin": "importer", "password_arn": own}})["omero"]
-    assert container(named, "importer")["secrets"] == [{"name": "OMERO_PASSWORD", "valueFrom": own}]
-    assert variables(named, "importer")["OMERO_ADMIN"] == "importer"
+def test_its_end_is_not_the_servers_and_it_starts_again(omero: dict[str, Any]) -> None:
+    importer = _importer(omero)
+    assert importer["essential"] is False
+    assert "healthCheck" not in importer, "ECS ignores it"
+    assert importer["stopTimeout"] == 120
+    assert importer["restartPolicy"] == {"enabled": True, "restartAttemptPeriod": RESTART_SECONDS}
 
 
-def test_fits_into_a_task_definition(synthesise: Callable[..., Stacks]) -> None:
-    definition = of_type(synthesise()["omero"], "aws_ecs_task_definition")["importer_task_definition"]
+def test_ecs_takes_the_definition(omero: dict[str, Any]) -> None:
+    """By AWS's own model: an unknown key would be dropped by Terraform's provider without a word."""
+    known = Session().get_service_model("ecs").shape_for("ContainerDefinition").members  # type: ignore[attr-defined]
+    assert set(_importer(omero)) <= set(known)
+    assert set(_importer(omero)["restartPolicy"]) <= set(known["restartPolicy"].members)
+    assert "minimum <code>restartAttemptPeriod</code> of 60 seconds" in (
+        known["restartPolicy"].members["restartAttemptPeriod"].documentation
+    )
+    assert RESTART_SECONDS == 60
+    definition = of_type(omero, "aws_ecs_task_definition")["server_task_definition"]
     assert len(definition["container_definitions"]) < TASK_DEFINITION_BYTES / 2
+
+
+def test_runs_as_root_what_the_image_would_not_start(omero: dict[str, Any]) -> None:
+    importer = _importer(omero)
+    assert importer["user"] == "0"
+    assert importer["entryPoint"][0] == "/opt/omero/server/venv3/bin/python"
+    assert importer["entryPoint"][-1] == "supervisor"
+    assert "60-database" not in json.dumps(importer), "it would make a database"
+
+
+def test_knows_what_the_record_says_and_nothing_else(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(**sections("rw-tls-s3fg"), omero={"importer": {"memory_mib": 3072}})["omero"]
+    found = _variables(omero)
+    assert "root_password" in found.pop("OMERO_PASSWORD_SECRET")
+    assert found.pop("PROGRAM") == package("supervisor")
+    assert "ledger" in found.pop("LEDGER_TABLE")
+    assert "import_requests" in found.pop("REQUESTS_TABLE")
+    assert found == {
+        "IMPORT_ROOTS": '["/OMERO", "/s3uploads"]',
+        "JAVA_OPTS": "-Xmx2560m -XX:+ExitOnOutOfMemoryError",
+        "OMERO_ADMIN": "root",
+        "PARALLEL_FILESETS": "4",
+        "PROGRAM_BUCKET": "${aws_s3_bucket_policy.importer_program_bucket_policy.bucket}",
+        "PROGRAM_PARAMETER": "${aws_ssm_parameter.published_importer_digest.name}",
+        "WORKER_REGION": "eu-central-1",
+    }
+
+
+def test_no_container_is_given_the_importers_password(synthesise: Callable[..., Stacks]) -> None:
+    """The server's is for making the database; a lost secret of the importer's must not keep OMERO from starting."""
+    named = synthesise(omero={"importer": {"admin": "importer", "password_arn": SECRET}})["omero"]
+    found = containers(named, "server")
+    assert found["importer"]["secrets"] == []
+    assert SECRET not in json.dumps([each["secrets"] for each in found.values()])
+    assert _variables(named)["OMERO_PASSWORD_SECRET"] == SECRET
+    assert _variables(named)["OMERO_ADMIN"] == "importer"
+    assert _statements(named)["ReadPassword"]["Resource"] == SECRET
+    assert SECRET not in json.dumps(_statements(named, kind="execution"))
+
+
+def test_another_program_leaves_the_servers_definition_as_it_is(
+    omero: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacks.services.importer.package", lambda name: base64.b64encode(name.encode()).decode())
+    main.build(workspace(), outdir=str(tmp_path))
+    other = read_stacks(tmp_path)["omero"]
+    for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy", "aws_s3_bucket"):
+        assert of_type(other, type_) == of_type(omero, type_)
+    digest = hashlib.sha256(b"importer").hexdigest()
+    assert only(other, "aws_s3_object")["key"] == f"importer/{digest}"
+    assert only(omero, "aws_s3_object")["key"] != f"importer/{digest}"
+
+
+def test_the_supervisor_is_the_only_program_in_a_definition(omero: dict[str, Any]) -> None:
+    definition = of_type(omero, "aws_ecs_task_definition")["server_task_definition"]
+    assert package("importer") not in definition["container_definitions"]
+
+
+def test_its_program_is_an_object_by_digest_that_goes_after_its_successor_is_named(omero: dict[str, Any]) -> None:
+    program = only(omero, "aws_s3_object")
+    content = base64.b64decode(package("importer"))
+    assert program["key"] == f"importer/{hashlib.sha256(content).hexdigest()}"
+    assert base64.b64decode(program["content_base64"]) == content
+    assert program["lifecycle"] == {"create_before_destroy": True}
+    assert not program["override_provider"]["default_tags"].get("tags"), (
+        "S3 takes 10 tags, and a workspace has up to 40"
+    )
+    parameter = of_type(omero, "aws_ssm_parameter")["published_importer_digest"]
+    assert parameter["value"] == '${trimprefix(aws_s3_object.importer_program.key, "importer/")}'
+    assert parameter["name"] == "/omero/lab/omero/importer_digest"
 
 
 def test_its_program_is_the_same_whenever_it_is_packed() -> None:
     assert package("importer") == package("importer")
+    assert (Path(programs.__file__).parent / "importer" / "__main__.py").is_file()
 
 
-def test_may_use_the_ledger_and_delete_nothing(synthesise: Callable[..., Stacks]) -> None:
-    statements = _statements(synthesise()["omero"], "importer", "task")
-    assert statements["UseLedger"]["Action"] == [
-        "dynamodb:BatchGetItem",
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:UpdateItem",
+def test_its_bucket_is_private_and_goes_with_the_stack(omero: dict[str, Any]) -> None:
+    bucket = of_type(omero, "aws_s3_bucket")["importer_program_bucket"]
+    assert bucket["force_destroy"] is True
+    assert bucket["lifecycle"] == {"prevent_destroy": False}
+    assert only(omero, "aws_s3_bucket_public_access_block")["restrict_public_buckets"] is True
+    assert only(omero, "aws_s3_object")["kms_key_id"] == "${aws_kms_key.key.arn}"
+
+
+def test_its_rights(omero: dict[str, Any]) -> None:
+    found = _statements(omero)
+    assert (found["FindProgram"]["Action"], found["FindProgram"]["Resource"]) == (
+        "ssm:GetParameter",
+        "${aws_ssm_parameter.published_importer_digest.arn}",
+    )
+    assert (found["ReadProgram"]["Action"], found["ReadProgram"]["Resource"]) == (
+        "s3:GetObject",
+        "${aws_s3_bucket.importer_program_bucket.arn}/importer/*",
+    )
+    assert found["ReadPassword"]["Action"] == "secretsmanager:GetSecretValue"
+    assert found["UseLedger"]["Action"] == [
+        f"dynamodb:{each}" for each in ("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem")
     ]
-    assert statements["UseLedger"]["Resource"] != "*"
-    assert statements["DecryptLedger"]["Condition"] == {
-        "StringEquals": {"kms:ViaService": "dynamodb.eu-central-1.amazonaws.com"}
+    assert found["UseLedger"]["Resource"][1].endswith("/index/*")
+    assert found["UseRequests"]["Action"] == [
+        f"dynamodb:{each}"
+        for each in ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+    ]
+    vias = {
+        sid: found[sid]["Condition"]["StringEquals"]["kms:ViaService"] for sid in ("DecryptTables", "DecryptPassword")
     }
-    assert "UseLedger" in _statements(synthesise()["omero"], "importer", "task")
-    assert "UseLedger" not in _statements(synthesise()["omero"], "web", "task")
+    assert vias == {
+        "DecryptTables": "dynamodb.eu-central-1.amazonaws.com",
+        "DecryptPassword": "secretsmanager.eu-central-1.amazonaws.com",
+    }
+    # Its program is encrypted with the key of ECS Exec's sessions.
+    assert (found["ExecKey"]["Action"], found["ExecKey"]["Resource"]) == ("kms:Decrypt", "${aws_kms_key.key.arn}")
 
 
-def test_reaches_server_and_file_system_and_nothing_reaches_it(synthesise: Callable[..., Stacks]) -> None:
-    omero = synthesise()["omero"]
-    assert ("importer_security_group", 4064) in ways_to(omero, "server")
-    assert not ways_to(omero, "importer")
-    rules = of_type(omero, "aws_vpc_security_group_egress_rule").values()
-    own = [rule for rule in rules if "importer_security_group" in rule["security_group_id"]]
-    assert sorted(rule["from_port"] for rule in own) == [443, 2049, 4064]
+def test_nobody_else_has_them(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(**sections("rw-ro-tls"))["omero"]
+    ours = {
+        "FindProgram",
+        "ReadProgram",
+        "UseLedger",
+        "UseRequests",
+        "ReadPassword",
+        "DecryptTables",
+        "DecryptPassword",
+    }
+    assert ours <= set(_statements(omero))
+    for role in ("web", "read_only_1"):
+        assert not ours & set(_statements(omero, role))
 
 
-def test_runs_on_fargate_unless_there_is_a_share_to_import_from(synthesise: Callable[..., Stacks]) -> None:
-    plain = of_type(synthesise()["omero"], "aws_ecs_task_definition")["importer_task_definition"]
-    assert plain["requires_compatibilities"] == ["FARGATE"]
-    changes = sections("rw-tls-s3fg")
-    shared = synthesise(**changes)["omero"]
-    definition = of_type(shared, "aws_ecs_task_definition")["importer_task_definition"]
-    assert definition["requires_compatibilities"] == ["EC2"]
-    assert [mount["containerPath"] for mount in container(shared, "importer")["mountPoints"]] == [
-        "/OMERO",
-        "/s3uploads",
-    ]
-    assert "importer_capacity_provider" in shared["output"]
-    assert "importer_capacity_provider" not in synthesise()["omero"]["output"]
+def test_no_task_is_run_for_an_import(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(**sections("rw-tls-s3fg"))["omero"]
+    assert set(of_type(omero, "aws_ecs_task_definition")) == {"server_task_definition", "web_task_definition"}
+    assert "importer" not in " ".join(of_type(omero, "aws_security_group"))
+    assert ("importer_security_group", 4064) not in ways_to(omero, "server")
+    gone = {"importer_task_family", "importer_security_group_id", "importer_max_tasks", "importer_capacity_provider"}
+    assert not gone & set(omero["output"])
+    assert {"importer_log_group_name", "importer_parallel_filesets", "importer_digest"} <= set(omero["output"])
 
 
-def test_refuses_more_imports_than_the_database_has_connections() -> None:
-    with pytest.raises(
-        ValidationError, match=r"need 48 database connections, and server\.database_connections 50 leaves 40"
-    ):
-        workspace(omero={"server": {"database_connections": 50}, "importer": {"max_tasks": 12, "parallel_filesets": 4}})
-    workspace(omero={"importer": {"max_tasks": 10}})
+def test_writes_to_a_log_of_its_own(omero: dict[str, Any]) -> None:
+    options = _importer(omero)["logConfiguration"]["options"]
+    assert options["awslogs-group"] == "${aws_cloudwatch_log_group.importer_log_group.name}"
+    assert of_type(omero, "aws_cloudwatch_log_group")["importer_log_group"]["name"] == "/omero/lab/importer"
+    written = _statements(omero, kind="execution")["WriteOwnLog"]["Resource"]
+    assert "${aws_cloudwatch_log_group.importer_log_group.arn}:*" in written
+
+
+def test_somebody_hears_of_an_importer_that_says_nothing(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(omero={"importer": {"alarm_emails": ["lab@example.org"]}})["omero"]
+    lines = only(omero, "aws_cloudwatch_log_metric_filter")
+    assert lines["pattern"] == '"importer alive"'
+    assert lines["log_group_name"] == "${aws_cloudwatch_log_group.importer_log_group.name}"
+    alarm = only(omero, "aws_cloudwatch_metric_alarm")
+    assert (alarm["namespace"], alarm["alarm_name"]) == ("omero-lab", "omero-lab-importer-silent")
+    assert lines["metric_transformation"]["namespace"] == "omero-lab"
+    assert (alarm["period"], alarm["evaluation_periods"], alarm["statistic"]) == (300, 1, "Sum")
+    assert (alarm["comparison_operator"], alarm["threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["treat_missing_data"] == "breaching"
+    assert alarm["alarm_actions"] == ["${aws_sns_topic_policy.importer_alarms_policy.arn}"]
+    assert only(omero, "aws_sns_topic_subscription")["endpoint"] == "lab@example.org"
+    assert "cloudwatch.amazonaws.com" in only(omero, "aws_kms_key")["policy"], "or it could not publish"
 
 
 @pytest.mark.parametrize(
     ("importer", "rule"),
     [
-        ({"cpu": 3000}, r"cpu\n  3000 is not offered by Fargate"),
-        ({"cpu": 256, "memory_mib": 1024}, r"memory_mib\n  1024 is not enough for an importer"),
+        ({"cpu": 2048}, r"importer\.cpu\n"),
+        ({"max_tasks": 2}, r"importer\.max_tasks\n"),
+        ({"memory_mib": 1023}, "greater than or equal to 1024"),
         ({"admin": "importer"}, "admin importer needs a password"),
-        ({"max_tasks": 0}, "greater than or equal to 1"),
+        ({"parallel_filesets": 0}, "greater than or equal to 1"),
     ],
 )
 def test_refuses_importers_that_could_not_run(importer: dict[str, Any], rule: str) -> None:

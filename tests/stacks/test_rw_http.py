@@ -24,7 +24,7 @@ def frontend(synthesise: Callable[..., Stacks]) -> dict[str, Any]:
 
 def _group(reference: str) -> str:
     """The role of a security group, of this stack or another, from a reference to it."""
-    for role in ("balancer", "web", "server", "importer", "sessions", "database", "file_system"):
+    for role in ("balancer", "web", "server", "sessions", "database", "file_system"):
         if f"{role}_security_group" in reference:
             return role
     raise AssertionError(f"{reference} is no security group of ours")
@@ -66,8 +66,6 @@ def test_who_may_reach_whom(omero: dict[str, Any], type_: str, here: str, there:
         ("web", "server", 4064),
         ("web", "sessions", 6379),
         ("server", "database", 5432),
-        ("importer", "server", 4064),
-        ("importer", "file_system", 2049),
         ("server", "file_system", 2049),
     }
 
@@ -78,7 +76,7 @@ def test_containers_reach_the_internet_over_https_only(omero: dict[str, Any]) ->
         for rule in of_type(omero, "aws_vpc_security_group_egress_rule").values()
         if "cidr_ipv4" in rule
     }
-    assert out == {(who, "0.0.0.0/0", 443) for who in ("server", "web", "importer")}
+    assert out == {(who, "0.0.0.0/0", 443) for who in ("server", "web")}
 
 
 def test_there_is_never_a_second_writer(omero: dict[str, Any]) -> None:
@@ -89,8 +87,7 @@ def test_there_is_never_a_second_writer(omero: dict[str, Any]) -> None:
     # Rebalancing would start a second task before it stops the first.
     assert server["availability_zone_rebalancing"] == "DISABLED"
     mounts = [name for name, task in of_type(omero, "aws_ecs_task_definition").items() if task["volume"]]
-    # An importer writes beside the server, as a client of its: it has no Blitz, and takes no lock.
-    assert sorted(mounts) == ["importer_task_definition", "server_task_definition"]
+    assert mounts == ["server_task_definition"]
 
 
 def test_web_rolls_without_a_gap(omero: dict[str, Any]) -> None:

@@ -72,7 +72,6 @@ def test_only_the_named_networks_reach_the_server(omero: dict[str, Any], fronten
         if rule["security_group_id"] == "${aws_security_group.server_security_group.id}"
     }
     assert {each.removeprefix("${").rpartition("aws_security_group_")[2] for each in to_server} == {
-        "importer",
         "server_balancer",
         "web",
     }

@@ -50,14 +50,13 @@ def test_instances_reach_the_gateway_and_tasks_the_file_system(omero: dict[str, 
     nfs = {(rule["security_group_id"], rule.get("cidr_ipv4")) for rule in out if rule["from_port"] == 2049}
     assert nfs == {
         ("${aws_security_group.instances_security_group.id}", "10.192.20.15/32"),
-        ("${aws_security_group.importer_security_group.id}", None),
         ("${aws_security_group.server_security_group.id}", None),
     }
 
 
 def test_it_is_otherwise_the_topology_without_the_share(topology: str, synthesise: Callable[..., Stacks]) -> None:
     plain = topology.removesuffix("-s3fg")
-    size = {"cpu": 2048, "memory_mib": 4096, "launch_type": "EC2"}
+    size = {"cpu": 2048, "memory_mib": 5120, "launch_type": "EC2"}
     with_share = synthesise(**sections(topology))["omero"]
     without = synthesise(**sections(plain), omero={"server": size})["omero"]
     added = {
@@ -66,11 +65,7 @@ def test_it_is_otherwise_the_topology_without_the_share(topology: str, synthesis
         for name in resources
         if name not in without["resource"].get(kind, {})
     }
-    # The importers run on the instances, too, which mount the share for them.
-    assert added == {
-        "aws_ssm_parameter.published_importer_capacity_provider",
-        "aws_vpc_security_group_egress_rule.instances_security_group_share",
-    }
+    assert added == {"aws_vpc_security_group_egress_rule.instances_security_group_share"}
     missing = {
         name
         for kind, resources in without["resource"].items()

@@ -1,34 +1,29 @@
 """`omero-aws imports`: from files on OMERO's file system to verified images.
 
-The ledger, a DynamoDB table, knows what became of each fileset. Containers in the VPC look for filesets, import them
-and record both; this program gives them work and looks after them. It may be killed, and run by several people at once.
+A worker beside OMERO.server looks for filesets, imports them, and records what became of each in the ledger, a DynamoDB
+table. These commands ask it for that, and show what it does; they may be ended at any time, and used by several people.
 """
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
+from botocore.exceptions import ClientError
 
 from containers.importer import entries
-from containers.importer.entries import FAILED, IMPORTED, IMPORTING, PENDING
+from containers.importer.entries import FAILED, IMPORTED, INCOMPLETE, PENDING
 from contract.omero import DATA_DIR
-from scripts import console
+from scripts import aws, console
 from scripts.errors import EXIT_FAILED, Failed, Refused
-from scripts.ingest.imports import report, scan_report, sources
+from scripts.ingest.imports import report, run_options, scan_report, sources
+from scripts.ingest.imports.asking import answer, wait
 from scripts.ingest.imports.context import ImportContext, import_context
-from scripts.ingest.imports.ecs_task import Transport
-from scripts.ingest.imports.exec_command import exec_command
-from scripts.ingest.imports.importing import ImportOptions, Run, who
-from scripts.ingest.imports.ledger import Entry, JobItem, Total, job_key
-from scripts.ingest.imports.progress import RunProgress
-from scripts.ingest.imports.run_options import show_plan, wanted
-from scripts.ingest.imports.single_job import run_job
+from scripts.ingest.imports.exec_pass import one_pass
+from scripts.ingest.imports.ledger import Entry, Total
+from scripts.ingest.imports.worker_state import absence
 from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.output import write_json
 
@@ -37,17 +32,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-# Its first name; `omero-aws exec` is the one that is listed.
-app.command("exec", context_settings={"ignore_unknown_options": True}, hidden=True)(exec_command)
 SETTLE_SECONDS = 60
-# An item of the ledger holds 400 KB, and a fileset takes 32 bytes of it.
-VERIFIED_AT_ONCE = 10_000
 
 UnderOption = Annotated[str, typer.Option("--under", help="Only filesets at or under this path.")]
-TransportOption = Annotated[
-    Literal["task", "exec"],
-    typer.Option(help="`task`: separate tasks. `exec`: the server's own container, by ECS Exec."),
-]
+FilesArgument = Annotated[list[str], typer.Argument(help="Main files, as OMERO.server sees them: /OMERO/...")]
+RequestArgument = Annotated[str, typer.Argument(help="The request, as `status` shows it.")]
 
 
 @app.command("scan")
@@ -61,7 +50,6 @@ def scan_command(
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Record the SHA-256 of each main file (reads every main file).")
     ] = False,
-    transport: TransportOption = "task",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,17 +61,8 @@ def scan_command(
         if as_json:
             write_json({"dry_run": True, "path": entries.shown(root), "settle_seconds": settle})
         return
-    work = {
-        "do": "scan",
-        "path": root.hex(),
-        "data_dir": DATA_DIR,
-        "settle_seconds": settle,
-        "checksum": checksum,
-        "who": who(),
-        "found": entries.now_text(),
-    }
-    with _one_line("scan") as event:
-        result = run_job(at.ledger, at.transport(transport), work, key=job_key("scan", root.hex()), event=event)
+    work = {"path": root.hex(), "data_dir": DATA_DIR, "settle_seconds": settle, "checksum": checksum}
+    result = answer(at, "scan", work)
     if as_json:
         write_json(result)
     scan_report.show(result, root)
@@ -108,100 +87,155 @@ def run_command(
         list[str] | None, typer.Option(help="all, checksum, minmax, thumbnails or upgrade; may be repeated.")
     ] = None,
     under: UnderOption = "",
-    parallel: Annotated[int | None, typer.Option(min=1, help="Importers at once [default: the maximum].")] = None,
     batch_filesets: Annotated[int, typer.Option(help="Maximum number of filesets for one importer.")] = 200,
-    transport: TransportOption = "task",
+    transport: Annotated[
+        Literal["worker", "exec"],
+        typer.Option(
+            help="`worker`: the one beside OMERO.server. `exec`: one pass in the server's own container, by ECS Exec."
+        ),
+    ] = "worker",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import what is pending, and continue what a killed run has left."""
+    """Import what is pending. The worker does it, and goes on if this command is ended."""
     at = import_context(workspace)
-    asked = wanted(
+    work = run_options.wanted(
         at.deployment,
         at.ledger,
         target=target,
+        create=create_target,
         transfer=transfer,
         user=user,
         group=group,
         skip=tuple(skip or ()),
         under=under,
-        parallel=parallel,
         batch_filesets=batch_filesets,
     )
     if dry_run:
-        plan = show_plan(at.ledger, asked)
+        plan = run_options.show_plan(at.ledger, work)
         if as_json:
             write_json({"dry_run": True, **plan})
         return
-    sources.check_server(at.deployment)
-    way = at.transport(transport)
-    asked = _checked(at, way, asked, create=create_target)
-    before = at.ledger.totals(asked.under, PENDING, IMPORTING)
-    total = before[PENDING].filesets + before[IMPORTING].filesets
-    if not total:
-        console.say("nothing is pending: run `imports scan` on a folder first, or see `status`.")
-    begun = time.monotonic()
-    with RunProgress(total) as watch:
-        run = Run(at.ledger, way, asked, watch, at.transport)
-        run.run()
-    # Nobody but a program asks for all that was ever imported, which may be millions.
-    after = at.ledger.totals(asked.under, *(entries.STATES if as_json else (FAILED,)))
+    id_ = at.requests.ask("run", work)
+    if transport == "exec":
+        one_pass(at)
+    result = wait(at, id_, total=_pending(at, bytes.fromhex(work["under"])))
+    _show_run(result, as_json=as_json)
+
+
+def _pending(at: ImportContext, under: bytes) -> int:
+    """How many filesets wait, for the bar; 0 for those who may write requests and not read the ledger."""
+    try:
+        return at.ledger.totals(under, PENDING)[PENDING].filesets
+    except ClientError as error:
+        if aws.denied(error):
+            return 0
+        raise
+
+
+def _show_run(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """What a run has come to, and the exit code of that."""
     if as_json:
-        seconds = {"seconds": time.monotonic() - begun, "importer_seconds": run.importer_seconds}
-        write_json({**seconds, **run.counts, "states": _totals(after)})
+        write_json(result)
     console.say(
-        f"{run.counts['imported']} imported and {run.counts['already']} already in OMERO, in "
-        f"{report.duration(time.monotonic() - begun)}; {after[FAILED].filesets} failed"
+        f"{result['imported']} imported and {result['already']} already in OMERO; {result[FAILED]} failed, "
+        f"{result[INCOMPLETE]} incomplete, {result['left']} left"
     )
-    if after[FAILED].filesets:
+    if not result["imported"] + result["already"] + result[FAILED] + result[INCOMPLETE] + result["left"]:
+        console.say("nothing was pending: run `imports scan` on a folder first, or see `status`.")
+    if trouble := result[FAILED] + result[INCOMPLETE] + result["left"]:
         raise Failed(
-            f"{after[FAILED].filesets} filesets failed; run `status` or `report` to see why, and `retry` to have "
-            "them imported again."
+            f"{trouble} filesets of this run are not imported; `status` and `report` show why, and `retry` has them "
+            "imported again."
         )
 
 
-def _checked(at: ImportContext, way: Transport, asked: ImportOptions, *, create: bool) -> ImportOptions:
-    """With the target by its id: it is looked up, or made, once, and not by each importer."""
-    if not asked.user and (not asked.target or asked.target.startswith("regex:")):
-        return asked
-    work = {"do": "check", "target": asked.target, "user": asked.user, "group": asked.group, "create": create}
-    with _one_line("check of user and target") as event:
-        result = run_job(at.ledger, way, work, key=job_key("check", *map(str, work.values())), event=event)
-    return replace(asked, target=result["target"])
+@app.command("watch")
+def watch_command(request: RequestArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Show a request until its end, whoever made it."""
+    at = import_context(workspace)
+    found = at.requests.get(request)
+    if found is None:
+        raise Refused(f"there is no request {request}; `imports status` shows the open ones.")
+    result = wait(at, request)
+    if found.do == "run":
+        _show_run(result, as_json=as_json)
+    elif as_json:
+        write_json(result)
+    else:
+        console.say(", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+@app.command("pause")
+def pause_command(workspace: WorkspaceOption = None) -> None:
+    """Have the worker begin no import until `resume`; the importer that runs comes to its end."""
+    import_context(workspace).requests.pause(paused=True)
+    console.say("the worker begins no further import; scans go on. `omero-aws imports resume` ends that.")
+
+
+@app.command("resume")
+def resume_command(workspace: WorkspaceOption = None) -> None:
+    """Have the worker import again after `pause`."""
+    import_context(workspace).requests.pause(paused=False)
+    console.say("the worker imports again.")
+
+
+@app.command("cancel")
+def cancel_command(request: RequestArgument, workspace: WorkspaceOption = None) -> None:
+    """End a request; the importer that runs comes to its end, and what is left stays pending."""
+    at = import_context(workspace)
+    found = at.requests.get(request)
+    if found is None:
+        raise Refused(f"there is no request {request}; `imports status` shows the open ones.")
+    if found.is_over:
+        raise Refused(f"the request {request} has ended already: it is {found.state}.")
+    at.requests.cancel(request)
+    console.say(f"the request {request} ends with the importer that runs.")
 
 
 @app.command("status")
 def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
-    """Show how many filesets are in each state, what runs, and why filesets failed; exit code 1 if any did."""
+    """Show how many filesets are in each state, what is asked for, what the worker does, and why filesets failed; exit
+    code 1 if any did."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     totals = at.ledger.totals(below)
-    jobs = at.ledger.slots()
+    requests, lease, paused = at.requests.open(), at.requests.lease(), at.requests.paused()
     if as_json:
-        running = [{"slot": job.key, "state": job.state, "who": job.who, **job.progress} for job in jobs]
-        write_json({"states": _totals(totals), "running": running})
+        open_ = [
+            {"id": each.id, "do": each.do, "state": each.state, "who": each.who, **each.progress} for each in requests
+        ]
+        worker = {"task": lease.task, "at": lease.at, **lease.says} if lease else None
+        write_json({"states": _totals(totals), "requests": open_, "worker": worker, "paused": paused})
     else:
-        _show_status(at, below, totals, jobs)
-    if failed := totals[FAILED].filesets:
+        rows = [
+            (state, total.filesets, total.files, report.size(total.bytes), total.images)
+            for state, total in totals.items()
+        ]
+        console.table(("state", "filesets", "files", "size", "images"), rows, lines=False)
+        for each in requests:
+            said = ", ".join(f"{name} {value}" for name, value in each.progress.items())
+            console.say(f"{each.id}: {each.do}, {each.state}, of {each.who}: {said}")
+        says = ", ".join(str(value) for value in lease.says.values() if value) if lease else ""
+        console.say(
+            f"worker: {says}, last seen at {lease.at}" if lease else f"no worker: {absence(at.deployment, None)}"
+        )
+        if paused:
+            console.say(f"paused by {paused}; `omero-aws imports resume` ends that")
+        _show_reasons(at, below)
+    if failed := totals[FAILED].filesets + totals[INCOMPLETE].filesets:
         console.fail(
-            f"{failed} filesets failed; run `omero-aws imports retry` to have them imported again.", EXIT_FAILED
+            f"{failed} filesets failed or are incomplete; `omero-aws imports retry` has failed ones imported again.",
+            EXIT_FAILED,
         )
 
 
-def _show_status(at: ImportContext, below: bytes, totals: Mapping[str, Total], jobs: Sequence[JobItem]) -> None:
-    """What `status` tells people."""
-    rows = [
-        (state, total.filesets, total.files, report.size(total.bytes), total.images) for state, total in totals.items()
-    ]
-    console.table(("state", "filesets", "files", "size", "images"), rows, lines=False)
-    for job in jobs:
-        said = ", ".join(f"{name} {value}" for name, value in job.progress.items())
-        console.say(f"{job.key}: {job.state}, {len(job.ids)} filesets, of {job.who}: {said}")
+def _show_reasons(at: ImportContext, below: bytes) -> None:
     reasons: dict[str, int] = {}
-    for entry in at.ledger.entries(FAILED, under=below):
+    for entry in at.ledger.entries(FAILED, INCOMPLETE, under=below):
         reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1])[:10]:
-        console.say(f"failed {count} times: {reason}")
+        console.say(f"{count} times: {reason}")
 
 
 @app.command("retry")
@@ -212,22 +246,44 @@ def retry_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have the next run import failed filesets again, and named filesets that OMERO has lost. The command checks OMERO
-    first."""
+    """Have the next run import failed filesets again, and named ones that are incomplete, dismissed, or lost in OMERO.
+    OMERO is asked first."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
-    found = [_entry(at, file) for file in files] if files else at.ledger.entries(FAILED, under=below)
-    count = 0
-    for entry in found:
-        if entry.state != FAILED and not (entry.state == IMPORTED and entry.differs):
-            raise Refused(
-                f"{entries.shown(entry.path)} is {entry.state}; give a failed fileset, or one that `verify` found "
-                "to differ."
-            )
-        count += dry_run or at.ledger.retry(entry)
+    if dry_run:
+        count = len(files) if files else at.ledger.totals(below, FAILED)[FAILED].filesets
+    else:
+        named = [sources.path(at.deployment, file).hex() for file in files or ()]
+        count = answer(at, "retry", {"files": named, "under": below.hex()})["filesets"]
     console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
     if as_json:
         write_json({"dry_run": dry_run, "filesets": count})
+
+
+@app.command("dismiss")
+def dismiss_command(
+    files: FilesArgument,
+    workspace: WorkspaceOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for the ledger's history.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Leave filesets alone from now on: files or images that were deleted on purpose. Nothing is deleted."""
+    at = import_context(workspace)
+    named = [sources.path(at.deployment, file).hex() for file in files]
+    count = answer(at, "dismiss", {"files": named, "reason": reason})["filesets"]
+    console.say(f"{count} filesets are dismissed; `retry` with their names takes that back")
+    if as_json:
+        write_json({"filesets": count})
+
+
+@app.command("users")
+def users_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List OMERO's users, as `run --as` takes them."""
+    found = answer(import_context(workspace), "users", {})["users"]
+    if as_json:
+        write_json([{"name": name, "full_name": full, "id": id_} for name, full, id_ in found])
+        return
+    console.table(("name", "full name", "id"), [(name, full, str(id_)) for name, full, id_ in found], lines=False)
 
 
 @app.command("show")
@@ -236,13 +292,18 @@ def show_command(
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything the ledger has about a fileset, by the path of its main file."""
-    entry = _entry(import_context(workspace), file)
+    """Show everything the ledger has about a fileset, by the path of its main file, with its history."""
+    at = import_context(workspace)
+    entry = at.ledger.get(sources.path(at.deployment, file))
+    if entry is None:
+        raise Refused(f"{file!r} is not in the ledger as a main file; scan its folder first, or see `report`.")
     if as_json:
-        write_json(report.row(entry))
+        write_json({**report.row(entry), "history": entry.history})
         return
     for line in report.lines(entry):
         console.say(line)
+    for line in entry.history:
+        console.say(f"  {line}")
 
 
 @app.command("report")
@@ -263,25 +324,12 @@ def report_command(
 
 
 @app.command("verify")
-def verify_command(
-    workspace: WorkspaceOption = None,
-    under: UnderOption = "",
-    transport: TransportOption = "task",
-    as_json: JsonOption = False,
-) -> None:
+def verify_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
     """Check every imported fileset in OMERO again, and list what differs."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
-    way = at.transport(transport)
-    counts = {"same": 0, "differs": 0}
-    with _one_line("verify") as event:
-        for some in _some(at.ledger.entries(IMPORTED, under=below), VERIFIED_AT_ONCE):
-            ids = tuple(entry.id for entry in some)
-            result = run_job(at.ledger, way, {"do": "verify"}, key=job_key("verify", *ids), event=event, ids=ids)
-            counts = {name: counts[name] + result[name] for name in counts}
-    differing = (
-        [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs] if counts["differs"] else []
-    )
+    counts = answer(at, "verify", {"under": below.hex()})
+    differing = _differing(at, below) if counts["differs"] else []
     if as_json:
         write_json({**counts, "differing": [report.row(entry) for entry in differing]})
     for entry in differing:
@@ -291,41 +339,9 @@ def verify_command(
         raise Failed(f"{counts['differs']} imported filesets are not in OMERO as in the ledger; they are listed above.")
 
 
-def _entry(at: ImportContext, file: str) -> Entry:
-    entry = at.ledger.get(sources.path(at.deployment, file))
-    if entry is None:
-        raise Refused(f"{file!r} is not in the ledger as a main file; scan its folder first, or see `report`.")
-    return entry
-
-
-def _some(found: Iterator[Entry], number: int) -> Iterator[list[Entry]]:
-    some: list[Entry] = []
-    for entry in found:
-        some.append(entry)
-        if len(some) == number:
-            yield some
-            some = []
-    if some:
-        yield some
+def _differing(at: ImportContext, below: bytes) -> list[Entry]:
+    return [entry for entry in at.ledger.entries(IMPORTED, under=below) if entry.differs]
 
 
 def _totals(totals: Mapping[str, Total]) -> dict[str, dict[str, int]]:
     return {state: vars(total) for state, total in totals.items()}
-
-
-@contextmanager
-def _one_line(what: str) -> Iterator[Any]:
-    """Show one job: a line that changes on a terminal, one every 20 s elsewhere."""
-    said = [time.monotonic()]
-    with console.status(f"{what}: starting a container (a minute or two)") as show:
-
-        def event(kind: str, facts: Mapping[str, Any]) -> None:
-            job = facts.get("job")
-            progress = ", ".join(f"{name} {value}" for name, value in job.progress.items()) if job else facts["reason"]
-            text = f"{what}: {progress or (job.state if job else kind)}"
-            show(text)
-            if not console.err.is_terminal and time.monotonic() - said[0] >= 20:
-                said[0] = time.monotonic()
-                console.say(text)
-
-        yield event

@@ -1,4 +1,4 @@
-"""What `imports` needs to know of a workspace: its ledger, and how containers are started there."""
+"""What `imports` needs to know of a workspace: its ledger, and where requests are written."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from dataclasses import dataclass
 
 from contract.outputs import Data
 from scripts.ingest.deployment import DeployedWorkspace, deployed_workspace
-from scripts.ingest.imports.ecs_task import TaskTransport, Transport
 from scripts.ingest.imports.ledger import Ledger
+from scripts.ingest.imports.requests import Requests
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportContext:
-    """A workspace with its ledger, and how containers are started there."""
+    """A workspace with its two tables."""
 
     deployment: DeployedWorkspace
     ledger: Ledger
-
-    def transport(self, kind: str) -> Transport:
-        """The way to a container; `exec` looks first whether it can be gone."""
-        if kind == "exec":
-            from scripts.ingest.imports.ecs_exec import ExecTransport  # noqa: PLC0415 - it needs what `task` does not
-
-            return ExecTransport(self.deployment)
-        return TaskTransport(self.deployment)
+    requests: Requests
 
 
 def import_context(workspace: str | None) -> ImportContext:
-    """The deployed workspace of that name, by default the selected one, with its ledger."""
-    deployment = deployed_workspace(workspace)
+    """The deployed workspace of that name, by default the selected one, with its tables."""
+    return context_of(deployed_workspace(workspace))
+
+
+def context_of(deployment: DeployedWorkspace) -> ImportContext:
+    """A deployed workspace with its tables."""
     client = deployment.client("dynamodb", patient=True)
-    return ImportContext(deployment=deployment, ledger=Ledger(client, deployment.parameter(Data.ledger_table_name)))
+    who = str(deployment.client("sts").get_caller_identity()["Arn"])
+    return ImportContext(
+        deployment=deployment,
+        ledger=Ledger(client, deployment.parameter(Data.ledger_table_name)),
+        requests=Requests(client, deployment.parameter(Data.requests_table_name), who),
+    )

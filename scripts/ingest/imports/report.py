@@ -21,7 +21,8 @@ FIELDS = (
     "fileset",
     "images",
     "count",
-    "user",
+    "owner",
+    "note",
     "who",
     "at",
     "imported_at",
@@ -70,9 +71,9 @@ def write_html(found: Iterable[Entry], out: TextIO, *, workspace: str, at: str) 
     out.write("<tr><th>file<th>state<th>attempts<th>reason<th>log</tr>")
     for entry in found:
         totals[entry.state].add(entry)
-        trouble = entry.reason if entry.state == entries.FAILED else entry.differs or _changed(entry)
+        trouble = entry.reason if entry.state in (entries.FAILED, entries.INCOMPLETE) else entry.differs
         if trouble:
-            kind = "failed" if entry.state == entries.FAILED else "differs"
+            kind = "differs" if entry.state == entries.IMPORTED else "failed"
             cells = (entry.state, entry.attempts, trouble, entry.log)
             rest = "".join(f"<td>{_escaped(str(cell))}" for cell in cells)
             out.write(f"<tr class={kind}><td class=path>{_escaped(entries.shown(entry.path))}{rest}</tr>")
@@ -81,10 +82,6 @@ def write_html(found: Iterable[Entry], out: TextIO, *, workspace: str, at: str) 
         numbers = (total.filesets, total.files, size(total.bytes), total.images)
         out.write(f"<tr><td>{state}" + "".join(f"<td class=n>{number}" for number in numbers) + "</tr>")
     out.write("</table></html>\n")
-
-
-def _changed(entry: Entry) -> str:
-    return f"the file has changed since it was imported (seen {entry.changed})" if entry.changed else ""
 
 
 def _escaped(text: str) -> str:

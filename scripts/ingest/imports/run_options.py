@@ -1,19 +1,20 @@
-"""The options of a run of imports: checked before anything is done, and shown by a dry run."""
+"""The options of a run of imports: checked before anything is asked for, and shown by a dry run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from containers.importer import entries
+from containers.importer.batches import Limits, container_key, cut
 from containers.importer.entries import PENDING
-from contract.outputs import Omero
+from containers.importer.faults import JobError
 from scripts import console
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import report, sources
-from scripts.ingest.imports.batches import Limits, container_key, cut
-from scripts.ingest.imports.importing import ImportOptions
 from scripts.ingest.imports.ledger import Ledger, Total
+
+MOST_FILESETS = 1000
 
 
 def wanted(
@@ -21,15 +22,15 @@ def wanted(
     ledger: Ledger,
     *,
     target: str,
+    create: bool,
     transfer: str,
     user: str,
     group: str,
     skip: tuple[str, ...],
     under: str,
-    parallel: int | None,
     batch_filesets: int,
-) -> ImportOptions:
-    """What the options of `run` ask for.
+) -> dict[str, Any]:
+    """What the options of `run` ask for, as a request has it.
 
     Raises:
         Refused: one of them is not possible, or does not fit another or what is pending.
@@ -44,57 +45,61 @@ def wanted(
         )
     for name, value in (("--as", user), ("--group", group)):
         if value.startswith("-") or "\0" in value:
-            raise Refused(f"{name} {value} is not a name in OMERO; give one as `omero user list` shows it.")
-    container_key(target)
-    most = int(deployment.parameter(Omero.importer_max_tasks))
-    if parallel is not None and parallel > most:
-        raise Refused(
-            f"--parallel {parallel} is more than the {most} importers that the database's connections allow; give "
-            f"{most} or fewer, or raise omero.importer.max_tasks (and with it omero.server.database_connections)."
-        )
+            raise Refused(f"{name} {value} is not a name in OMERO; `omero-aws imports users` shows those there are.")
+    if not 1 <= batch_filesets <= MOST_FILESETS:
+        raise Refused(f"--batch-filesets {batch_filesets} is not allowed; give 1 to {MOST_FILESETS}.")
+    try:
+        container_key(target)
+    except JobError as fault:
+        raise Refused(f"--target: {fault}") from None
     below = sources.path(deployment, under) if under else b""
-    for mount, links in sources.mounted(deployment).items():
-        if not links and transfer in sources.LINKS:
-            first = next(ledger.entries(PENDING, under=mount.encode()), None)
-            if first and (not below or first.path.startswith(below)):
-                raise Refused(
-                    f"--transfer {transfer} cannot import {entries.shown(first.path)}: a File Gateway's share does not "
-                    "hold images permanently; add --transfer cp, or --under /OMERO for the others."
-                )
-    return ImportOptions(
-        target=target,
-        transfer=transfer,
-        user=user,
-        group=group,
-        skip=skip,
-        under=below,
-        parallel=parallel or most,
-        parallel_filesets=int(deployment.parameter(Omero.importer_parallel_filesets)),
-        limits=Limits(filesets=batch_filesets),
-    )
+    if transfer == "ln":
+        _refuse_shares(deployment, ledger, below)
+    return {
+        "target": target,
+        "create": create,
+        "transfer": transfer,
+        "user": user,
+        "group": group,
+        "skip": list(skip),
+        "under": below.hex(),
+        "batch_filesets": batch_filesets,
+    }
 
 
-def show_plan(ledger: Ledger, wanted: ImportOptions) -> dict[str, Any]:
+def _refuse_shares(deployment: DeployedWorkspace, ledger: Ledger, below: bytes) -> None:
+    """A hard link needs its file on the same file system (link(2), EXDEV); a symbolic one does not."""
+    for share in sources.shares(deployment):
+        first = next(ledger.entries(PENDING, under=share.encode()), None)
+        if first and (not below or first.path.startswith(below)):
+            raise Refused(
+                f"--transfer ln cannot import {entries.shown(first.path)}: hard links do not reach a File Gateway's "
+                "share; leave --transfer out (ln_s), or add --under /OMERO for the others."
+            )
+
+
+def show_plan(ledger: Ledger, work: dict[str, Any]) -> dict[str, Any]:
     """Say what a run would do, and give it as data."""
     total, number, targets = Total(), 0, set()
-    for batch in cut(ledger.entries(PENDING, under=wanted.under), wanted.limits, container_key(wanted.target)):
+    limits = Limits(filesets=work["batch_filesets"])
+    found = ledger.raw(PENDING, under=bytes.fromhex(work["under"]))
+    for batch in cut(found, limits, container_key(work["target"])):
         number += 1
         targets.add(batch.key)
         for entry in batch.entries:
-            total.add(entry)
+            total.filesets += 1
+            total.bytes += entry.get("size", 0)
     console.say(
-        f"would be done: {total.filesets} filesets ({report.size(total.bytes)}) imported in {number} batches, "
-        f"{wanted.parallel} at once, by --transfer {wanted.transfer}"
-        + (f", into {wanted.target}" if wanted.target else "")
+        f"would be done: {total.filesets} filesets ({report.size(total.bytes)}) imported in {number} batches by "
+        f"--transfer {work['transfer']}" + (f", into {work['target']}" if work["target"] else "")
     )
-    if wanted.target.startswith("regex:"):
+    if work["target"].startswith("regex:"):
         for key in sorted(targets)[:20]:
             console.say(f"  {key or 'without a container: the expression does not match'}")
     return {
         "filesets": total.filesets,
         "bytes": total.bytes,
         "batches": number,
-        "parallel": wanted.parallel,
-        "transfer": wanted.transfer,
-        "target": wanted.target,
+        "transfer": work["transfer"],
+        "target": work["target"],
     }

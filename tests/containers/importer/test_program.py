@@ -14,10 +14,11 @@ from containers.importer import entries
 from containers.importer.omero import Import
 from containers.importer.paths import client_path, is_of
 
-SOURCES = sorted((Path(containers.__file__).parent / "importer").glob("*.py"))
+FOLDER = Path(containers.__file__).parent
+SOURCES = sorted(path for part in ("importer", "supervisor") for path in (FOLDER / part).glob("*.py"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_is_python_3_9_of_the_standard_library_alone(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Match)]
@@ -68,17 +69,6 @@ def test_an_image_whose_file_is_gone_is_still_that_files(tmp_path: Path) -> None
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "gone.tif")
     assert is_of(os.fsencode(link), os.fsencode(tmp_path / "gone.tif"))
-
-
-@pytest.mark.parametrize(
-    "out",
-    [
-        "---\n- Fileset: 5\n  Image: [7,8]\n---\n- Fileset: 6\n  Image: [9]\n",
-        "---\n- Fileset: 5\n  Image:\n  - 7\n  - 8\n- Fileset: 6\n  Image:\n  - 9\n",
-    ],
-)
-def test_reads_what_the_importer_prints(out: str) -> None:
-    assert Import(0, out, "").filesets() == {5: {7, 8}, 6: {9}}
 
 
 def test_says_omeros_reason() -> None:

@@ -12,7 +12,7 @@ from moto import mock_aws
 from moto.ec2.models.vpcs import VPC as VPC_MODEL
 
 from local_aws.install import install
-from scripts.deploy import account_checks, backend
+from scripts.deploy import account_checks, backend, originals
 from scripts.deploy.backend import StateBackend
 from scripts.errors import Refused
 from scripts.rehearsal import existing as stand_ins
@@ -256,6 +256,74 @@ def test_looks_at_the_file_gateways_bucket(session: boto3.Session) -> None:
         Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     _check_gateway(state_backend())
+
+
+_ALL = {"Filter": {"Prefix": ""}, "Status": "Enabled"}
+
+
+def _with_rule(session: boto3.Session, **rule: Any) -> None:
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket="lab-slides", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    rules: Any = {"Rules": [{"ID": "mine", **_ALL, **rule}]}
+    s3.put_bucket_lifecycle_configuration(Bucket="lab-slides", LifecycleConfiguration=rules)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ({"Expiration": {"Days": 3650}}, "deletes objects"),
+        ({"Expiration": {"Date": "2030-01-01T00:00:00Z"}}, "deletes objects"),
+        ({"Filter": {"Prefix": "old/"}, "Expiration": {"Days": 90}}, "deletes objects"),
+        ({"Transitions": [{"Days": 30, "StorageClass": "GLACIER"}]}, "archives objects in GLACIER"),
+        ({"Transitions": [{"Days": 180, "StorageClass": "DEEP_ARCHIVE"}]}, "archives objects in DEEP_ARCHIVE"),
+    ],
+)
+def test_refuses_a_bucket_whose_images_would_be_lost(session: boto3.Session, rule: dict[str, Any], said: str) -> None:
+    _with_rule(session, **rule)
+    with pytest.raises(
+        Refused, match=rf"^file_gateway\.bucket lab-slides has the lifecycle rule mine, which {said}, and"
+    ):
+        _check_gateway(state_backend())
+    values = {key: VALUES[key] for key in ("name", "account_id", "region", "access")}
+    share = Workspace.model_validate({**values, "share": {"address": "10.0.0.9", "bucket": "lab-slides"}})
+    there = state_backend()
+    with pytest.raises(Refused, match=r"^share\.bucket lab-slides has the lifecycle rule mine"):
+        account_checks.check(StateBackend(workspace=share, session=there.session, s3=there.s3, dynamodb=there.dynamodb))
+    # What DataSync has copied needs its object no more.
+    _check_datasync(there, start_on_arrival=False)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"Status": "Disabled", "Expiration": {"Days": 1}},
+        {"Expiration": {"ExpiredObjectDeleteMarker": True}},
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": 30}},
+        {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {"Transitions": [{"Days": 0, "StorageClass": "INTELLIGENT_TIERING"}]},
+        {"Transitions": [{"Days": 90, "StorageClass": "GLACIER_IR"}]},
+    ],
+)
+def test_lets_rules_be_that_lose_no_image(session: boto3.Session, rule: dict[str, Any]) -> None:
+    _with_rule(session, **rule)
+    _check_gateway(state_backend())
+
+
+def test_warns_of_a_bucket_that_does_not_tell(
+    session: boto3.Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    s3 = session.client("s3")
+    answer(s3, "GetBucketLifecycleConfiguration", 403)
+    monkeypatch.setattr(session, "client", lambda *_, **__: s3)
+    originals.check(session, "share.bucket", "lab-slides")
+    assert "share.bucket lab-slides does not tell you its lifecycle rules" in capsys.readouterr().err
+
+
+def test_refuses_a_share_of_no_bucket(session: boto3.Session) -> None:
+    with pytest.raises(
+        Refused, match=r"^share\.bucket lab-slides does not exist; give the bucket that the share shows"
+    ):
+        originals.check(session, "share.bucket", "lab-slides")
 
 
 def test_refuses_a_bucket_in_another_region(session: boto3.Session) -> None:

@@ -18,7 +18,7 @@ from scripts.ingest.sftp import command as sftp
 from scripts.ingest.sftp import host_keys
 from tests.conftest import LEAST
 from tests.scripts.ingest.imports.exec_help import plugin, server
-from tests.scripts.ingest.imports.imports_help import importing
+from tests.scripts.ingest.imports.imports_help import importing, workspace_of_imports
 from tests.scripts.ingest.sftp.sftp_help import FIRST, PUBLIC, Ran, Stage, make_stage
 from tests.scripts.rehearsal.omero_parser_help import parser
 from tests.scripts.rehearsal.stand_ins_help import programs, stand_ins
@@ -37,6 +37,7 @@ __all__ = [
     "role",
     "server",
     "stand_ins",
+    "workspace_of_imports",
 ]
 
 SWIFT = {

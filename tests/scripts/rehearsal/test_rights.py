@@ -89,7 +89,7 @@ def _without(what: documented.Rights, action: str) -> documented.Rights:
 
 
 def test_a_command_works_with_the_documented_rights(run: Any, tmp_path: Path) -> None:
-    with operators.acting(run, "imports", documented.ledger) as environ:
+    with operators.acting(run, "imports", documented.deployment, documented.imports) as environ:
         assert json.loads(imports.imports(environ, tmp_path, "report")) == []
     roles = [each["RoleName"] for each in run.session().client("iam").list_roles()["Roles"]]
     assert [name for name in roles if "operator" in name] == []
@@ -97,9 +97,9 @@ def test_a_command_works_with_the_documented_rights(run: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("action", ["ssm:GetParametersByPath", "dynamodb:Query", "kms:Decrypt"])
 def test_fails_where_a_right_is_missing(run: Any, tmp_path: Path, action: str) -> None:
-    fewer = _without(documented.ledger, action)
+    fewer = [_without(rights, action) for rights in (documented.deployment, documented.imports)]
     refused = pytest.raises(Failed, match=f"not authorized to perform: {action} on")
-    with operators.acting(run, "imports", fewer) as environ, refused:
+    with operators.acting(run, "imports", *fewer) as environ, refused:
         imports.imports(environ, tmp_path, "report")
     with pytest.raises(Failed, match=f"rights are missing: .*{action}"):
         rights.check(rights.take(run.environ))

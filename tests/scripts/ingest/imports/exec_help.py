@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from contract.outputs import Omero
 from local_aws.testing.ecs import Ecs, until
 from tests.scripts.ingest.imports.imports_help import Importing
 
@@ -20,22 +20,28 @@ PROCESS_1 = "trap 'sleep 0.5; exit' TERM; sleep 1000 & wait"
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The stand-in for AWS's plugin, on the PATH."""
+    """The stand-in for AWS's plugin, or with OMERO_TEST_PLUGIN=FILE that file, on the PATH."""
     path = tmp_path / "session-manager-plugin"
-    path.write_text(
-        f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.imports.stand_in_plugin "$@"\n',
-        encoding="utf-8",
-    )
-    path.chmod(0o755)
+    if real := os.environ.get("OMERO_TEST_PLUGIN"):
+        path.symlink_to(real)
+    else:
+        path.write_text(
+            f'#!/bin/sh\ncd {ROOT}\nexec {sys.executable} -m tests.scripts.ingest.server_exec.stand_in_plugin "$@"\n',
+            encoding="utf-8",
+        )
+        path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    # It resumes sessions with credentials of its own.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
     return path
 
 
 @pytest.fixture
-def server(importing: Importing) -> Iterator[Importing]:
-    """The server's own container runs, as a service."""
-    with run_server(importing, entry_point=["/bin/sh", "-c", PROCESS_1]):
-        yield importing
+def server(workspace_of_imports: Importing) -> Iterator[Importing]:
+    """The server's own container runs, as a service, without a worker beside it."""
+    with run_server(workspace_of_imports, entry_point=["/bin/sh", "-c", PROCESS_1]):
+        yield workspace_of_imports
 
 
 @contextmanager
@@ -46,7 +52,6 @@ def run_server(importing: Importing, *, entry_point: list[str]) -> Iterator[None
         family=f"server-{ecs.cluster}",
         name="server",
         entryPoint=entry_point,
-        environment=[{"name": "IMPORTER_PASSWORD", "value": "omero"}],
         linuxParameters={"initProcessEnabled": True},
     )
     ecs.client.create_service(
@@ -58,7 +63,6 @@ def run_server(importing: Importing, *, entry_point: list[str]) -> Iterator[None
         enableExecuteCommand=True,
         networkConfiguration=ecs.vpc,
     )
-    importing.deployment.parameters[Omero.server_service_name.path] = "server"  # type: ignore[index]
     until(lambda: task_of_server(ecs), seconds=20)
     yield
     ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)
@@ -86,12 +90,6 @@ def task_of_server(ecs: Ecs) -> str:
 def children(pid: int) -> list[int]:
     """The processes that a process has started."""
     return [each for each in _processes() if _read(each, "stat").rpartition(b")")[2].split()[1:2] == [b"%d" % pid]]
-
-
-def of_importers(table: str) -> list[int]:
-    """Programs, command lines and JVMs of importers with this ledger, in whatever container; the oldest first."""
-    word = f"LEDGER_TABLE={table}".encode()
-    return [each for each in _processes() if word in _read(each, "environ").split(b"\0")]
 
 
 def _processes() -> list[int]:

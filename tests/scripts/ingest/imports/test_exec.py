@@ -1,225 +1,47 @@
-"""ECS Exec as a transport, and for commands of one's own; AWS's plugin is a stand-in."""
+"""`run --transport exec`: one pass of the worker's program in the server's own container."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from containers.importer.entries import IMPORTED, PENDING, RUNNING
-from contract.outputs import Data, Omero
-from local_aws.testing.ecs import until
-from local_aws.testing.fixtures import QUICK as SETTINGS
-from scripts.errors import Failed, Refused
-from scripts.ingest.imports import ecs_exec
-from scripts.ingest.imports.ecs_exec import ExecTransport
-from scripts.ingest.imports.exec_channel import Answer, Channel
-from scripts.ingest.imports.ledger import JobItem
-from tests.scripts.ingest.imports.exec_help import children, of_importers, task_of_server
-from tests.scripts.ingest.imports.hostile import names
-from tests.scripts.ingest.imports.imports_help import Importing
-from tests.scripts.ingest.imports.test_importing import HOSTILE_NAMES
-
-FORK = multiprocessing.get_context("fork")
+from containers.importer.entries import IMPORTED
+from scripts.ingest.imports.exec_pass import one_pass
+from tests.scripts.ingest.imports.exec_help import run_server
+from tests.scripts.ingest.imports.imports_help import SERVER, Importing, run_work
 
 
-def test_a_commands_exit_code_comes_back(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    answer = channel.run("echo one; id -un; exit 7")
-    assert (answer.code, answer.text.split()[-2:]) == (7, ["one", "omero-server"])
+@pytest.fixture
+def alone(workspace_of_imports: Importing, plugin: Path) -> Iterator[Importing]:
+    """OMERO.server without a worker beside it."""
+    with run_server(workspace_of_imports, entry_point=["/bin/sh", "-c", SERVER]):
+        yield workspace_of_imports
 
 
-def test_a_session_that_ends_early_is_a_failure(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    server.programs.fault(session=["drop:10"])
-    with pytest.raises(Failed, match="is unknown: the session ended early"):
-        channel.run("seq 10000; true")
-    server.programs.fault(session=["mute"])
-    with pytest.raises(Failed, match="it did not finish in time"):
-        channel.run("true", seconds=2)
+def test_a_pass_does_what_is_asked_for_and_ends(alone: Importing) -> None:
+    path = alone.image("a 'b' $(c).tif")
+    scanned = alone.ask("scan", path=b"/OMERO/in".hex(), data_dir="/OMERO", settle_seconds=0, checksum=False)
+    request = alone.ask("run", **run_work())
+    one_pass(alone.at)
+    assert alone.answer(scanned)["new"] == 1
+    alone.answer(request)
+    if alone.states() != {path: IMPORTED}:  # the run was before the scan's end
+        again = alone.ask("run", **run_work())
+        one_pass(alone.at)
+        assert alone.answer(again)["imported"] == 1
+    assert alone.states() == {path: IMPORTED}
+    assert set(alone.once().values()) == {1}
 
 
-def test_files_are_written_in_pieces_and_once(server: Importing, plugin: Path) -> None:
-    channel = Channel(server.deployment)
-    content = bytes(range(256)) * 30
-    channel.put("/tmp/a file", content)  # noqa: S108 - in the container
-    assert channel.run("sha256sum '/tmp/a file' | cut -c-8; wc -c < '/tmp/a file'").text.split()[-1] == str(
-        len(content)
-    )
-
-
-def test_hostile_names_are_imported_through_the_servers_container(server: Importing, plugin: Path) -> None:
-    hostile = names(HOSTILE_NAMES)
-    paths = [server.image(name, f"II*{number}".encode()) for number, name in enumerate(hostile)]
-    server.scan()
-    server.programs.fault(ExecuteCommand=["TargetNotConnectedException", "ThrottlingException"])
-    server.run("exec", lease_seconds=20)
-    assert server.states() == dict.fromkeys(paths, IMPORTED)
-    assert sorted(image.name for image in server.server.images()) == sorted(hostile)
-
-
-def test_says_all_that_is_missing_at_once(importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    importing.deployment.parameters[Omero.server_service_name.path] = "none"  # type: ignore[index]
-    importing.programs.ecs.client.create_service(
-        cluster=importing.programs.ecs.cluster,
-        serviceName="none",
-        taskDefinition=importing.deployment.parameter(Omero.importer_task_family),
-        desiredCount=0,
-        launchType="FARGATE",
-        networkConfiguration=importing.programs.ecs.vpc,
-    )
-    with pytest.raises(Refused) as caught:
-        Channel(importing.deployment)
-    assert "session-manager-plugin is not on the PATH" in str(caught.value)
-    assert "no task of the ECS service none is running" in str(caught.value)
-
-
-def _job(transport: ExecTransport, server: Importing, **more: Any) -> JobItem:
-    """One that has been taken, or is about to be."""
-    key = f"job#{time.time_ns()}"
-    token = server.ledger.take(key, {"do": "verify", "lease_seconds": 3}, [], "tester")
-    assert token
-    server.ledger.ready(key, token, [])
-    job = server.ledger.job(key)
-    assert job
-    return JobItem(**{**vars_of(job), **more})
-
-
-def vars_of(job: JobItem) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in JobItem.__dataclass_fields__}
-
-
-def test_an_import_outlives_the_session_that_began_it_and_needs_no_other(
-    server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_pass_leaves_the_work_to_the_worker_that_is_there(
+    importing: Importing, plugin: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = server.image("a.tif")
-    server.scan()
-    idle = float(SETTINGS["LOCAL_AWS_EXEC_IDLE_SECONDS"])
-    server.server.fault("slow", "a.tif", seconds=idle + 1)
-    sessions: list[float] = []
-    ran = Channel.run
-
-    def counted(self: Channel, *arguments: Any, **more: Any) -> Answer:
-        answer = ran(self, *arguments, **more)
-        sessions.append(time.monotonic())
-        return answer
-
-    monkeypatch.setattr(Channel, "run", counted)
-    server.run("exec")
-    assert server.states() == {path: IMPORTED}
-    assert len(server.server.jvm_starts()) == 1
-    assert time.monotonic() - sessions[-1] > idle, "while it beats, nobody looks whether it runs"
-
-
-def test_an_importer_is_seen_among_processes_that_are_not_ours(server: Importing, plugin: Path) -> None:
-    transport = ExecTransport(server.deployment)
-    channel = Channel(server.deployment)
-    job = _job(transport, server, state=RUNNING, task=channel.task)
-    assert (
-        channel.run(f"trap '' HUP; export LEDGER_BATCH={job.batch}; setsid sleep 60 </dev/null >/dev/null 2>&1 &").code
-        == 0
-    )
-    # A process that has ended, or is another user's, makes grep's exit code 2.
-    find = ecs_exec.FIND.format(batch=job.batch) + " /proc/4194304/environ"
-    assert channel.run(find.replace(" 2>/dev/null", "") + " 2>/dev/null").code == 2
-    assert transport.ended(job) is None
-    transport.stop(job, "a test")
-    ended = transport.ended(job)
-    assert ended is not None
-    assert ended.counted
-
-
-@pytest.mark.parametrize("fault", ["mute", "AccessDeniedException", "plugin"])
-def test_what_cannot_be_looked_at_has_not_ended(
-    server: Importing, plugin: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    transport = ExecTransport(server.deployment)
-    job = _job(transport, server, state=RUNNING, task=task_of_server(server.programs.ecs))
-    with monkeypatch.context() as now:
-        now.setattr(ecs_exec, "LOOK_SECONDS", 1.0)
-        if fault == "plugin":
-            now.setattr(transport._channel, "_plugin", "/bin/false")
-        else:
-            server.programs.fault(**{"session" if fault == "mute" else "ExecuteCommand": [fault]})
-        assert transport.ended(job) is None
-    assert transport.ended(job) is not None
-
-
-def test_an_importer_that_lives_on_without_its_program_is_ended_first(server: Importing, plugin: Path) -> None:
-    path = server.image("a.tif")
-    server.scan()
-    server.server.fault("slow", "a.tif", seconds=14, times=1)
-    table = server.deployment.parameter(Data.ledger_table_name)
-
-    def killed() -> None:
-        until(server.server.jvm_starts, seconds=20)
-        os.kill(of_importers(table)[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=killed)
-    killer.start()
-    server.run("exec", settle_seconds=0.5)
-    killer.join()
-    assert len(server.server.jvm_starts()) == 2
-    until(lambda: not of_importers(table))
-    time.sleep(1)
-    assert server.states() == {path: IMPORTED}
-    assert set(server.once().values()) == {1}
-
-
-def test_a_server_that_is_replaced_takes_its_importers_with_it_and_no_sooner(server: Importing, plugin: Path) -> None:
-    paths = [server.image(f"{number}.tif") for number in range(3)]
-    server.scan()
-    transport = ExecTransport(server.deployment)
-    ecs = server.programs.ecs
-    old = task_of_server(ecs)
-    job = _job(transport, server, state=RUNNING, task=old)
-    ecs.client.stop_task(cluster=ecs.cluster, task=old)
-    while server.programs.task(old)["lastStatus"] != "STOPPED":
-        ended = transport.ended(job)
-        assert ended is None or server.programs.task(old)["lastStatus"] == "STOPPED"
-    assert transport.ended(job) is not None
-    until(lambda: task_of_server(ecs), seconds=20)
-    server.ledger.drop(job.key, job.batch)
-    server.run("exec")
-    assert server.states() == dict.fromkeys(paths, IMPORTED)
-
-
-def test_each_job_is_looked_after_by_the_transport_that_began_it(server: Importing, plugin: Path) -> None:
-    paths = [server.image(f"{number}.tif") for number in range(2)]
-    server.scan()
-    server.server.fault("slow", "", seconds=1)
-    work = {"do": "import", "transport": "exec", "lease_seconds": 1}
-    entries = list(server.ledger.entries(PENDING))
-    token = server.ledger.take("slot#00", work, [entry.id for entry in entries], "another")
-    assert token
-    server.ledger.claim(token, entries)
-    server.ledger.ready("slot#00", token, [entry.id for entry in entries])
-    taken = server.ledger.job("slot#00")
-    assert taken
-    task = task_of_server(server.programs.ecs)
-    server.ledger._update("slot#00", {"state": RUNNING, "task": task}, when="attribute_exists(id)")
-    server.run("task")
-    assert server.states() == dict.fromkeys(paths, IMPORTED)
-    assert task_of_server(server.programs.ecs) == task, "the server's own task was stopped for an importer's"
-
-
-def _hold(server: Importing) -> None:
-    Channel(server.deployment).run("sleep 60")
-
-
-def test_the_plugin_does_not_outlive_its_runner(server: Importing, plugin: Path) -> None:
-    runner = FORK.Process(target=_hold, args=(server,))
-    runner.start()
-    assert runner.pid
-    (started,) = until(lambda: children(runner.pid or 0))
-    time.sleep(0.5)
-    runner.kill()
-    runner.join()
-    until(lambda: not Path(f"/proc/{started}").exists(), seconds=5)
+    path = importing.image("a.tif")
+    importing.scan()
+    request = importing.ask("run", **run_work())
+    one_pass(importing.at)
+    assert "the worker beside OMERO.server is at work, and does it" in capsys.readouterr().err
+    assert importing.answer(request)["imported"] == 1
+    assert importing.states() == {path: IMPORTED}

@@ -1,37 +1,36 @@
-"""Imports by tasks: every image in OMERO exactly once, and the ledger says so."""
+"""Imports by the worker beside the server: every image in OMERO exactly once, and the ledger says so."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from containers.importer.entries import FAILED, IMPORTED, PENDING
-from scripts.errors import Failed
-from scripts.ingest.imports.batches import Limits
-from scripts.ingest.imports.ledger import Entry, Ledger
-from scripts.ingest.imports.single_job import run_job
+from containers.importer.attempts import NO_READER
+from containers.importer.entries import DISMISSED, FAILED, IMPORTED, INCOMPLETE, PENDING
+from local_aws.testing.ecs import until
 from tests.scripts.ingest.imports.hostile import names
-from tests.scripts.ingest.imports.imports_help import Importing
+from tests.scripts.ingest.imports.imports_help import Importing, run_work, swift_program
 
 
 def test_what_was_found_is_imported_once(importing: Importing) -> None:
     paths = [importing.image(f"a/{number}.tif") for number in range(5)]
     found = importing.scan()
     assert (found["filesets"], found["new"]) == (5, 5)
-    importing.run()
+    done = importing.run()
+    assert {name: done[name] for name in ("imported", "failed", "left")} == {"imported": 5, "failed": 0, "left": 0}
     assert importing.states() == dict.fromkeys(paths, IMPORTED)
     assert importing.once() == {path.decode().lstrip("/"): 1 for path in paths}
     images = {image.client_path: image for image in importing.server.images()}
-    for entry in importing.ledger.entries():
+    for entry in importing.at.ledger.entries():
         image = images[entry.path.decode().lstrip("/")]
         assert (entry.images, entry.fileset, entry.count) == (str(image.id), image.fileset, 1)
-        assert image.transfer == "ln_s"
+        assert (entry.owner, image.transfer) == ("root", "ln_s")
+        assert [line.split(", ")[1] for line in entry.history] == ["pending", "importing", "imported"]
     assert len(importing.server.jvm_starts()) == 1
     importing.scan()
-    importing.run()
+    assert importing.run()["imported"] == 0
     assert set(importing.once().values()) == {1}
     assert len(importing.server.jvm_starts()) == 1
 
@@ -40,12 +39,35 @@ def test_a_bad_file_fails_with_omeros_reason_and_the_others_are_imported(importi
     good, bad = importing.image("good.tif"), importing.image("bad.tif")
     importing.server.fault("fail", "bad.tif", message="the tile at 3,4 is broken")
     importing.scan()
-    importing.run()
+    done = importing.run()
+    assert (done["imported"], done["failed"], done["left"]) == (1, 1, 0)
     assert importing.states() == {good: IMPORTED, bad: FAILED}
-    entry = importing.ledger.get(bad)
+    entry = importing.at.ledger.get(bad)
     assert entry is not None
     assert "the tile at 3,4 is broken" in entry.reason
     assert entry.log
+    assert importing.run()["failed"] == 0, "a run fails for what it did, and not for what others left"
+
+
+def test_a_file_of_no_known_format_is_told_at_once(importing: Importing) -> None:
+    path = importing.image("letter.tif", b"Dear reader, this is no image.")
+    importing.scan()
+    assert importing.run()["failed"] == 1
+    assert importing.states() == {path: FAILED}
+    assert importing.reasons() == {NO_READER}
+    assert len(importing.server.jvm_starts()) == 1
+
+
+def test_a_jvm_without_enough_memory_costs_its_file_and_not_the_worker(importing: Importing) -> None:
+    small, large = importing.image("small.tif"), importing.image("large.tif")
+    importing.server.fault("memory", "large.tif")
+    importing.scan()
+    importing.run()
+    assert importing.states() == {small: IMPORTED, large: FAILED}
+    entry = importing.at.ledger.get(large)
+    assert entry is not None
+    assert "out of memory" in entry.reason
+    assert "raise omero.importer.memory_mib" in entry.reason
 
 
 HOSTILE = [
@@ -74,9 +96,7 @@ HOSTILE = [
     "'; drop table x; --.tif",
     "a' or '1'='1.tif",
 ]
-
-
-# Through each transport; `make kills` takes 2,000.
+# `make kills` takes 2,000.
 HOSTILE_NAMES = int(os.environ.get("HOSTILE_NAMES", "40"))
 
 
@@ -85,14 +105,13 @@ def test_hostile_names_are_all_imported_and_run_nothing(importing: Importing) ->
     paths = [importing.image(name, f"II*{number}".encode()) for number, name in enumerate(hostile)]
     odd = importing.image(b"not-\xff-utf8.tif")
     importing.scan()
-    importing.run()
+    importing.answer(importing.ask("run", **run_work()), seconds=60 + HOSTILE_NAMES)
     assert importing.states() == {**dict.fromkeys(paths, IMPORTED), odd: FAILED}
-    assert len(importing.server.images()) == len(hostile)
     assert sorted(image.name for image in importing.server.images()) == sorted(hostile)
-    filesets = [entry.fileset for entry in importing.ledger.entries(IMPORTED)]
+    filesets = [entry.fileset for entry in importing.at.ledger.entries(IMPORTED)]
     assert len(set(filesets)) == len(hostile), "two names with the same client path are two images"
     assert not list(importing.programs.folder.rglob("*pwned")), "a name was run as a command"
-    faulty = importing.ledger.get(odd)
+    faulty = importing.at.ledger.get(odd)
     assert faulty is not None
     assert "not UTF-8" in faulty.reason
 
@@ -106,89 +125,129 @@ def test_a_crash_between_omeros_success_and_our_record_makes_no_second_image(imp
     assert set(importing.once().values()) == {1}
 
 
-def test_what_omero_finishes_after_its_importer_died_is_waited_for(importing: Importing) -> None:
-    paths = [importing.image(f"{number}.tif") for number in range(3)]
-    importing.server.fault("late", "1.tif", seconds=1, times=1)
+@pytest.mark.parametrize("point", ["save", "pixels", "thumbnails"])
+def test_what_omero_is_still_at_is_waited_for_however_long(importing: Importing, point: str) -> None:
+    """Its importer has died; the server goes on, and what it makes is the only image."""
+    path = importing.image("slow.tif")
+    importing.server.fault("hold", "slow.tif", at=point, times=1)
+    importing.server.fault("crash", "slow.tif", at=point, times=1)
     importing.scan()
-    importing.run()
-    assert importing.states() == dict.fromkeys(paths, IMPORTED)
+    request = importing.ask("run", **run_work())
+    until(importing.server.held, seconds=30)
+    until(lambda: not importing.programs_of("java"), seconds=30)
+    for _ in range(10):
+        assert importing.states() == {path: "importing"}
+        assert len(importing.server.jvm_starts()) == 1
+    importing.server.release()
+    assert importing.answer(request)["imported"] == 1
+    assert importing.states() == {path: IMPORTED}
+    assert set(importing.once().values()) == {1}
+    assert len(importing.server.jvm_starts()) == 1
+
+
+def test_images_without_a_clean_end_wait_for_a_person(importing: Importing) -> None:
+    path = importing.image("half.tif")
+    importing.server.fault("die", "half.tif", at="pixels", times=1)
+    importing.scan()
+    done = importing.run()
+    assert (done["imported"], done["incomplete"]) == (0, 1)
+    entry = importing.at.ledger.get(path)
+    assert entry is not None
+    assert (entry.state, entry.count or entry.images) == (INCOMPLETE, entry.images)
+    assert f"omero delete Fileset:{entry.fileset}" in entry.reason
+    assert importing.answer(importing.ask("retry", files=[path.hex()], under=""))["filesets"] == 1
+    assert importing.run()["incomplete"] == 1, "as long as they are there, they are not imported again"
+    importing.server.query("DELETE FROM images WHERE fileset = ?", entry.fileset)
+    importing.server.query("DELETE FROM filesetentry WHERE fileset = ?", entry.fileset)
+    importing.answer(importing.ask("retry", files=[path.hex()], under=""))
+    assert importing.run()["imported"] == 1
     assert set(importing.once().values()) == {1}
 
 
-def test_a_server_that_is_down_is_said_once_and_loses_nothing(importing: Importing) -> None:
+def test_a_server_that_is_down_is_said_and_waited_for(importing: Importing) -> None:
     path = importing.image("a.tif")
     importing.scan()
     importing.server.down()
-    with pytest.raises(Failed, match=r"batches in a row failed, .*OMERO.server does not answer"):
-        importing.run()
-    entry = importing.ledger.get(path)
-    assert entry is not None
-    assert (entry.state, entry.attempts) == (PENDING, 0)
-    importing.server.up()
-    importing.run()
-    assert importing.states() == {path: IMPORTED}
-
-
-def test_a_run_does_not_end_before_the_index_has_caught_up(
-    importing: Importing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = importing.image("a.tif")
-    importing.scan()
-    shown, shard = time.monotonic() + 0.5, Ledger._shard
-
-    def behind(self: Ledger, state: str, part: str) -> Iterator[tuple[str, Entry]]:
-        return shard(self, state, part) if time.monotonic() > shown else iter(())
-
-    monkeypatch.setattr(Ledger, "_shard", behind)
-    monkeypatch.setattr(Ledger, "number", lambda self, state: sum(1 for _ in self.entries(state)))
-    importing.run(index_seconds=1.5)
-    entry = importing.ledger.get(path)
-    assert entry is not None
-    assert entry.state == IMPORTED
-
-
-def test_a_task_that_is_killed_is_taken_up_again(importing: Importing) -> None:
-    paths = [importing.image(f"{number}.tif") for number in range(4)]
-    importing.scan()
-    importing.server.fault("slow", "", seconds=0.4)
-    importing.programs.fault(task=["kill:1.5"])
-    importing.run()
-    assert importing.states() == dict.fromkeys(paths, IMPORTED)
-    assert set(importing.once().values()) == {1}
-
-
-def test_tasks_that_never_start_end_a_run_with_ecs_own_reason(importing: Importing) -> None:
-    path = importing.image("a.tif")
-    importing.scan()
-    importing.programs.fault(task=["CannotPullContainerError"] * 3)
-    with pytest.raises(Failed, match="CannotPullContainerError: pull image manifest"):
-        importing.run()
+    request = importing.ask("run", **run_work())
+    until(lambda: "does not answer" in str(importing.progress(request).get("waiting")), seconds=30)
     assert importing.states() == {path: PENDING}
+    importing.server.up()
+    assert importing.answer(request)["imported"] == 1
 
 
-def test_throttled_and_lost_answers_of_ecs_start_no_second_task(importing: Importing) -> None:
-    path = importing.image("a.tif")
+def test_a_lock_that_another_server_holds_is_said_and_waited_for(importing: Importing) -> None:
+    importing.image("a.tif")
     importing.scan()
-    importing.programs.fault(RunTask=["ThrottlingException", "RESOURCE:MEMORY", "lost"])
-    importing.run()
-    assert importing.states() == {path: IMPORTED}
-    assert len(importing.server.jvm_starts()) == 1
+    importing.server.lock()
+    importing.restart_worker()
+    request = importing.ask("run", **run_work())
+    until(lambda: "no managed repository" in str(importing.progress(request).get("waiting")), seconds=30)
+    importing.server.up()
+    assert importing.answer(request)["imported"] == 1
+
+
+def test_a_password_that_was_changed_in_omero_is_said_with_both_steps(importing: Importing) -> None:
+    importing.image("a.tif")
+    importing.scan()
+    importing.server.add_user("root", password="another", admin=True)
+    importing.restart_worker()
+    request = importing.ask("run", **run_work())
+    said = until(lambda: importing.progress(request).get("waiting"), seconds=30)
+    assert "does not let root in" in said
+    assert "aws secretsmanager put-secret-value" in said
+    secret = importing.programs.client("secretsmanager")
+    secret.put_secret_value(SecretId=importing.bucket, SecretString="another")
+    assert importing.answer(request)["imported"] == 1
+
+
+def test_what_runs_the_jvm_has_neither_credentials_nor_the_password(importing: Importing) -> None:
+    importing.image("a.tif")
+    importing.server.fault("slow", "a.tif", seconds=3)
+    importing.scan()
+    request = importing.ask("run", **run_work())
+    found = until(lambda: importing.programs_of("java"), seconds=30)
+    for environ in found:
+        assert not [name for name in environ if name.startswith(("AWS_", "OMERO_PASSWORD", "LEDGER", "ECS_"))]
+        assert environ["JAVA_OPTS"].startswith("-Xmx1024m")
+    importing.answer(request)
 
 
 def test_images_belong_to_the_user_that_is_named(importing: Importing) -> None:
     importing.server.add_user("alice", password="secret")
-    importing.image("a.tif")
+    path = importing.image("a.tif")
     importing.scan()
-    importing.run(user="alice", target="Dataset:name:slides")
+    importing.run(user="alice", target="Dataset:name:slides", create=True)
     (image,) = importing.server.images()
     assert (image.owner, image.dataset) == ("alice", "slides")
+    entry = importing.at.ledger.get(path)
+    assert entry is not None
+    assert entry.owner == "alice"
 
 
 def test_an_unknown_user_is_said(importing: Importing) -> None:
     importing.image("a.tif")
     importing.scan()
-    with pytest.raises(Failed, match="OMERO has no user mallory, or root may not act for them"):
-        importing.run(user="mallory")
+    said = importing.run(user="mallory")["error"]
+    assert "OMERO opens no session for mallory" in said
+    assert "`omero-aws imports users` shows who there is" in said
+    assert [name for name, _, _ in importing.answer(importing.ask("users"))["users"]] == ["root"]
+
+
+def test_what_omero_has_already_is_told_as_omero_has_it(importing: Importing) -> None:
+    """The ledger says whose it is, not whose it should have been."""
+    importing.server.add_user("alice", password="secret")
+    path = importing.image("a.tif")
+    importing.scan()
+    importing.run(user="alice")
+    entry = importing.at.ledger.get(path)
+    assert entry is not None
+    importing.programs.client("dynamodb").delete_item(TableName=importing.bucket, Key={"id": {"S": entry.id}})
+    importing.scan()
+    done = importing.run(target="Dataset:name:slides", create=True)
+    assert (done["already"], done["imported"]) == (1, 0)
+    entry = importing.at.ledger.get(path)
+    assert entry is not None
+    assert (entry.owner, entry.note) == ("alice", "already alice's, not in Dataset:1")
 
 
 def test_verify_lists_what_differs(importing: Importing) -> None:
@@ -196,31 +255,76 @@ def test_verify_lists_what_differs(importing: Importing) -> None:
     importing.scan()
     importing.run()
     importing.server.query("DELETE FROM images WHERE name = 'lost.tif'")
-    ids = tuple(entry.id for entry in importing.ledger.entries(IMPORTED))
-    result = run_job(
-        importing.ledger,
-        importing.transport(),
-        {"do": "verify"},
-        key="job#verify#1",
-        event=lambda *_: None,
-        poll_seconds=0.1,
-        ids=ids,
-    )
-    assert result == {"same": 1, "differs": 1}
-    differs = {entry.path: entry.differs for entry in importing.ledger.entries(IMPORTED)}
+    assert importing.answer(importing.ask("verify", under="")) == {"same": 1, "differs": 1}
+    differs = {entry.path: entry.differs for entry in importing.at.ledger.entries(IMPORTED)}
     assert differs == {kept: "", lost: "OMERO has no image of this file any more"}
-    entry = importing.ledger.get(lost)
-    assert entry is not None
-    assert importing.ledger.retry(entry)
-    importing.run()
+    assert importing.answer(importing.ask("retry", files=[lost.hex()], under=""))["filesets"] == 1
+    assert importing.run()["imported"] == 1
     assert importing.states() == {kept: IMPORTED, lost: IMPORTED}
     assert sorted(image.name for image in importing.server.images()) == ["kept.tif", "lost.tif"]
 
 
+def test_a_replaced_file_and_one_that_was_deleted_on_purpose(importing: Importing) -> None:
+    replaced, deleted = importing.image("replaced.tif"), importing.image("deleted.tif")
+    importing.scan()
+    importing.run()
+    importing.image("replaced.tif", b"II*\0another content")
+    (importing.folder / "deleted.tif").unlink()
+    assert importing.scan()["changed"] == 1
+    entry = importing.at.ledger.get(replaced)
+    assert entry is not None
+    assert entry.differs == f"OMERO has an earlier content (fileset {entry.fileset})"
+    assert importing.answer(importing.ask("verify", under=""))["differs"] == 2
+    assert importing.answer(importing.ask("dismiss", files=[deleted.hex()], reason="a test slide"))["filesets"] == 1
+    assert importing.states() == {replaced: IMPORTED, deleted: DISMISSED}
+    assert importing.answer(importing.ask("verify", under=""))["differs"] == 1
+    entry = importing.at.ledger.get(deleted)
+    assert entry is not None
+    assert "reason a test slide" in entry.history[-1]
+
+
 def test_many_files_take_few_jvms(importing: Importing) -> None:
-    for number in range(300):
+    for number in range(150):
         importing.image(f"{number:03}.tif")
     importing.scan()
-    importing.run(limits=Limits(filesets=100))
+    importing.answer(importing.ask("run", **run_work(batch_filesets=50)), seconds=120)
     assert set(importing.states().values()) == {IMPORTED}
     assert len(importing.server.jvm_starts()) == 3
+
+
+TARGETS: list[tuple[str, str]] = [
+    ("Dataset:77", "there is no Dataset 77, or root may not see it"),
+    ("Project:name:P", "is a project, and images are in data sets"),
+    ("Dataset:all", "target Dataset:all is none; allowed: Dataset:5, Dataset:name:a name"),
+    ("Project:name:P/Dataset:name:D", "there is no Project named P; add --create-target to have it made"),
+]
+
+
+def test_targets_are_looked_up_and_made_once(importing: Importing) -> None:
+    for target, fault in TARGETS:
+        assert fault in importing.run(target=target)["error"]
+    made: dict[str, Any] = {"target": "Project:name:the 'P'/Dataset:name:D: $(id)", "create": True}
+    for name in ("a.tif", "b.tif"):
+        importing.image(name)
+        importing.scan()
+        importing.run(**made)
+    assert [(image.project, image.dataset) for image in importing.server.images()] == [("the 'P'", "D: $(id)")] * 2
+    assert importing.server.query("SELECT count(*) FROM dataset") == [(1,)]
+    importing.run(target="Dataset:name:D: $(id)", create=True)
+    assert importing.server.query("SELECT count(*) FROM dataset") == [(1,)], "the newest of that name is taken"
+    assert "2 Datasets" in _two_of_a_name(importing)
+
+
+def _two_of_a_name(importing: Importing) -> str:
+    importing.run(target="Dataset:@name:E", create=True)
+    importing.run(target="Dataset:@name:E", create=True)
+    return str(importing.run(target="Dataset:%name:E")["error"])
+
+
+def test_a_newer_program_is_taken_while_nothing_is_asked_for(importing: Importing) -> None:
+    importing.scan()
+    before = importing.task_of_server()
+    more = (("importer/worker.py", "importer alive\\n", "importer alive, the newer one\\n"),)
+    importing.publish(swift_program(more))
+    until(lambda: "the newer one" in importing.log(), seconds=30)
+    assert importing.task_of_server() == before

@@ -21,6 +21,7 @@ from scripts.ingest.imports import command as imports
 from scripts.ingest.imports import report, run_options, scan_report, sources
 from scripts.ingest.imports.context import ImportContext
 from scripts.ingest.imports.ledger import Entry, Total
+from scripts.ingest.imports.requests import Lease, Request
 from tests.conftest import workspace
 from tests.settings.test_topology import sections
 
@@ -39,17 +40,66 @@ class Kept:
     def get(self, path: bytes) -> Entry | None:
         return next((entry for entry in self.found if entry.path == path), None)
 
-    def totals(self, under: bytes = b"") -> dict[str, Total]:
-        found = {state: Total() for state in entries.STATES}
-        for entry in self.entries(under=under):
+    def raw(self, *states: str, under: bytes = b"") -> Any:
+        return ({"path": each.path, "size": each.size} for each in self.entries(*states, under=under))
+
+    def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
+        found = {state: Total() for state in states or entries.STATES}
+        for entry in self.entries(*found, under=under):
             found[entry.state].add(entry)
         return found
 
-    def slots(self) -> list[Any]:
+
+class Asked:
+    """Requests that are answered at once with `result`, by a worker that says `lease`."""
+
+    def __init__(
+        self, result: dict[str, Any] | None = None, *, state: str = "done", lease: Lease | None = None
+    ) -> None:
+        self.result = result or {}
+        self.state = state
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.cancelled: list[str] = []
+        self._lease = lease
+
+    def ask(self, do: str, work: dict[str, Any]) -> str:
+        self.asked.append((do, work))
+        return "request-1"
+
+    def get(self, id_: str) -> Request | None:
+        do, work = self.asked[-1] if self.asked else ("run", {})
+        known: dict[str, Any] = {
+            "id": id_,
+            "do": do,
+            "work": work,
+            "who": "arn:alice",
+            "state": self.state,
+            "progress": {},
+        }
+        return Request(**known, result=self.result, asked="t") if id_ == "request-1" else None
+
+    def watch(self, id_: str, show: Any, absent: Any) -> Request:
+        found = self.get(id_)
+        assert found is not None
+        show(found)
+        if self.state == "waiting":
+            absent(self._lease)
+        return found
+
+    def cancel(self, id_: str) -> None:
+        self.cancelled.append(id_)
+
+    def open(self) -> list[Request]:
         return []
 
-    def retry(self, entry: Entry) -> bool:
-        return entry.state == FAILED
+    def lease(self) -> Lease | None:
+        return self._lease
+
+    def paused(self) -> str:
+        return ""
+
+
+LEASE = Lease(token="t", beat=7, task="task-1", says={"state": "idle"}, at="2026-01-01T00:00:00Z")
 
 
 def entry(name: str | bytes, state: str = PENDING, **more: Any) -> Entry:
@@ -67,7 +117,6 @@ HOSTILE = [
 
 def deployment(**changes: Any) -> DeployedWorkspace:
     parameters = {
-        Omero.importer_max_tasks.path: "4",
         Omero.importer_parallel_filesets.path: "4",
         Data.ledger_table_name.path: "t",
     }
@@ -76,8 +125,9 @@ def deployment(**changes: Any) -> DeployedWorkspace:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    def invoke(*words: str, found: tuple[Entry, ...] = tuple(HOSTILE)) -> Result:
-        at = ImportContext(deployment=deployment(), ledger=Kept(*found))  # type: ignore[arg-type]
+    def invoke(*words: str, found: tuple[Entry, ...] = tuple(HOSTILE), asked: Asked | None = None) -> Result:
+        requests: Any = asked or Asked(lease=LEASE)
+        at = ImportContext(deployment=deployment(), ledger=Kept(*found), requests=requests)  # type: ignore[arg-type]
         monkeypatch.setattr(imports, "import_context", lambda _name: at)
         return CliRunner().invoke(imports.app, list(words))
 
@@ -123,10 +173,14 @@ def test_status_counts_and_tells_reasons(run: Callable[..., Result]) -> None:
         "importing": 0,
         "imported": 1,
         "failed": 2,
+        "incomplete": 0,
+        "dismissed": 0,
     }
+    assert done["worker"] == {"task": "task-1", "at": LEASE.at, "state": "idle"}
     shown = run("status")
-    assert "failed 1 times: the name is not UTF-8" in shown.stderr
-    assert (shown.exit_code, "error: 2 filesets failed; run `omero-aws imports retry`" in shown.stderr) == (1, True)
+    assert "1 times: the name is not UTF-8" in shown.stderr
+    assert "worker: idle, last seen at 2026-01-01T00:00:00Z" in shown.stderr
+    assert (shown.exit_code, "error: 2 filesets failed or are incomplete" in shown.stderr) == (1, True)
     assert run("status", found=()).exit_code == 0
 
 
@@ -140,22 +194,73 @@ def test_a_dry_run_is_data_too(run: Callable[..., Result], words: tuple[str, ...
 def test_a_dry_run_names_the_containers_of_an_expression(run: Callable[..., Result]) -> None:
     done = run("run", "--dry-run", "-T", "regex:^OMERO/(?<Container1>[a-z]*)")
     assert done.exit_code == 0
-    assert "would be done: 1 filesets (1.5 kB) imported in 1 batches, 4 at once, by --transfer ln_s" in done.stderr
+    assert "would be done: 1 filesets (1.5 kB) imported in 1 batches by --transfer ln_s" in done.stderr
     assert "  in" in done.stderr.splitlines()
 
 
-def test_only_what_is_failed_is_tried_again(run: Callable[..., Result]) -> None:
-    assert "2 filesets are pending again" in run("retry").stderr
-    refused = run("retry", "/OMERO/in/-leading.tif").exception
-    assert isinstance(refused, Refused)
-    assert "is pending; give a failed fileset, or one that `verify` found to differ" in str(refused)
+RESULT = {"imported": 3, "already": 1, "failed": 0, "incomplete": 0, "left": 0, "seconds": 5.0}
+
+
+def test_a_run_asks_the_worker_and_tells_what_this_run_came_to(run: Callable[..., Result]) -> None:
+    asked = Asked(RESULT)
+    done = run("run", "-T", "Dataset:5", "--as", "alice", "--under", "/OMERO/in", "--json", asked=asked)
+    assert done.exit_code == 0, "two filesets failed in other runs, and not in this one"
+    assert json.loads(done.stdout) == RESULT
+    assert "3 imported and 1 already in OMERO; 0 failed, 0 incomplete, 0 left" in done.stderr
+    ((do, work),) = asked.asked
+    assert (do, work["target"], work["user"], work["under"]) == ("run", "Dataset:5", "alice", b"/OMERO/in".hex())
+
+
+@pytest.mark.parametrize("trouble", ["failed", "incomplete", "left"])
+def test_a_run_with_something_failed_or_left_fails(run: Callable[..., Result], trouble: str) -> None:
+    done = run("run", asked=Asked({**RESULT, trouble: 2}))
+    assert isinstance(done.exception, Failed)
+    assert "2 filesets of this run are not imported" in str(done.exception)
+
+
+def test_the_workers_own_reason_is_the_commands(run: Callable[..., Result]) -> None:
+    done = run("run", asked=Asked({"error": "there is no Dataset 77"}))
+    assert str(done.exception) == "there is no Dataset 77."
+    cancelled = run("run", asked=Asked(RESULT, state="cancelled"))
+    assert "the request request-1 was cancelled" in str(cancelled.exception)
+
+
+def test_says_that_no_worker_is_there_and_why(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.ingest.imports.asking.absence", lambda *_: "the container importer is STOPPED (137)")
+    done = run("run", asked=Asked(state="waiting"))
+    assert isinstance(done.exception, Failed)
+    assert "no worker has been seen for 60 s: the container importer is STOPPED (137)" in str(done.exception)
+    assert "The request request-1 stays" in str(done.exception)
+
+
+def test_cancels_what_is_open(run: Callable[..., Result]) -> None:
+    asked = Asked(state="running")
+    assert run("cancel", "request-1", asked=asked).exit_code == 0
+    assert asked.cancelled == ["request-1"]
+    assert "has ended already: it is done" in str(run("cancel", "request-1").exception)
+    assert "there is no request another" in str(run("cancel", "another").exception)
+
+
+def test_retry_and_dismiss_ask_by_name(run: Callable[..., Result]) -> None:
+    asked = Asked({"filesets": 2})
+    assert "2 filesets are pending again" in run("retry", asked=asked).stderr
+    assert "2 filesets are dismissed" in run("dismiss", "/OMERO/in/a.tif", "--reason", "a test", asked=asked).stderr
+    assert asked.asked == [
+        ("retry", {"files": [], "under": ""}),
+        ("dismiss", {"files": [b"/OMERO/in/a.tif".hex()], "reason": "a test"}),
+    ]
+
+
+def test_users_are_listed(run: Callable[..., Result]) -> None:
+    done = run("users", "--json", asked=Asked({"users": [["alice", "Alice A", 5]]}))
+    assert json.loads(done.stdout) == [{"name": "alice", "full_name": "Alice A", "id": 5}]
 
 
 @pytest.mark.parametrize(
     "text", ["a.tif", "/etc/passwd", "/OMERO/../etc", "/OMEROS/a", "", "/OMERO/a\0b", "/s3uploads/a"]
 )
 def test_refuses_paths_that_importers_do_not_see(text: str) -> None:
-    with pytest.raises(Refused, match="outside the importers' folders; give a path under /OMERO/"):
+    with pytest.raises(Refused, match=r"outside OMERO\.server's folders; give a path under /OMERO/"):
         sources.path(deployment(), text)
 
 
@@ -166,9 +271,10 @@ def test_takes_any_name_below_the_mounts(name: str) -> None:
 
 
 def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
-    given: dict[str, Any] = {"target": "", "transfer": "ln_s", "user": "", "group": "", "skip": (), "under": ""}
+    given = {"target": "", "create": False, "transfer": "ln_s", "user": "", "group": "", "skip": (), "under": ""}
     at = deployment(**more.pop("changes", {}))
-    return run_options.wanted(at, Kept(*found), **{**given, "parallel": None, "batch_filesets": 200, **more})  # type: ignore[arg-type]
+    ledger: Any = Kept(*found)
+    return run_options.wanted(at, ledger, **{**given, "batch_filesets": 200, **more})
 
 
 @pytest.mark.parametrize(
@@ -180,10 +286,9 @@ def ask(found: tuple[Entry, ...] = (), **more: Any) -> Any:
         ({"target": "slides"}, "--target slides is not valid; allowed: Dataset:5"),
         ({"target": "regex:["}, "is not a regular expression that both"),
         ({"target": "regex:^(.*)"}, "has no group for the container; add a group"),
-        ({"parallel": 9}, "--parallel 9 is more than the 4 importers that the database"),
         ({"batch_filesets": 0}, "--batch-filesets 0 is not allowed; give 1 to 1000"),
         ({"user": "-w"}, "--as -w is not a name in OMERO"),
-        ({"under": "/tmp"}, "outside the importers' folders"),  # noqa: S108
+        ({"under": "/tmp"}, "outside OMERO.server's folders"),  # noqa: S108
     ],
 )
 def test_refuses_options_before_anything_is_done(options: dict[str, Any], rule: str) -> None:
@@ -191,14 +296,13 @@ def test_refuses_options_before_anything_is_done(options: dict[str, Any], rule: 
         ask(**options)
 
 
-def test_refuses_links_to_a_share() -> None:
+def test_refuses_hard_links_to_a_share_and_no_other_link() -> None:
     shared = Entry(id="1", path=b"/s3uploads/a.svs", state=PENDING)
     changes = sections("rw-http-s3fg")
-    with pytest.raises(
-        Refused, match=r"--transfer ln_s cannot import /s3uploads/a\.svs: a File Gateway's share does not hold"
-    ):
-        ask((shared,), changes=changes)
-    assert ask((shared,), changes=changes, transfer="cp").transfer == "cp"
+    with pytest.raises(Refused, match=r"--transfer ln cannot import /s3uploads/a\.svs: hard links do not reach"):
+        ask((shared,), changes=changes, transfer="ln")
+    for transfer in ("ln_s", "cp"):
+        assert ask((shared,), changes=changes, transfer=transfer)["transfer"] == transfer
 
 
 def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.CaptureFixture[str]) -> None:

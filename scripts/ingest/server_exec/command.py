@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import Annotated
@@ -26,16 +27,27 @@ def exec_command(
 ) -> None:
     """Run a command in OMERO.server's container, or open a shell there.
 
-    It runs as omero-server, with OMERO's environment. The exit code is the command's own.
+    It runs as omero-server, with OMERO's environment, and reads nothing. The exit code is the command's own, or 1 if it
+    cannot be known. Ctrl-C goes to the command; a second one hangs up on it.
     """
-    from scripts.ingest.imports.exec_channel import Channel  # noqa: PLC0415 - it needs what `imports` mostly does not
+    # They load what `--help` does not need.
+    from scripts.ingest.server_exec.channel import Channel  # noqa: PLC0415
+    from scripts.ingest.server_exec.terminal import ended_in_order  # noqa: PLC0415
 
     if shell == bool(command):
         raise Refused("exec needs either --shell or a command after `--`: `omero-aws exec -- omero admin status`.")
+    if shell and not (os.isatty(0) and os.isatty(1)):
+        raise Refused("--shell needs a terminal; without one, give a command after `--`.")
     channel = Channel(deployed_workspace(workspace))
     if shell:
         channel.interactive()
         return
-    answer = channel.run(shlex.join(command or []), seconds=deadline)
-    sys.stdout.write(answer.text.lstrip("\n") + "\n")
+    with ended_in_order():
+        answer = channel.run(shlex.join(command or []), seconds=deadline, show=_show, interruptible=True)
     raise SystemExit(answer.code)
+
+
+def _show(stream: str, some: bytes) -> None:
+    to = (sys.stdout if stream == "o" else sys.stderr).buffer
+    to.write(some)
+    to.flush()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from scripts.errors import Refused
-from scripts.ingest.imports.ledger import Entry
+from .faults import JobError
+
+Entry = dict[str, Any]
 
 # A command line holds 2 MiB (Linux, a quarter of an 8 MiB stack), and the environment is in it.
 COMMAND_BYTES = 1024 * 1024
@@ -17,16 +19,11 @@ LATER = {1: 20}
 OPEN = 64
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Of one batch: `filesets`, and `size` in bytes, which one fileset alone may exceed."""
 
     filesets: int = 200
     size: int = 200 * 1000**3
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.filesets <= 1000:
-            raise Refused(f"--batch-filesets {self.filesets} is not allowed; give 1 to 1000.")
 
 
 @dataclass
@@ -41,8 +38,8 @@ class Batch:
     def add(self, entry: Entry) -> None:
         """Take one more in."""
         self.entries.append(entry)
-        self.size += entry.size
-        self.path_bytes += len(entry.path) + 9  # its end, and its place in the list of arguments
+        self.size += entry.get("size", 0)
+        self.path_bytes += len(entry["path"]) + 9  # its end, and its place in the list of arguments
 
 
 def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]) -> Iterator[Batch]:
@@ -52,8 +49,8 @@ def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]
     """
     open_batches: dict[tuple[str, int], Batch] = {}
     for entry in entries:
-        attempts = min(entry.attempts, 2)
-        target = (key_of(entry.path), attempts)
+        attempts = min(entry.get("attempts", 0), 2)
+        target = (key_of(entry["path"]), attempts)
         batch = open_batches.get(target)
         if batch and _is_full(batch, entry, limits, attempts):
             yield open_batches.pop(target)
@@ -67,20 +64,20 @@ def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]
 
 
 def _is_full(batch: Batch, entry: Entry, limits: Limits, attempts: int) -> bool:
-    if batch.path_bytes + len(entry.path) > COMMAND_BYTES:
+    if batch.path_bytes + len(entry["path"]) > COMMAND_BYTES:
         return True
     if attempts:
         return len(batch.entries) >= min(LATER.get(attempts, 1), limits.filesets)
-    if entry.together and batch.entries[-1].together == entry.together:
+    if entry.get("together") and batch.entries[-1].get("together") == entry["together"]:
         return len(batch.entries) >= 1000
-    return len(batch.entries) >= limits.filesets or batch.size + entry.size > limits.size
+    return len(batch.entries) >= limits.filesets or batch.size + entry.get("size", 0) > limits.size
 
 
 def container_key(target: str) -> Callable[[bytes], str]:
     """What tells the container of a path under a target: for `regex:`, what its groups match; else one for all.
 
     Raises:
-        Refused: the expression is none, or one that Java alone understands.
+        JobError: the expression is none, or one that Java alone understands.
     """
     if not target.startswith("regex:"):
         return lambda path: ""
@@ -88,13 +85,13 @@ def container_key(target: str) -> Callable[[bytes], str]:
     try:
         pattern = re.compile(text.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"))
     except re.error as error:
-        raise Refused(
-            f"--target {target} is not a regular expression that both Java and Python accept ({error}); one looks like "
-            "regex:^.*/images/(?<Container1>.*?)."
+        raise JobError(
+            f"the target {target} is not a regular expression that both Java and Python accept ({error}); one "
+            "looks like regex:^.*/images/(?<Container1>.*?)."
         ) from None
     if "Container1" not in pattern.groupindex:
-        raise Refused(
-            f"--target {target} has no group for the container; add a group (?<Container1>...), which becomes the "
+        raise JobError(
+            f"the target {target} has no group for the container; add a group (?<Container1>...), which becomes the "
             "name of the dataset or screen."
         )
 

@@ -1,7 +1,7 @@
 """ECS Exec into the container of OMERO.server, by AWS's `session-manager-plugin`, as `aws ecs execute-command` does.
 
-A session has no exit code and no end that one could trust: a command's status comes behind a random marker, and a
-missing marker is a failure. The output is a terminal's: both streams in one, with CRLF.
+A session has no exit code, no end that one could trust, and shows output twice when its connection breaks: a command's
+output and its exit code come in numbered frames (`frames`), and without the last of them nothing is known.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import hashlib
 import json
 import os
 import pty
-import re
 import secrets
 import selectors
 import shlex
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from contract.outputs import Omero
-from scripts import aws
+from scripts import aws, console
 from scripts.aws.errors import THROTTLED_CODES
 from scripts.errors import Failed, Refused
 from scripts.ingest.deployment import DeployedWorkspace
+from scripts.ingest.server_exec import frames, terminal
 
 PLUGIN = "session-manager-plugin"
 USER = "omero-server"
@@ -36,16 +37,22 @@ CONTAINER = "server"
 DEADLINE_SECONDS = 300.0
 CONNECT_SECONDS = 120.0
 # Of a file's text in a command; AWS names no limit, so a command stays below every one that is known (Windows' 8,191).
-PIECE = 5500
+PIECE = 5000
+END = 300  # characters of an output, in messages
 RETRIED = {"TargetNotConnectedException", "ServerException", *THROTTLED_CODES}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A command's exit code and what it printed."""
+    """A command's exit code and what it printed, both streams in one."""
 
     code: int
-    text: str
+    output: bytes
+
+    @property
+    def text(self) -> str:
+        """Without what is not UTF-8."""
+        return self.output.decode("utf-8", "replace")
 
 
 class Channel:
@@ -69,7 +76,7 @@ class Channel:
         if not self._plugin:
             faults.append(
                 f"{PLUGIN} is not on the PATH; install it (AWS Systems Manager User Guide, Install the Session Manager "
-                "plugin), or use --transport task, which does not need it."
+                "plugin)."
             )
         task = self.running()
         if task is None:
@@ -96,30 +103,52 @@ class Channel:
         tasks = self._ecs.describe_tasks(cluster=self._cluster, tasks=[task])["tasks"]
         return str(tasks[0]["lastStatus"]) if tasks else "STOPPED"
 
-    def run(self, script: str, *, task: str = "", seconds: float | None = None) -> Answer:
+    def run(
+        self,
+        script: str,
+        *,
+        task: str = "",
+        seconds: float | None = None,
+        show: Callable[[str, bytes], None] | None = None,
+        interruptible: bool = False,
+    ) -> Answer:
         """Run a script of bash as omero-server, with OMERO's virtual environment; in `task`, else in the channel's own.
 
+        `show` takes the output as it comes, with "o" or "e" for its stream; the answer has only its end then. With
+        `interruptible`, Ctrl-C goes to the script first; a second one ends the session.
+
         Raises:
-            Failed: the session ended, or the deadline came, before the marker did: what the script did is not known.
+            Failed: the end is not known, for the session ended or the deadline came before it.
+            KeyboardInterrupt: the script was interrupted before it began, or the session was.
         """
-        task = task or self.task
-        marker = secrets.token_hex(16)
         inner = f". {ACTIVATE}; export HOME=/tmp\n{script}"
-        outer = f"runuser -u {USER} -- /bin/bash -c {shlex.quote(inner)} </dev/null; printf '\\n%s:%s\\n' {marker} $?"
-        pattern = re.compile(rf"\n{marker}:(\d+)\n")
-        text = ""
-        with self._session(f"/bin/sh -c 'echo {_encoded(outer)} | base64 -d | /bin/sh'", task) as session:
-            end = time.monotonic() + (seconds or DEADLINE_SECONDS)
-            for some in _read(session, end):
-                text += some
-                if found := pattern.search(text.replace("\r\n", "\n")):
-                    whole = text.replace("\r\n", "\n")
-                    return Answer(int(found[1]), _without_banner(whole[: found.start()]))
-        late = "it did not finish in time" if time.monotonic() >= end else "the session ended early"
+        reader, output = frames.Reader(), bytearray()
+        seconds = seconds or DEADLINE_SECONDS
+        end = time.monotonic() + seconds
+        why = "the session ended early"
+        with self._session(frames.command(inner, USER), task or self.task) as session:
+            keys = _Keys(session) if interruptible else contextlib.nullcontext()
+            with keys:
+                try:
+                    for some in _read(session, end):
+                        for frame in reader.feed(some):
+                            if frame.kind == "x":
+                                return Answer(int(frame.data), bytes(output))
+                            output += frame.data
+                            if show and frame.data:
+                                show(frame.kind, frame.data)
+                                del output[:-END]
+                except frames.Lost:
+                    why = "a part of its output was lost on the way"
+            if isinstance(keys, _Keys) and keys.pressed and not reader.began:
+                raise KeyboardInterrupt
+        if time.monotonic() >= end:
+            why = f"it did not finish within {seconds:.0f} s, and was hung up on"
+        reader.end()
         raise Failed(
-            f"the result of the command in the server's container is unknown: {late}. The end of its output: "
-            f"{' '.join(text.split())[-300:] or 'nothing'}; check there with `omero-aws exec --shell`, then run "
-            "this again."
+            f"the result of the command in the server's container is unknown: {why}. The session said: "
+            f"{_line(reader.said)}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
+            "--shell`, then run this again."
         )
 
     def put(self, path: str, content: bytes) -> None:
@@ -141,15 +170,25 @@ class Channel:
             raise Failed(f"{path} arrived incomplete in the server's container; run this again.")
 
     def interactive(self) -> None:
-        """A shell as omero-server on this terminal, until it ends."""
+        """A shell as omero-server on this terminal, until it ends.
+
+        What the plugin shows twice after a broken connection is seen twice here: nothing stands between it and the
+        terminal.
+
+        Raises:
+            Failed: the plugin did not end as it should.
+        """
         script = f"cd /tmp; export HOME=/tmp; . {ACTIVATE}; exec /bin/bash --rcfile {ACTIVATE} -i"
         words = f'runuser -u {USER} -- /bin/bash -c "$(echo {_encoded(script)} | base64 -d)"'
         about = self._about(self.task)
         answer = self._open(f"/bin/sh -c '{words}'", self.task)
         try:
-            subprocess.run(self._words(answer, about), check=False)
+            with terminal.lent():
+                code = subprocess.run(self._words(answer, about), check=False).returncode
         finally:
             self._close(answer)
+        if code:
+            raise Failed(f"{PLUGIN} ended with exit code {code}, and the shell with it; open another.")
 
     @contextlib.contextmanager
     def _session(self, command: str, task: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -211,7 +250,8 @@ class Channel:
     def _words(self, answer: dict[str, Any], about: str) -> list[str]:
         """As the AWS CLI calls it (awscli/customizations/ecs/executecommand.py)."""
         endpoint = self._ssm.meta.endpoint_url
-        return [self._plugin, json.dumps(answer["session"]), self._region, "StartSession", "", about, endpoint]
+        words = [self._plugin, json.dumps(answer["session"]), self._region, "StartSession", "", about, endpoint]
+        return [*terminal.IGNORE_KEYS, *words]
 
     def _close(self, answer: dict[str, Any]) -> None:
         """End the session there, too; one that has ended by itself is no fault."""
@@ -245,8 +285,29 @@ def _task_faults(task: dict[str, Any]) -> list[str]:
     ]
 
 
-def _read(session: subprocess.Popen[bytes], end: float) -> Iterator[str]:
-    """What it prints, until its end or the deadline."""
+class _Keys:
+    """Ctrl-C goes to what runs in the container: the plugin sends it on (shellsession.go, handleControlSignals)."""
+
+    def __init__(self, session: subprocess.Popen[bytes]) -> None:
+        self._session = session
+        self.pressed = False
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._press)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _press(self, *_: object) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
+        self.pressed = True
+        self._session.send_signal(signal.SIGINT)
+        console.say("Ctrl-C was sent to the command in the server's container; press it again to hang up on it.")
+
+
+def _read(session: subprocess.Popen[bytes], end: float) -> Iterator[bytes]:
+    """What it shows, until its end or the deadline."""
     assert session.stdout is not None  # noqa: S101 - asked for when it was started
     with selectors.DefaultSelector() as ready:
         ready.register(session.stdout, selectors.EVENT_READ)
@@ -256,13 +317,13 @@ def _read(session: subprocess.Popen[bytes], end: float) -> Iterator[str]:
             some = os.read(session.stdout.fileno(), 65536)
             if not some:
                 return
-            yield some.decode("utf-8", "replace")
+            yield some
+
+
+def _line(some: bytes) -> str:
+    """The end of it, for a message."""
+    return " ".join(some.decode("utf-8", "replace").split())[-END:] or "nothing"
 
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _without_banner(text: str) -> str:
-    """Without the plugin's own lines."""
-    return re.sub(r"\A\s*Starting session with SessionId: \S+\s*\n", "", text)

@@ -1,0 +1,142 @@
+"""What has become of imports, as OMERO itself tells: docs/adr/0015-imports-beside-the-server.md has the table.
+
+Images alone prove nothing: a server that dies between saving metadata and writing pixels leaves images without pixels.
+What tells is the job of the upload, the import's log (on the worker's own mount), and whether the session is closed or
+its node went down (entities of omero-model; the log's media type is PublicRepositoryI's of omero-blitz).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from .omero import REPOSITORY, Omero
+from .paths import client_path, is_of
+
+ENDED, ERROR = b"Cleaning up import.", re.compile(rb"\bERROR\b")
+# Of an import's log: its end tells, and a plate's may be long.
+LOG_BYTES = 16 * 1024 * 1024
+# A query travels in one argument of a command line, which Linux limits to 128 KiB.
+QUERY_BYTES, IDS = 60_000, 1000
+
+FINISHED, RUNS, BROKEN, PARTLY, GONE = "finished", "runs", "broken", "partly", "gone"
+
+
+class Fileset(NamedTuple):
+    """One of OMERO's. `state`: FINISHED with images; RUNS: OMERO may be at it; BROKEN: it ended, with an error or
+    without images; PARTLY: images, and no clean end; GONE: it will never have any."""
+
+    id: int
+    images: frozenset[int]
+    owner: str
+    session: str
+    state: str
+    log: str
+    uploaded: bool = False  # it goes on without its importer
+
+
+def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]:
+    """The filesets that OMERO has of each file, by its client path, the oldest first."""
+    named: dict[bytes, dict[int, tuple[set[int], str]]] = {}
+    for some in _chunks(paths):
+        by_name: dict[str, list[bytes]] = {}
+        for path in some:
+            by_name.setdefault(client_path(path), []).append(path)
+        # Doubled quotes are all that HQL knows to escape; nothing else ends a literal.
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in by_name)
+        query = (
+            "select entry.clientPath, fileset.id, image.id, file.path, file.name, fileset.details.owner.omeName "  # noqa: S608
+            "from FilesetEntry entry join entry.fileset fileset join entry.originalFile file "
+            f"left outer join fileset.images image where entry.clientPath in ({quoted})"
+        )
+        for name, fileset, image, folder, file, owner in omero.query(query):
+            inside = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(file))
+            for path in by_name.get(name, ()):
+                if is_of(inside, path):
+                    images, _ = named.setdefault(path, {}).setdefault(int(fileset), (set(), owner))
+                    if image and image != "None":
+                        images.add(int(image))
+    jobs = _jobs(omero, sorted({id_ for filesets in named.values() for id_ in filesets}))
+    return {
+        path: [
+            _fileset(id_, frozenset(images), owner, jobs.get(id_)) for id_, (images, owner) in sorted(filesets.items())
+        ]
+        for path, filesets in named.items()
+    }
+
+
+class _Job(NamedTuple):
+    session: str
+    closed: bool
+    node_down: bool
+    uploaded: bool
+    log: bytes
+
+
+def _jobs(omero: Omero, ids: list[int]) -> dict[int, _Job]:
+    found = {}
+    for at in range(0, len(ids), IDS):
+        listed = ", ".join(map(str, ids[at : at + IDS]))
+        session = "l.parent.details.creationEvent.session"
+        query = (
+            f"select l.parent.id, {session}.uuid, {session}.closed, {session}.node.down, u.status.value, "  # noqa: S608
+            "jol.child.path, jol.child.name from FilesetJobLink l, UploadJob u, JobOriginalFileLink jol "
+            f"where l.parent.id in ({listed}) and l.child = u and jol.parent = u "
+            "and jol.child.mimetype = 'application/omero-log-file'"
+        )
+        for id_, uuid, closed, down, status, folder, name in omero.query(query):
+            log = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(name))
+            found[int(id_)] = _Job(uuid, closed != "None", down != "None", status == "Finished", log)
+    return found
+
+
+def _fileset(id_: int, images: frozenset[int], owner: str, job: _Job | None) -> Fileset:
+    if job is None:
+        # No import of OMERO 5 is without its job and its log; an older fileset ended long ago.
+        return Fileset(id_, images, owner, "", FINISHED if images else GONE, "")
+    return Fileset(id_, images, owner, job.session, _state(images, job), os.fsdecode(job.log), job.uploaded)
+
+
+def _state(images: frozenset[int], job: _Job) -> str:
+    text = _tail(job.log)
+    if text is None:
+        # Somebody has removed an old log: what there is counts, unless it may be about to be made.
+        over = job.closed or job.node_down
+        return (FINISHED if images else GONE) if over else RUNS
+    if ENDED in text:
+        return FINISHED if images and not ERROR.search(text) else BROKEN
+    if job.node_down:
+        return PARTLY if images else GONE
+    # Only its client can end an upload, and only with its session: without them, nothing goes on.
+    return RUNS if job.uploaded or not job.closed else GONE
+
+
+def error_of(log: str) -> str:
+    """The last error in an import's log; empty if there is none, or no log."""
+    lines = [line for line in (_tail(os.fsencode(log)) or b"").splitlines() if ERROR.search(line)]
+    return " ".join(lines[-1].decode("utf-8", "replace").split())[-400:] if lines else ""
+
+
+def _tail(path: bytes) -> bytes | None:
+    """The end of a log; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _chunks(paths: Iterable[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    length = 0
+    for path in paths:
+        if some and length + len(path) > QUERY_BYTES:
+            yield some
+            some, length = [], 0
+        some.append(path)
+        length += len(path) + 4
+    if some:
+        yield some

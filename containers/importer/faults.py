@@ -1,0 +1,11 @@
+"""What may come between a request and its result."""
+
+from __future__ import annotations
+
+
+class JobError(Exception):
+    """It cannot be done; the message is one sentence for the operator."""
+
+
+class Unreachable(Exception):
+    """OMERO.server does not answer; the message is one sentence for the operator. It passes."""

@@ -1,0 +1,135 @@
+"""A run of imports: one batch at a turn, until nothing of what it is about is left to be imported."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .attempts import Attempts, Counts
+from .batches import Batch, Entry, Limits, container_key, cut
+from .entries import FAILED, IMPORTING, INCOMPLETE, PENDING
+from .faults import JobError
+from .ledger import Ledger
+from .omero import Omero, user_session
+from .requests import Request
+from .targets import Owner, check
+
+# Attempts in a row that came to nothing, before a run gives up.
+FAULTS = 3
+
+
+class Run:
+    """Of one request. `work` has `target`, `create`, `transfer`, `user`, `group`, `skip`, `under` (hex) and
+    `batch_filesets`."""
+
+    def __init__(self, request: Request, ledger: Ledger, attempts: Attempts, omero: Omero, *, parallel: int) -> None:
+        """Look its target up, or make it: once, and not by each importer.
+
+        Raises:
+            JobError: there is no such user or target.
+            Unreachable: OMERO does not answer.
+        """
+        self.request = request
+        self._ledger = ledger
+        self._attempts = attempts
+        work = request.work
+        self._under = bytes.fromhex(work.get("under", ""))
+        self._work = {**work, "parallel_filesets": parallel}
+        self._key_of = container_key(work["target"])
+        with user_session(omero, work.get("user", ""), work.get("group", "")) as session:
+            owner = Owner(omero, session, work.get("user") or omero.admin)
+            self._work["target"] = check(work["target"], owner, create=bool(work.get("create")))
+        self._limits = Limits(filesets=int(work.get("batch_filesets", Limits().filesets)))
+        # OMERO makes a container for each of these: two filesets at once would make two.
+        self._made = set() if work["target"].startswith("regex:") else {""}
+        self._source: Iterator[Batch] | None = None
+        self._faults: list[str] = []
+        self.importer_seconds = 0.0
+        # Whether nothing is to be imported, and OMERO is still at some of it.
+        self.waits = False
+        self.counts: Counts = {
+            "imported": 0,
+            "already": 0,
+            "failed": 0,
+            "incomplete": 0,
+            **request.progress.get("counts", {}),
+        }
+
+    def turn(self, *, stop: threading.Event, say: Callable[..., None]) -> bool:
+        """Import one batch, or find that there is none; whether the run is at its end.
+
+        Raises:
+            JobError: several attempts in a row came to nothing.
+            Unreachable: OMERO does not answer.
+        """
+        batch = self._next()
+        if batch is None:
+            self.waits = self._is_left()
+            return not self.waits
+        self.waits = False
+        alone = batch.key not in self._made
+        begun = time.monotonic()
+        try:
+            counts, _ = self._attempts.run(
+                batch.entries,
+                self._work,
+                request=self.request.id,
+                who=self.request.who,
+                stop=stop,
+                say=lambda phase: say(phase=phase, filesets=len(batch.entries), counts=self.counts),
+                alone=alone,
+            )
+        except JobError as fault:
+            self._faults.append(str(fault))
+            if len(self._faults) == FAULTS:
+                raise JobError(
+                    f"{FAULTS} importers in a row came to nothing, the last because {str(fault).rstrip('.')}"
+                ) from fault
+            return False
+        self._faults.clear()
+        self._made.add(batch.key)
+        self.importer_seconds += time.monotonic() - begun
+        self.add(counts)
+        return False
+
+    def add(self, counts: Counts) -> None:
+        """Count what an attempt of this run has come to."""
+        for name, count in counts.items():
+            if name in self.counts:
+                self.counts[name] += count
+
+    def result(self) -> dict[str, Any]:
+        """What this run has come to, told by the ledger itself and not by what was counted on the way."""
+        ended = {FAILED: 0, INCOMPLETE: 0}
+        left = 0
+        for entry in self._ledger.open(self._under):
+            if entry["state"] in ended:
+                ended[entry["state"]] += entry.get("request") == self.request.id
+            else:
+                left += 1
+        return {**self.counts, **ended, "left": left, "seconds": round(self.importer_seconds, 1)}
+
+    def _next(self) -> Batch | None:
+        """The next batch; None when all that is open was looked at and nothing was pending."""
+        fresh = self._source is None
+        if self._source is None:
+            self._source = cut(self._pending(), self._limits, self._key_of)
+        batch = next(self._source, None)
+        if batch is None:
+            # From the beginning: filesets may have been given back, or found, meanwhile.
+            self._source = None
+            return None if fresh else self._next()
+        return batch
+
+    def _pending(self) -> Iterator[Entry]:
+        for entry in self._ledger.open(self._under):
+            if entry["state"] == PENDING:
+                yield entry
+            elif entry["state"] == IMPORTING:
+                self._attempts.release_stray(entry)
+
+    def _is_left(self) -> bool:
+        """Whether OMERO is still at some of it, or something was given back just now."""
+        return any(entry["state"] in (PENDING, IMPORTING) for entry in self._ledger.open(self._under))

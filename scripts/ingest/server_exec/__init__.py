@@ -1,0 +1,1 @@
+"""ECS Exec: commands and shells in the container of OMERO.server."""

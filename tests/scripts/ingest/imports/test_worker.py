@@ -1,0 +1,107 @@
+"""What people see of the worker, and what it does when it is stopped, killed, doubled, or in the wrong place."""
+
+from __future__ import annotations
+
+import time
+
+from containers.importer.entries import IMPORTED, PENDING
+from local_aws.testing.ecs import until
+from tests.scripts.ingest.imports.imports_help import Importing, run_work
+
+
+def test_a_request_is_taken_within_five_seconds(importing: Importing) -> None:
+    importing.scan()
+    begun = time.monotonic()
+    request = importing.ask("run", **run_work())
+    until(lambda: importing.state(request) != "waiting", seconds=5)
+    assert time.monotonic() - begun < 5
+    importing.answer(request)
+
+
+def test_two_people_who_ask_for_the_same_get_the_same_answer(importing: Importing) -> None:
+    for number in range(4):
+        importing.image(f"{number}.tif")
+    importing.scan()
+    importing.server.fault("slow", "", seconds=0.5)
+    one, other = importing.ask("run", **run_work()), importing.ask("run", **run_work())
+    first, second = importing.answer(one), importing.answer(other)
+    assert first == second
+    assert first["imported"] == 4
+    assert len(importing.server.jvm_starts()) == 1
+
+
+def test_a_long_run_keeps_no_short_one_waiting(importing: Importing) -> None:
+    for number in range(12):
+        importing.image(f"long/{number}.tif")
+    importing.image("short/1.tif")
+    importing.scan()
+    importing.server.fault("slow", "long", seconds=0.3)
+    long = importing.ask("run", **run_work(under=b"/OMERO/in/long".hex(), batch_filesets=1))
+    short = importing.ask("run", **run_work(under=b"/OMERO/in/short".hex()))
+    assert importing.answer(short)["imported"] == 1
+    assert importing.state(long) == "running"
+    assert importing.answer(long)["imported"] == 12
+
+
+def test_paused_imports_begin_again_and_a_cancelled_request_ends(importing: Importing) -> None:
+    path = importing.image("a.tif")
+    importing.scan()
+    importing.at.requests.pause(paused=True)
+    request = importing.ask("run", **run_work())
+    until(lambda: importing.progress(request).get("paused"), seconds=10)
+    cancelled = importing.ask("run", **run_work(batch_filesets=3))
+    importing.at.requests.cancel(cancelled)
+    assert importing.answer(cancelled)["state"] == "cancelled"
+    assert importing.states() == {path: PENDING}
+    importing.at.requests.pause(paused=False)
+    assert importing.answer(request)["imported"] == 1
+
+
+def test_a_worker_that_is_killed_again_and_again_imports_everything_once(importing: Importing) -> None:
+    paths = [importing.image(f"{number}.tif") for number in range(6)]
+    importing.scan()
+    importing.server.fault("slow", "", seconds=0.3)
+    request = importing.ask("run", **run_work(batch_filesets=2))
+    for _ in range(10):
+        time.sleep(0.4)
+        importing.kill_worker()
+    importing.answer(request, seconds=120)
+    assert importing.states() == dict.fromkeys(paths, IMPORTED)
+    assert set(importing.once().values()) == {1}
+
+
+def test_a_server_that_is_replaced_imports_the_rest_once(importing: Importing) -> None:
+    paths = [importing.image(f"{number}.tif") for number in range(4)]
+    importing.scan()
+    importing.server.fault("slow", "", seconds=1.5, times=2)
+    request = importing.ask("run", **run_work(batch_filesets=1))
+    until(lambda: importing.programs_of("java"), seconds=30)
+    importing.replace_server()
+    done = importing.answer(request, seconds=180)
+    assert (done["failed"], done["left"]) == (0, 0)
+    assert importing.states() == dict.fromkeys(paths, IMPORTED)
+    assert set(importing.once().values()) == {1}
+
+
+def test_another_nfs_client_imports_nothing_and_says_why(importing: Importing) -> None:
+    importing.image("a.tif")
+    importing.scan()
+    place = importing.programs.folder / ".omero-on-aws" / "mount"
+    right = place.read_text()
+    place.write_text("another-boot-id 42\n")
+    request = importing.ask("run", **run_work())
+    until(lambda: "would fail" in str(importing.at.requests.lease()), seconds=20)
+    assert importing.state(request) == "waiting"
+    place.write_text(right)
+    assert importing.answer(request)["imported"] == 1
+
+
+def test_what_a_second_server_for_a_moment_has_is_done_by_one(importing: Importing) -> None:
+    """Two tasks with a worker each: one has the lease, and the other waits for it."""
+    importing.start_second_server()
+    paths = [importing.image(f"{number}.tif") for number in range(6)]
+    importing.scan()
+    importing.server.fault("slow", "", seconds=0.2)
+    importing.answer(importing.ask("run", **run_work(batch_filesets=1)), seconds=120)
+    assert importing.states() == dict.fromkeys(paths, IMPORTED)
+    assert set(importing.once().values()) == {1}
