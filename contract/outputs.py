@@ -105,8 +105,3 @@ class Omero(Outputs):
     importer_parallel_filesets = Output("Filesets that the importer imports at once.")
     importer_digest = Output("SHA-256 of the program that imports.")
     alarm_topic_arn = Output("Reports an importer that is silent: subscribe to it.")
-    # Read by `imports` until it asks the importer beside the server; no stack publishes them.
-    importer_task_family = Output("The task definition that imports images.")
-    importer_security_group_id = Output("The importing tasks' own.")
-    importer_max_tasks = Output("How many of them may run at once.")
-    importer_capacity_provider = Output("What they run on.")

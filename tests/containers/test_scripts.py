@@ -108,7 +108,7 @@ def test_the_read_write_server_runs_every_step_and_copies_its_logs(image: Path) 
 def test_the_read_write_server_tells_first_which_nfs_client_it_is(image: Path) -> None:
     """As `os.stat` and Linux have it, from the mount of the server's own container."""
     folder = image / "OMERO/.omero-on-aws"
-    _executable(image / "usr/local/bin/entrypoint.sh", f"cp {folder}/mount {image}/seen")
+    _executable(image / "usr/local/bin/entrypoint.sh", f"cp {folder}/mount {image}/seen; pkill -P $$")
     _output(image, "server.sh")
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert (image / "seen").read_text() == f"{boot_id} {(image / 'OMERO').stat().st_dev}\n"

@@ -123,7 +123,6 @@ def test_secrets_reach_containers_as_ecs_secrets_only(omero: dict[str, Any]) -> 
     server, web = container(omero, "server"), container(omero, "web")
     assert {secret["name"] for secret in server["secrets"]} == {
         "CONFIG_omero_db_pass",
-        "IMPORTER_PASSWORD",
         "ROOTPASS",
     }
     assert {secret["name"] for secret in web["secrets"]} == {"CONFIG_omero_web_secret__key"}
@@ -148,8 +147,8 @@ def test_server_is_told_its_own_memory_and_tls_to_the_database(omero: dict[str, 
     assert (
         variables(omero, "server").items()
         >= {
-            "CONFIG_omero_jvmcfg_system__memory": "10240",
-            "CONFIG_omero_jvmcfg_heap__size_blitz": "4736",
+            "CONFIG_omero_jvmcfg_system__memory": "8448",
+            "CONFIG_omero_jvmcfg_heap__size_blitz": "4608",
             "CONFIG_omero_db_properties": "sslmode=require",
             "CONFIG_omero_client_icetransports": "ssl",
         }.items()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import secrets
 import selectors
 import shlex
@@ -38,6 +39,7 @@ DEADLINE_SECONDS = 300.0
 CONNECT_SECONDS = 120.0
 # Of a file's text in a command; AWS names no limit, so a command stays below every one that is known (Windows' 8,191).
 PIECE = 5000
+BANNER = re.compile(rb"Starting session with SessionId: \S+")
 END = 300  # characters of an output, in messages
 RETRIED = {"TargetNotConnectedException", "ServerException", *THROTTLED_CODES}
 
@@ -145,10 +147,11 @@ class Channel:
         if time.monotonic() >= end:
             why = f"it did not finish within {seconds:.0f} s, and was hung up on"
         reader.end()
+        said = _line(BANNER.sub(b"", reader.said))
         raise Failed(
-            f"the result of the command in the server's container is unknown: {why}. The session said: "
-            f"{_line(reader.said)}; the end of the command's output: {_line(output)}; check there with `omero-aws exec "
-            "--shell`, then run this again."
+            f"the result of the command in the server's container is unknown: {why}. The session said: {said}; the end "
+            f"of the command's output: {_line(bytes(output))}; check there with `omero-aws exec --shell`, then run "
+            "this again."
         )
 
     def put(self, path: str, content: bytes) -> None:

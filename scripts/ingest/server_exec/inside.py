@@ -16,7 +16,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import termios
 import time
 import zlib
@@ -63,8 +62,9 @@ def frame(number: int, kind: str, data: bytes) -> str:
 
 
 def _send(kind: str, data: bytes) -> None:
-    sys.stdout.write(frame(next(_numbers), kind, data))
-    sys.stdout.flush()
+    left = frame(next(_numbers), kind, data).encode()
+    while left:  # a signal may come before all of it is written
+        left = left[os.write(1, left) :]
 
 
 def _plain_terminal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from containers.importer.table import Table
 from containers.supervisor.signing import Aws
 
 Tables = tuple[Table, Table]
+Make = Callable[..., Lease]
 SECONDS = 2.0
 
 
@@ -57,17 +58,40 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
     without.clear()
 
 
-def held(requests: Table, holder: str = "one") -> Lease:
-    made = Lease(requests, holder=holder, task="task-1")
-    assert made.take(threading.Event())
-    return made
+@pytest.fixture
+def lease(requests: Table) -> Iterator[Callable[..., Lease]]:
+    """Makes leases; at the end nothing of them runs."""
+    made: list[Lease] = []
+
+    def of(holder: str = "one") -> Lease:
+        made.append(Lease(requests, holder=holder, task="task-1"))
+        return made[-1]
+
+    yield of
+    for each in made:
+        each._ended.set()
+        for thread in each._threads:
+            if thread.ident:
+                thread.join()
 
 
-def test_another_takes_a_lease_only_once_its_holder_is_silent(requests: Table, exits: list[float]) -> None:
-    one = held(requests)
+@pytest.fixture
+def held(lease: Callable[..., Lease]) -> Callable[..., Lease]:
+    """Takes leases that are free."""
+
+    def of(holder: str = "one") -> Lease:
+        made = lease(holder)
+        assert made.take(threading.Event())
+        return made
+
+    return of
+
+
+def test_another_takes_a_lease_only_once_its_holder_is_silent(held: Make, lease: Make, exits: list[float]) -> None:
+    one = held()
     begun = time.monotonic()
     stop = threading.Event()
-    other = Lease(requests, holder="two", task="task-2")
+    other = lease("two")
     taking = threading.Thread(target=lambda: other.take(stop))
     taking.start()
     taking.join(3 * SECONDS)
@@ -80,34 +104,32 @@ def test_another_takes_a_lease_only_once_its_holder_is_silent(requests: Table, e
     other.release()
 
 
-def test_a_released_lease_is_taken_at_once(requests: Table) -> None:
-    held(requests).release()
+def test_a_released_lease_is_taken_at_once(held: Make) -> None:
+    held().release()
     begun = time.monotonic()
-    held(requests, "two").release()
+    held("two").release()
     assert time.monotonic() - begun < SECONDS
 
 
-def test_the_next_worker_of_a_supervisor_does_not_wait(requests: Table) -> None:
+def test_the_next_worker_of_a_supervisor_does_not_wait(held: Make) -> None:
     """Its supervisor has ended the one before."""
-    one = held(requests, "supervisor")
+    one = held("supervisor")
     one._ended.set()
     begun = time.monotonic()
-    held(requests, "supervisor").release()
+    held("supervisor").release()
     assert time.monotonic() - begun < SECONDS
 
 
-def test_who_does_not_want_to_wait_is_told_so(requests: Table) -> None:
-    one = held(requests)
-    assert not Lease(requests, holder="two", task="t").take(threading.Event(), wait=False)
+def test_who_does_not_want_to_wait_is_told_so(held: Make, lease: Make) -> None:
+    one = held()
+    assert not lease("two").take(threading.Event(), wait=False)
     one.release()
-    assert Lease(requests, holder="two", task="t").take(threading.Event(), wait=False)
+    assert lease("two").take(threading.Event(), wait=False)
 
 
-def test_a_lease_that_cannot_be_renewed_ends_the_work_within_it(
-    requests: Table, exits: list[float], cut: set[int]
-) -> None:
+def test_a_lease_that_cannot_be_renewed_ends_the_work_within_it(held: Make, exits: list[float], cut: set[int]) -> None:
     ended: list[float] = []
-    one = held(requests)
+    one = held()
     one.on_loss(lambda: ended.append(time.monotonic()))
     begun = time.monotonic()
     cut.update(thread.ident for thread in one._threads if thread.ident)
@@ -119,8 +141,8 @@ def test_a_lease_that_cannot_be_renewed_ends_the_work_within_it(
     assert ended[0] <= exits[0], "the importer goes before the process"
 
 
-def test_who_was_revoked_ends(requests: Table, exits: list[float]) -> None:
-    one = held(requests)
+def test_who_was_revoked_ends(held: Make, requests: Table, exits: list[float]) -> None:
+    one = held()
     row = requests.get(KEY)
     assert row
     requests.put({**row, "token": "another"})
@@ -129,13 +151,13 @@ def test_who_was_revoked_ends(requests: Table, exits: list[float]) -> None:
     assert one
 
 
-def test_clocks_of_two_machines_are_not_compared(requests: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clocks_of_two_machines_are_not_compared(held: Make, lease: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three minutes ahead or behind, a living worker keeps its lease."""
-    one = held(requests)
+    one = held()
     real = time.time
     for wrong in (-180, 180):
         monkeypatch.setattr(time, "time", lambda wrong=wrong: real() + wrong)
         stop = threading.Event()
         threading.Timer(2 * SECONDS, stop.set).start()
-        assert not Lease(requests, holder="two", task="t").take(stop)
+        assert not lease("two").take(stop)
     one.release()

@@ -132,6 +132,24 @@ def test_nothing_open_is_missing_wherever_a_worker_is_killed(
     assert (left[0] >= 0) == (last == WRITES), "WRITES is how many there are"
 
 
+def test_what_is_concluded_is_read_consistently(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index lags, and so does a read that is not asked to be consistent."""
+    for number in range(3):
+        put(ledger, number)
+    asked: list[dict[str, Any]] = []
+    real = Aws.call
+
+    def call(self: Aws, service: str, action: str, arguments: dict[str, Any], **more: Any) -> Any:
+        asked.extend(arguments.get("RequestItems", {"": arguments}).values())
+        return real(self, service, action, arguments, **more)
+
+    monkeypatch.setattr(Aws, "call", call)
+    assert len(list(ledger.open())) == 3
+    reads = [each for each in asked if isinstance(each, dict)]
+    assert len(reads) > 16
+    assert all(each.get("ConsistentRead") is True and "IndexName" not in each for each in reads)
+
+
 def test_a_history_only_grows(ledger: Ledger) -> None:
     entry = put(ledger, 1)
     (claimed,) = ledger.claim("a", "r", [entry], "arn:alice")

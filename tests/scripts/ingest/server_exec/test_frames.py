@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,25 @@ def test_what_a_command_leaves_running_is_not_waited_for() -> None:
 def test_names_that_are_not_utf8_reach_the_script() -> None:
     name = b"a\xff'b".decode("utf-8", "surrogateescape")
     assert outcome(shlex.join(["printf", "%s", name]))[0] == b"a\xff'b"
+
+
+def test_ctrl_c_throws_away_no_output() -> None:
+    words = shlex.split(frames.command("trap 'exit 9' INT; while :; do seq 1000; done", "alice"))
+    words[2] = words[2].replace(f"runuser -u alice -- {frames.PYTHON}", shlex.quote(sys.executable))
+    pid, leader = pty.fork()
+    if pid == 0:
+        os.execv(words[0], words)  # noqa: S606 - it is what is tested
+    time.sleep(2)  # nobody reads, until no more can be written
+    os.write(leader, b"\x03")
+    text = b""
+    with contextlib.suppress(OSError):  # its end
+        while some := os.read(leader, 4096):
+            text += some
+    os.waitpid(pid, 0)
+    os.close(leader)
+    last = read(text, at_once=4096)[-1]
+    assert (last.kind, last.data) == ("x", b"9")
+    assert len(text) > 10_000
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("runuser"), reason="only root becomes another user")

@@ -34,7 +34,7 @@ def test_ctrl_c_ends_what_runs_in_the_shell_and_not_the_shell(
     before = shell.mode()
     shell.until(b"$ ")
     for key, word in ((b"\x03", b"one"), (b"\x1c", b"two"), (b"\x1a", b"three")):
-        shell.type(b"echo sl''eeps; sleep 100\n")
+        shell.type(b"sh -c 'echo sl\"\"eeps; exec sleep 100'\n")
         shell.until(b"sleeps")
         shell.type(key)
         shell.until(b"$ ")
