@@ -45,7 +45,7 @@ ICE = 'omero admin ice "server {what} DropBox"'
 UPDATE = 'omero admin ice "application update -n $OMERODIR/etc/grid/default.xml"'
 LEFT_OUT = (
     "The running server was started without DropBox. The settings are kept, and the next server starts with it: "
-    "replace the server with aws ecs update-service --force-new-deployment when nobody works."
+    "when nobody works, replace the server with `aws ecs update-service --force-new-deployment`."
 )
 # What DropBox logs when it starts (fsDropBox.py): what it runs with, whatever is configured now.
 RUNNING = "Monitor parameters = "

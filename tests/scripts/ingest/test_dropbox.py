@@ -212,8 +212,9 @@ def test_refuses_what_dropbox_would_take_otherwise(
 
 
 def test_what_is_set_is_kept_by_the_next_server_too(
-    importing: Importing, plugin: object, monkeypatch: pytest.MonkeyPatch
+    workspace_of_imports: Importing, plugin: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    importing = workspace_of_imports
     start = ["/bin/bash", "-c", script("server.sh")]
     with run_server(importing, entry_point=start):
         monkeypatch.setattr(dropbox, "deployed_workspace", lambda _name: importing.deployment)
@@ -254,11 +255,13 @@ def test_status_is_trouble_where_nobody_has_switched_it_off(state: str, trouble:
     assert dropbox.trouble({"state": state}) is trouble
 
 
-def test_disabling_is_refused_without_a_terminal(monkeypatch: pytest.MonkeyPatch, importing: Importing) -> None:
+def test_disabling_is_refused_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, workspace_of_imports: Importing
+) -> None:
     def never(*_: object) -> str:
         raise AssertionError("it reached the server")
 
-    monkeypatch.setattr(dropbox, "deployed_workspace", lambda _name: importing.deployment)
+    monkeypatch.setattr(dropbox, "deployed_workspace", lambda _name: workspace_of_imports.deployment)
     monkeypatch.setattr(dropbox, "_run", never)
     done = CliRunner().invoke(dropbox.app, ["disable"])
     assert isinstance(done.exception, Refused)
