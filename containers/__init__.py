@@ -30,8 +30,12 @@ def script(name: str) -> str:
 
 
 def embedded(path: Path) -> str:
-    """As `script`, of a file anywhere."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    """As `script`, of a file anywhere. A line `@NAME` is replaced by the file of that name beside it."""
+    lines = [
+        line
+        for own in path.read_text(encoding="utf-8").splitlines()
+        for line in ((path.parent / own[1:]).read_text(encoding="utf-8").splitlines() if own.startswith("@") else [own])
+    ]
     text = "\n".join(line for line in lines if not (line.lstrip() + " ").startswith("# ")) + "\n"
     for template in ("${", "%{"):
         if template in text:

@@ -9,9 +9,9 @@ mv /OMERO/.omero-on-aws/mount.new /OMERO/.omero-on-aws/mount
 # the one of the image (ome/openmicroscopy issue 6448).
 mkdir -p /opt/omero/server/OMERO.server/var/tmp
 # What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
-if [ -f /OMERO/.omero-on-aws/dropbox.omero ]; then
-    cp /OMERO/.omero-on-aws/dropbox.omero /opt/omero/server/config/90-dropbox.omero
-fi
+/opt/omero/server/venv3/bin/python - <<'END' || true
+@dropbox_settings.py
+END
 for name in Blitz-0 DropBox; do
     tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
 done

@@ -69,7 +69,7 @@ class Programs:
     def task(self, arn: str) -> dict[str, Any]:
         return dict(self.ecs.client.describe_tasks(cluster=self.ecs.cluster, tasks=[arn])["tasks"][0])
 
-    def until(self, arn: str, status: str, seconds: float = 20) -> dict[str, Any]:
+    def until(self, arn: str, status: str, seconds: float = 60) -> dict[str, Any]:
         until(lambda: self.task(arn)["lastStatus"] in (status, "STOPPED"), seconds=seconds)
         found = self.task(arn)
         assert found["lastStatus"] == status, found

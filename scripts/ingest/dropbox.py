@@ -1,17 +1,20 @@
 """`omero-aws dropbox`: which folder OMERO.dropbox watches, for whom, and how it imports.
 
 It is part of OMERO.server, and is set there by ECS Exec. What is set is kept on OMERO's file system too, where a new
-server finds it (containers/server.sh).
+server finds it: containers/dropbox_settings.py makes OMERO's commands of it, there as here.
 """
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from containers import dropbox_settings
 from scripts import console
 from scripts.changes import changing, tell
 from scripts.confirming import confirm
@@ -27,10 +30,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-KEPT = "/OMERO/.omero-on-aws/dropbox.omero"
 DEFAULT = "/OMERO/DropBox"
-PROPERTIES = ("omero.fs.watchDir", "omero.fs.importUsers", "omero.fs.importArgs")
 # A folder's name and OMERO's name of a user at once.
+START_SECONDS = 60  # Python's start, a log-in at OMERO and its retries
 USER = r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}"
 NOT_TRIGGERED = (
     "files that arrive by SFTP, DataSync or an upload host do not trigger it: they arrive through EFS, and inotify "
@@ -38,58 +40,72 @@ NOT_TRIGGERED = (
     "if need be"
 )
 ICE = 'omero admin ice "server {what} DropBox"'
+# `admin deploy` refuses while the server runs (`rewrite` in omero-py's plugins/admin.py). The settings are in
+# etc/grid/config.xml, which the application's descriptor includes; `-n` has IceGrid restart nobody for them.
+UPDATE = 'omero admin ice "application update -n $OMERODIR/etc/grid/default.xml"'
+LEFT_OUT = (
+    "The running server was started without DropBox. The settings are kept, and the next server starts with it: "
+    "when nobody works, replace the server with `aws ecs update-service --force-new-deployment`."
+)
+# What DropBox logs when it starts (fsDropBox.py): what it runs with, whatever is configured now.
+RUNNING = "Monitor parameters = "
+_RUNNING = re.compile(r"""'(watchDir|importArgs)': ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 
 
-def import_args(target: str, transfer: str, skip: tuple[str, ...]) -> str:
-    """`omero.fs.importArgs`: DropBox splits it at `;` for users, then as a shell would. Each word is quoted for that.
+def kept(watch_dir: str, target: str, transfer: str, skip: tuple[str, ...]) -> dict[str, Any]:
+    """What is kept.
 
     Raises:
-        Refused: a word cannot be written so.
+        Refused: DropBox would take it for something else.
     """
     sources.check_transfer(transfer)
     sources.check_skips(skip)
-    words = [*(["-T", target] if target else []), f"--transfer={transfer}", *(f"--skip={each}" for each in skip)]
-    if bad := next((word for word in words if set(word) & set(";\n\r\0")), None):
-        raise Refused(f"{bad!r} contains a character that separates values in DropBox; remove `;` and line breaks.")
-    return shlex.join(words)
+    found = {"enabled": True, "watch": watch_dir, "target": target, "transfer": transfer, "skip": list(skip)}
+    if wrong := dropbox_settings.fault(found):
+        raise Refused(f"DropBox cannot be set so: {wrong}; remove `;` and line breaks.")
+    return found
 
 
-def settings(watch_dir: str, args: str) -> str:
-    """What `omero load` reads: a command of OMERO's a line."""
-    values = ("" if watch_dir == DEFAULT else watch_dir, "default", args)
-    return "".join(
-        f"config set -- {name} {shlex.quote(value)}\n" for name, value in zip(PROPERTIES, values, strict=True)
+def _keep(found: dict[str, Any]) -> str:
+    """Keep it, and set it: lines of a script, which is not silent, for a session that is may end."""
+    place, commands = dropbox_settings.KEPT, dropbox_settings.COMMANDS
+    return (
+        f"mkdir -p {place.rpartition('/')[0]}\nprintf %s {shlex.quote(json.dumps(found))} > {place}.draft\n"
+        f"mv -f {place}.draft {place}\nprintf %s {shlex.quote(dropbox_settings.commands(found))} > {commands}\n"
+        f"omero load {commands}\necho set\n"
     )
 
 
-def enable_script(watch_dir: str, users: tuple[str, ...], args: str) -> str:
+def enable_script(watch_dir: str, users: tuple[str, ...], found: dict[str, Any]) -> str:
     """Make the folders, keep the settings, set them, and restart DropBox. Stops at the first failure."""
     folders = " ".join(shlex.quote(f"{watch_dir}/{user}") for user in users) or shlex.quote(watch_dir)
-    text = shlex.quote(settings(watch_dir, args))
     return (
-        f"set -eu\nmkdir -p {folders} {shlex.quote(KEPT.rpartition('/')[0])}\n"
-        f"printf %s {text} > {KEPT}.draft\nmv {KEPT}.draft {KEPT}\nomero load {KEPT}\n"
-        f"{ICE.format(what='enable')}\n{ICE.format(what='stop')} || true\n{ICE.format(what='start')}\n"
+        f"set -eu\nmkdir -p {folders}\n{_keep(found)}"
+        f"if ! {ICE.format(what='enable')}; then echo {shlex.quote(LEFT_OUT)}; exit 3; fi\n{UPDATE}\necho deployed\n"
+        # IceGrid starts again by itself what is to run always, so that neither of the two need have anything to do.
+        f"{ICE.format(what='stop')} || true\n{ICE.format(what='start')} || true\necho started\n"
+        f"for second in $(seq {START_SECONDS}); do\n"
+        f"  case $({ICE.format(what='state')} 2>&1) in active*) exit 0 ;; esac\n  sleep 1\ndone\n"
+        f"echo 'DropBox does not start: see its log DropBox.log'; exit 4\n"
     )
 
 
 def disable_script() -> str:
-    """Stop it, and let the next server start without it, too. The folders and what is in them stay."""
-    text = shlex.quote("config set -- omero.fs.importUsers ''\n")
+    """Stop it, and have the next server start without it, too. The folders and what is in them stay."""
+    left_out = f'{ICE.format(what="state")} 2>&1 | grep -q "couldn\'t find"'
     return (
-        f"set -eu\nmkdir -p {shlex.quote(KEPT.rpartition('/')[0])}\nprintf %s {text} > {KEPT}.draft\n"
-        f"mv {KEPT}.draft {KEPT}\nomero load {KEPT}\n{ICE.format(what='disable')}\n{ICE.format(what='stop')} || true\n"
+        f"set -eu\n{_keep(dropbox_settings.OFF)}if {left_out}; then exit 0; fi\n"
+        f"{ICE.format(what='disable')}\n{ICE.format(what='stop')} || true\n"
     )
 
 
 def status_script() -> str:
-    """Print the properties, its state, and the folders, each behind its name and a NUL."""
-    lines = [f"printf '%s\\001' {name}; omero config get {name} || true; printf '\\002'" for name in PROPERTIES]
-    lines.append(f"printf 'state\\001'; {ICE.format(what='state')} 2>&1 || true; printf '\\002'")
-    lines.append(
-        f"at=$(omero config get {PROPERTIES[0]} || true); printf 'folders\\001'; ls -1 \"${{at:-{DEFAULT}}}\" || true"
+    """Print its state, and what it said when it started last, each behind a name and an end of its own."""
+    log = "$OMERODIR/var/log/DropBox.log"
+    return (
+        f"printf 'state\\001'; {ICE.format(what='state')} 2>&1 || true; printf '\\002'\n"
+        f"printf 'said\\001'; cat {log}.1 {log} 2>/dev/null | grep -a {shlex.quote(RUNNING)} | tail -n 1 || true\n"
     )
-    return "\n".join(lines)
 
 
 @app.command("enable")
@@ -114,9 +130,10 @@ def enable_command(
     for user in users or ():
         if not re.fullmatch(USER, user) or user in (".", ".."):
             raise Refused(f"--user {user!r} is not a valid folder name; give letters, digits and _ . @ -")
-    args = import_args(target, transfer, tuple(skip or ()))
+    found = kept(folder, target, transfer, tuple(skip or ()))
+    args = dropbox_settings.import_args(target, transfer, tuple(skip or ()))
     with changing(dry_run=dry_run) as changes:
-        script = enable_script(folder, tuple(users or ()), args)
+        script = enable_script(folder, tuple(users or ()), found)
         changes.do(f"DropBox watches {folder} and imports with {args}", lambda: _run(Channel(deployment), script))
     tell(changes, as_json=as_json)
     console.say(f"note: {NOT_TRIGGERED}.")
@@ -147,13 +164,15 @@ def status_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether DropBox runs, what it watches, and how it imports; exit code 1 if it is enabled and does not run."""
-    found = status(_run(Channel(deployed_workspace(workspace)), status_script()))
+    channel = Channel(deployed_workspace(workspace))
+    found = status(_run(channel, status_script()))
+    folders = _run(channel, f"ls -1 {shlex.quote(found['watches'] or DEFAULT)} 2>/dev/null || true").split()
     if as_json:
-        write_json(found)
+        write_json({**found, "folders": folders})
     else:
-        console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['omero.fs.watchDir'] or DEFAULT}")
-        console.say(f"it imports with {found['omero.fs.importArgs'] or 'the defaults of OMERO'}")
-        console.say(f"folders: {', '.join(found['folders'].split()) or 'none'}")
+        console.say(f"DropBox is {found['state'] or 'unknown'}, and watches {found['watches'] or DEFAULT}")
+        console.say(f"it imports with {found['imports_with'] or 'the defaults of OMERO'}")
+        console.say(f"folders: {', '.join(folders) or 'none'}")
         console.say(f"note: {NOT_TRIGGERED}.")
     if trouble(found):
         console.fail(
@@ -169,10 +188,16 @@ def trouble(found: dict[str, str]) -> bool:
 
 
 def status(text: str) -> dict[str, str]:
-    """What `status_script` prints."""
+    """What `status_script` prints: DropBox's state, and what it runs with, as it said when it started."""
     pairs = (part.partition("\001") for part in text.split("\002"))
     found = {name.strip(): value.strip() for name, _, value in pairs}
-    return {name: found.get(name, "") for name in (*PROPERTIES, "state", "folders")}
+    state = found.get("state", "")
+    values = {name: str(ast.literal_eval(value)) for name, value in _RUNNING.findall(found.get("said", ""))}
+    return {
+        "state": "inactive (disabled: this server was started without it)" if "couldn't find" in state else state,
+        "watches": values.get("watchDir", ""),
+        "imports_with": values.get("importArgs", ""),
+    }
 
 
 def _run(channel: Channel, script: str) -> str:

@@ -20,6 +20,7 @@ from tests.conftest import LEAST
 from tests.scripts.ingest.imports.exec_help import plugin, server
 from tests.scripts.ingest.imports.imports_help import importing, workspace_of_imports
 from tests.scripts.ingest.sftp.sftp_help import FIRST, PUBLIC, Ran, Stage, make_stage
+from tests.scripts.rehearsal.omero_parser_help import parser
 from tests.scripts.rehearsal.stand_ins_help import programs, stand_ins
 
 # Shared with the local AWS's own tests: one whose containers run.
@@ -30,6 +31,7 @@ __all__ = [
     "files_root",
     "importing",
     "network",
+    "parser",
     "plugin",
     "programs",
     "role",

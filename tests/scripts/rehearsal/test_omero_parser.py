@@ -41,7 +41,7 @@ def lines_of(text: str, known: set[str]) -> Iterator[list[str]]:
 
 def split(text: str) -> list[str]:
     """As a shell splits it, up to where the command line ends."""
-    text = VALUE.sub("x", text.replace('\\"', '"'))
+    text = VALUE.sub("1", text.replace('\\"', '"'))
     if end := END.search(text):
         text = text[: end.start()]
     for quote in "'\"":  # one that does not end is of the text around it

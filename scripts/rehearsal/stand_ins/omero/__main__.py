@@ -10,9 +10,10 @@ from scripts.rehearsal.stand_ins.omero import commands as others
 from scripts.rehearsal.stand_ins.omero.state import Refused
 
 
-def main() -> int:
+def run(words: list[str]) -> int:
+    """The exit code of a command."""
     # Without words the real one reads commands from its input, which this one does not.
-    verdict = parser.ask(parser.HELPER, sys.argv[1:]) if sys.argv[1:] else None
+    verdict = parser.ask(parser.HELPER, words) if words else None
     if verdict is not None and verdict.ended:
         sys.stdout.write(verdict.stdout)
         sys.stderr.write(verdict.stderr)
@@ -23,8 +24,8 @@ def main() -> int:
     commands = mine.add_subparsers(dest="command", required=True)
     importing.configure(commands.add_parser("import"))
     others.configure(commands)
-    administration.configure(commands)
-    args = mine.parse_args()
+    administration.configure(commands, run)
+    args = mine.parse_args(words)
     args.quiet = getattr(args, "quiet", False) or args.all_quiet
     try:
         return int(args.func(args))
@@ -35,4 +36,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(sys.argv[1:]))

@@ -8,10 +8,10 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,11 +22,10 @@ from scripts.rehearsal.stand_ins.omero.state import Refused, Server
 
 _HOME = Path("/opt/omero/server/OMERO.server")
 _VAR_LOG = _HOME / "var/log"
-_OMERO = "/opt/omero/server/venv3/bin/omero"
 
 
-def configure(commands: Any) -> None:
-    """Add the commands."""
+def configure(commands: Any, run: Callable[[list[str]], int]) -> None:
+    """Add the commands; `run` runs one."""
     administration = commands.add_parser("admin").add_subparsers(dest="admin", required=True)
     status = administration.add_parser("status")
     status.set_defaults(func=_status)
@@ -46,7 +45,7 @@ def configure(commands: Any) -> None:
         parser.set_defaults(func=func)
     load = commands.add_parser("load")
     load.add_argument("files", nargs="+")
-    load.set_defaults(func=_load)
+    load.set_defaults(func=lambda args: _load(args, run))
 
 
 def _kept(name: str) -> tuple[Path, dict[str, Any]]:
@@ -77,10 +76,10 @@ def _set(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(args: argparse.Namespace) -> int:
+def _load(args: argparse.Namespace, run: Callable[[list[str]], int]) -> int:
     """Run a file's lines as commands."""
     codes = [
-        subprocess.run([_OMERO, *words], check=False).returncode
+        run(words)
         for file in args.files
         for line in Path(file).read_text(encoding="utf-8").splitlines()
         if (words := shlex.split(line, comments=True))

@@ -45,7 +45,7 @@ def configure(commands: Any) -> None:
     def group(name: str) -> Any:
         parser = commands.add_parser(name)
         log_in.add_arguments(parser)
-        return parser.add_subparsers(dest=name, required=True)
+        return parser.add_subparsers(dest="subcommand", required=True)
 
     add("login", _login, log_in_too=True).add_argument("connection", nargs="?")
     add("logout", _logout, log_in_too=True)
@@ -257,13 +257,13 @@ def _update(args: argparse.Namespace) -> int:
 def _fs(args: argparse.Namespace) -> int:
     server = Server(DATA)
     server.user_of(log_in.key(args))
-    if args.fs == "repos":
+    if args.subcommand == "repos":
         head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Public", "/OMERO")]
         # Offered only by a server that has the lock.
         locked = server.get("lock") or (server.node and not locks.is_held(DATA, locks.ENGINE))
         rows += [] if locked else [(2, f"{server.uuid}-m", "Managed", "/OMERO/ManagedRepository")]
         rows = [row for row in rows if row[2] == "Managed" or not args.managed]
-    elif args.fs == "sets":
+    elif args.subcommand == "sets":
         head = ["#", "Id", "Prefix", "Images", "Files", "Transfer"]
         rows = server.query(
             "SELECT f.id, f.templatePrefix, (SELECT count(*) FROM image i WHERE i.fileset = f.id), "

@@ -125,9 +125,7 @@ def test_files_are_written_in_pieces_and_once(server: Importing, plugin: Path) -
     )
 
 
-def test_says_all_that_is_missing_at_once(
-    workspace_of_imports: Importing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_says_all_that_is_missing_at_once(workspace_of_imports: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
     importing = workspace_of_imports
     monkeypatch.setenv("PATH", "/nowhere")
     importing.deployment.parameters[Omero.server_service_name.path] = "none"  # type: ignore[index]
