@@ -14,7 +14,8 @@ from .worker import Worker
 
 def main() -> int:
     """Run a worker."""
-    worker = Worker(once=sys.argv[1:] == ["once"])
+    # Started by `-c`, the program's own name is the first argument.
+    worker = Worker(once=sys.argv[-1] == "once")
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     return worker.run()
 

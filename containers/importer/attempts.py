@@ -26,7 +26,7 @@ from .table import Table
 # Attempts at a fileset before it is left to a person. The later ones have an importer of their own.
 ATTEMPTS = 4
 # How an importer ends that has come to its end: 1 nothing to import, 2 an import failed.
-CERTAIN = (0, 1, 2, 3)
+CERTAIN = (0, 1, 2)
 MISSING = "the file is no longer there; put it back, or say that it is not needed with `omero-aws imports dismiss`"
 CHANGED = "the file has changed since the scan, so it may still be arriving; scan again"
 NO_READER = "OMERO has no reader for this file: Bio-Formats does not know what is in it, whatever its name says"

@@ -140,6 +140,8 @@ class Omero:
             code, out, said = self._run(words, who)
             if not code:
                 break
+            if "Bad query" in said:
+                raise JobError(f"OMERO refused a query ({_last_line(said)}); its log says why")
             if not left:
                 raise Unreachable(f"OMERO.server did not answer a query ({_last_line(said)}); its log says why")
             time.sleep(2)
@@ -238,7 +240,7 @@ class Import(NamedTuple):
     @property
     def out_of_memory(self) -> bool:
         """Whether the JVM's heap or the container's memory did not suffice."""
-        return OUT_OF_MEMORY in self.errors or self.code in (137, -signal.SIGKILL)
+        return OUT_OF_MEMORY in self.errors or OUT_OF_MEMORY in self.out or self.code in (137, -signal.SIGKILL)
 
     @property
     def general(self) -> bool:

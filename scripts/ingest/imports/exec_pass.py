@@ -20,6 +20,7 @@ from scripts.ingest.server_exec.channel import Channel
 BUSY, NO_PROGRAM = 4, 42
 # It says so in its log once it has the lease, which takes it this long at most if a worker was killed.
 ALIVE, BEGIN_SECONDS = "importer alive", 60
+# It prints on, for a session in which nothing happens is ended.
 SCRIPT = """
 trap '' HUP
 PROGRAM="$(base64 -w 0 {path})" || exit {no_program}
@@ -29,6 +30,7 @@ setsid python -c "$(echo {bootstrap} | base64 -d)" importer once </dev/null >$lo
 for each in $(seq {looks}); do
   grep -q '{alive}' $log && exit 0
   kill -0 $! 2>/dev/null || {{ wait $!; code=$?; tail -c 300 $log; exit $code; }}
+  printf .
   sleep 0.2
 done
 """
@@ -49,7 +51,7 @@ def one_pass(at: ImportContext) -> None:
     if answer.code == BUSY:
         console.say("the worker beside OMERO.server is at work, and does it")
     elif answer.code:
-        said = answer.text.strip()[-300:] or f"exit code {answer.code}"
+        said = answer.text.strip().lstrip(".")[-300:] or f"exit code {answer.code}"
         raise Failed(f"the server's container did not start the importer: {said}.")
 
 

@@ -16,7 +16,7 @@ _OWNED: dict[str, Property] = {"id": "id", "details.owner": ("one", "Experimente
 _TIMES = ("started", "closed", "up", "down")
 _NAMED: dict[str, Property] = {**_OWNED, "name": "name", "description": "description"}
 ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
-    "Experimenter": ("experimenter", {"id": "id", "omeName": "omeName"}),
+    "Experimenter": ("experimenter", {name: name for name in ("id", "omeName", "firstName", "lastName")}),
     "ExperimenterGroup": ("experimentergroup", {"id": "id", "name": "name"}),
     "Project": ("project", {**_NAMED, "datasetLinks": ("many", "ProjectDatasetLink", "parent")}),
     "Dataset": (

@@ -187,7 +187,8 @@ class Importing:
         """A second task of the server's, with its worker."""
         ecs = self.programs.ecs
         definition = ecs.client.describe_services(cluster=ecs.cluster, services=["server"])["services"][0]
-        self.programs.start(definition["taskDefinition"])
+        task = self.programs.start(definition["taskDefinition"])
+        self.programs.until(task, "RUNNING")
         until(lambda: len(self.programs_of("worker")) == 2, seconds=30)
 
     def log(self, container: str = "importer") -> str:

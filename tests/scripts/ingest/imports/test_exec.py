@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from containers.importer.entries import IMPORTED
+from local_aws.testing.ecs import until
 from scripts.ingest.imports.exec_pass import one_pass
 from tests.scripts.ingest.imports.exec_help import run_server
 from tests.scripts.ingest.imports.imports_help import SERVER, Importing, run_work
@@ -33,6 +34,7 @@ def test_a_pass_does_what_is_asked_for_and_ends(alone: Importing) -> None:
         assert alone.answer(again)["imported"] == 1
     assert alone.states() == {path: IMPORTED}
     assert set(alone.once().values()) == {1}
+    until(lambda: alone.at.requests.lease() is None, seconds=20)
 
 
 def test_a_pass_leaves_the_work_to_the_worker_that_is_there(

@@ -50,7 +50,7 @@ def test_a_bad_file_fails_with_omeros_reason_and_the_others_are_imported(importi
 
 
 def test_a_file_of_no_known_format_is_told_at_once(importing: Importing) -> None:
-    path = importing.image("letter.tif", b"Dear reader, this is no image.")
+    path = importing.image("letter.spe", b"Dear reader, this is no image.")
     importing.scan()
     assert importing.run()["failed"] == 1
     assert importing.states() == {path: FAILED}
@@ -130,7 +130,7 @@ def test_what_omero_is_still_at_is_waited_for_however_long(importing: Importing,
     """Its importer has died; the server goes on, and what it makes is the only image."""
     path = importing.image("slow.tif")
     importing.server.fault("hold", "slow.tif", at=point, times=1)
-    importing.server.fault("crash", "slow.tif", at=point, times=1)
+    importing.server.fault("late", "slow.tif", at=point, times=1)
     importing.scan()
     request = importing.ask("run", **run_work())
     until(importing.server.held, seconds=30)
@@ -230,7 +230,7 @@ def test_an_unknown_user_is_said(importing: Importing) -> None:
     said = importing.run(user="mallory")["error"]
     assert "OMERO opens no session for mallory" in said
     assert "`omero-aws imports users` shows who there is" in said
-    assert [name for name, _, _ in importing.answer(importing.ask("users"))["users"]] == ["root"]
+    assert [name for name, _, _ in importing.answer(importing.ask("users"))["users"]] == ["guest", "root"]
 
 
 def test_what_omero_has_already_is_told_as_omero_has_it(importing: Importing) -> None:
