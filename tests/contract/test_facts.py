@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("functions/sftp_folders.py", r"^OMERO = (\d+)$", UID),
         ("hosts/upload_host.sh", r"^PERSON_UID=(\d+)$", UID),
-        ("containers/importer/omero.py", r'"-p", "(\d+)"', SERVER_PORT),
+        ("containers/importer/omero.py", r'^HOST, PORT = "localhost", "(\d+)"$', SERVER_PORT),
     ],
 )
 def test_what_travels_says_the_same(file: str, pattern: str, value: int) -> None:

@@ -38,7 +38,7 @@ def test_stacks_mount_what_scripts_let_pass(
         if path in mounted:
             assert sources.path(deployment, f"{path}/a.svs") == f"{path}/a.svs".encode()
         else:
-            with pytest.raises(Refused, match="is outside the importers' folders"):
+            with pytest.raises(Refused, match=r"is outside OMERO\.server's folders"):
                 sources.path(deployment, f"{path}/a.svs")
 
 

@@ -17,6 +17,7 @@ import containers as programs
 import main
 from containers import package
 from modules.container import RESTART_SECONDS
+from stacks.services.importer import ALIVE
 from tests.conftest import Stacks, containers, of_type, only, read_stacks, ways_to, workspace
 from tests.settings.test_topology import sections
 
@@ -259,3 +260,8 @@ def test_somebody_hears_of_an_importer_that_says_nothing(synthesise: Callable[..
 def test_refuses_importers_that_could_not_run(importer: dict[str, Any], rule: str) -> None:
     with pytest.raises(ValidationError, match=rule):
         workspace(omero={"importer": importer})
+
+
+def test_the_alarm_listens_to_what_the_worker_prints() -> None:
+    printed = (Path(programs.__file__).parent / "importer" / "worker.py").read_text(encoding="utf-8")
+    assert f'sys.stdout.write("{ALIVE}\\n")' in printed
