@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from containers.importer.entries import IMPORTED, PENDING
+import pytest
+
+from containers.importer.entries import IMPORTED, INCOMPLETE, PENDING
 from local_aws.testing.ecs import until
 from tests.scripts.ingest.imports.imports_help import Importing, run_work
 
@@ -105,3 +107,23 @@ def test_what_a_second_server_for_a_moment_has_is_done_by_one(importing: Importi
     importing.answer(importing.ask("run", **run_work(batch_filesets=1)), seconds=120)
     assert importing.states() == dict.fromkeys(paths, IMPORTED)
     assert set(importing.once().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("point", "ends"), [("verify", IMPORTED), ("save", IMPORTED), ("pixels", INCOMPLETE), ("thumbnails", INCOMPLETE)]
+)
+def test_a_server_that_is_replaced_at_any_point_of_an_import_leaves_no_second_image(
+    importing: Importing, point: str, ends: str
+) -> None:
+    """What it had not saved is imported by the next; images without a clean end wait for a person."""
+    path = importing.image("a.tif")
+    importing.scan()
+    importing.server.fault("hold", "a.tif", at=point, times=1)
+    request = importing.ask("run", **run_work())
+    until(importing.server.held, seconds=30)
+    importing.replace_server()
+    importing.server.release()
+    done = importing.answer(request, seconds=120)
+    assert importing.states() == {path: ends}
+    assert (done["imported"], done["incomplete"], done["left"]) == (ends == IMPORTED, ends == INCOMPLETE, 0)
+    assert list(importing.once().values()) == [1]
