@@ -32,7 +32,9 @@ CHANGED = "the file has changed since the scan, so it may still be arriving; sca
 NO_READER = "OMERO has no reader for this file: Bio-Formats does not know what is in it, whatever its name says"
 # Workers that were killed while they had a fileset, before it is left to a person.
 INTERRUPTIONS = 20
-KILLED = "its importer was ended before it had done"
+KILLED = "its importer, or the server, was ended before it had done"
+# Of an import whose session was closed under it (ome.conditions.RemovedSessionException, SessionException).
+SESSION_GONE = "SessionException"
 Counts = dict[str, int]
 
 
@@ -243,18 +245,17 @@ class Attempts:
             return "incomplete"
         broken = [each for each in filesets if each.state == BROKEN and each.session == attempt.session]
         said = evidence.error_of(broken[-1].log) if broken else ""
-        reason = (done.reason(entry["path"]) if done else "") or said
-        if reason:
-            self._failed(entry, reason, final=True)
+        # What a server says that went away, or whose session was closed, is not about the file.
+        said = "" if SESSION_GONE in said else said
+        if said or (done and not done.unreachable and (said := done.reason(entry["path"]))):
+            self._failed(entry, said, final=True)
             return "failed"
+        if done is None or done.unreachable or broken:
+            return self._interrupted(entry)
         return self._without_reason(entry, filesets, done, alone=alone)
 
-    def _without_reason(
-        self, entry: Entry, filesets: Sequence[evidence.Fileset], done: Import | None, *, alone: bool
-    ) -> str:
+    def _without_reason(self, entry: Entry, filesets: Sequence[evidence.Fileset], done: Import, *, alone: bool) -> str:
         """Nobody named it: its importer was ended, or knew nothing of it."""
-        if done is None:
-            return self._interrupted(entry)
         if done.out_of_memory:
             last = (
                 "out of memory: the importer's JVM did not have enough for it; raise omero.importer.memory_mib, "
@@ -271,7 +272,7 @@ class Attempts:
         return "failed" if final else "pending"
 
     def _interrupted(self, entry: Entry) -> str:
-        """Its worker was killed, or stopped: that is not to its account, unless it happens again and again."""
+        """Its worker or the server went away: that is not to its account, unless it happens again and again."""
         times = entry.get("interrupted", 0) + 1
         final = times >= INTERRUPTIONS
         values = {"attempts": max(0, entry["attempts"] - 1), "interrupted": times, "reason": KILLED}

@@ -25,8 +25,8 @@ FINISHED, RUNS, BROKEN, PARTLY, GONE = "finished", "runs", "broken", "partly", "
 
 
 class Fileset(NamedTuple):
-    """One of OMERO's. `state`: FINISHED with images; RUNS: OMERO may be at it; BROKEN: it ended, with an error or
-    without images; PARTLY: images, and no clean end; GONE: it will never have any."""
+    """One of OMERO's. `state`: FINISHED with images; RUNS: OMERO may be at it; BROKEN: it ended without images; PARTLY:
+    images, and no clean end; GONE: it will never have any."""
 
     id: int
     images: frozenset[int]
@@ -106,7 +106,8 @@ def _state(images: frozenset[int], job: _Job) -> str:
         over = job.closed or job.node_down
         return (FINISHED if images else GONE) if over else RUNS
     if ENDED in text:
-        return FINISHED if images and not ERROR.search(text) else BROKEN
+        # An error with images: somebody has to look, for a second import would make a second set of them.
+        return (PARTLY if ERROR.search(text) else FINISHED) if images else BROKEN
     if job.node_down:
         return PARTLY if images else GONE
     # Only its client can end an upload, and only with its session: without them, nothing goes on.
