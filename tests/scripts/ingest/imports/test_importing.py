@@ -50,11 +50,11 @@ def test_a_bad_file_fails_with_omeros_reason_and_the_others_are_imported(importi
 
 
 def test_a_file_of_no_known_format_is_told_at_once(importing: Importing) -> None:
-    path = importing.image("letter.spe", b"Dear reader, this is no image.")
+    good, letter = importing.image("good.tif"), importing.image("letter.spe", b"Dear reader, this is no image.")
     importing.scan()
     assert importing.run()["failed"] == 1
-    assert importing.states() == {path: FAILED}
-    assert importing.reasons() == {NO_READER}
+    assert importing.states() == {good: IMPORTED, letter: FAILED}
+    assert importing.reasons() == {"", NO_READER}
     assert len(importing.server.jvm_starts()) == 1
 
 
