@@ -60,7 +60,7 @@ lint: setup ## ruff and mypy --strict.
 audit: setup-audit ## checkov over the stacks of every workspace.
 	@$(OMERO) audit
 
-kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 hostile names by both transports.
+kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 hostile names.
 	@HOSTILE_NAMES=2000 $(RUN) pytest -q -n $(JOBS) -k hostile tests/scripts/ingest/imports
 	@IMPORT_RUNS=$(or $(RUNS),500) $(RUN) pytest -q -n $(JOBS) tests/scripts/ingest/imports/test_kills.py
 

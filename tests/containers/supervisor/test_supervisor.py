@@ -12,7 +12,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -77,6 +77,11 @@ def supervisor(aws: LocalAws, place: str, folder: Path) -> Iterator[subprocess.P
     finally:
         process.kill()
         process.wait()
+        # A killed one ends nothing any more: what it had started is found by the bucket's name.
+        for each in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if f"PROGRAM_BUCKET={place}".encode() in each.read_bytes().split(b"\0"):
+                    os.kill(int(each.parent.name), signal.SIGKILL)
 
 
 def lines(folder: Path, name: str = "runs") -> list[str]:

@@ -12,7 +12,7 @@ import signal
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,7 @@ class Importing:
     at: ImportContext
     server: Server
     bucket: str
+    _marks: set[str] = field(default_factory=set)
 
     @property
     def folder(self) -> Path:
@@ -146,15 +147,23 @@ class Importing:
         return found
 
     def programs_of(self, kind: str) -> list[dict[str, str]]:
-        """The environments of this test's JVMs (`java`) or workers (`worker`)."""
+        """The environments of this test's JVMs (`java`) or workers (`worker`), each with its `pid`."""
+        processes = self.processes()
+        # A JVM has the mark of its supervisor, and nothing else that would tell whose it is.
+        self._marks |= {
+            environ["IMPORT_SUPERVISOR"]
+            for environ in processes.values()
+            if environ.get("LEDGER_TABLE") == self.bucket and "IMPORT_SUPERVISOR" in environ
+        }
         found = []
-        for pid, environ in self.processes().items():
+        for pid, environ in processes.items():
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes()
                 if kind == "worker":
-                    if b"containers.importer" in words and environ.get("LEDGER_TABLE") == self.bucket:
-                        found.append({**environ, "pid": str(pid)})
-                elif b"omero.java" in words and environ.get("IMPORT_SUPERVISOR"):
+                    mine = b"containers.importer" in words and environ.get("LEDGER_TABLE") == self.bucket
+                else:
+                    mine = b"omero.java" in words and environ.get("IMPORT_SUPERVISOR") in self._marks
+                if mine:
                     found.append({**environ, "pid": str(pid)})
         return found
 

@@ -70,6 +70,7 @@ def test_a_jvm_without_enough_memory_costs_its_file_and_not_the_worker(importing
     assert "raise omero.importer.memory_mib" in entry.reason
 
 
+LATER = ("pixels", "thumbnails")
 HOSTILE = [
     "with space.tif",
     "quote'.tif",
@@ -97,7 +98,7 @@ HOSTILE = [
     "a' or '1'='1.tif",
 ]
 # `make kills` takes 2,000.
-HOSTILE_NAMES = int(os.environ.get("HOSTILE_NAMES", "40"))
+HOSTILE_NAMES = int(os.environ.get("HOSTILE_NAMES", "10"))
 
 
 def test_hostile_names_are_all_imported_and_run_nothing(importing: Importing) -> None:
@@ -125,7 +126,7 @@ def test_a_crash_between_omeros_success_and_our_record_makes_no_second_image(imp
     assert set(importing.once().values()) == {1}
 
 
-@pytest.mark.parametrize("point", ["save", "pixels", "thumbnails"])
+@pytest.mark.parametrize("point", ["save", *(pytest.param(each, marks=pytest.mark.nightly) for each in LATER)])
 def test_what_omero_is_still_at_is_waited_for_however_long(importing: Importing, point: str) -> None:
     """Its importer has died; the server goes on, and what it makes is the only image."""
     path = importing.image("slow.tif")
@@ -283,6 +284,7 @@ def test_a_replaced_file_and_one_that_was_deleted_on_purpose(importing: Importin
     assert "reason a test slide" in entry.history[-1]
 
 
+@pytest.mark.nightly
 def test_many_files_take_few_jvms(importing: Importing) -> None:
     for number in range(150):
         importing.image(f"{number:03}.tif")

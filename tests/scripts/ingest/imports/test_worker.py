@@ -32,6 +32,7 @@ def test_two_people_who_ask_for_the_same_get_the_same_answer(importing: Importin
     assert len(importing.server.jvm_starts()) == 1
 
 
+@pytest.mark.nightly
 def test_a_long_run_keeps_no_short_one_waiting(importing: Importing) -> None:
     for number in range(12):
         importing.image(f"long/{number}.tif")
@@ -72,6 +73,7 @@ def test_a_worker_that_is_killed_again_and_again_imports_everything_once(importi
     assert set(importing.once().values()) == {1}
 
 
+@pytest.mark.nightly
 def test_a_server_that_is_replaced_imports_the_rest_once(importing: Importing) -> None:
     paths = [importing.image(f"{number}.tif") for number in range(4)]
     importing.scan()
@@ -110,7 +112,13 @@ def test_what_a_second_server_for_a_moment_has_is_done_by_one(importing: Importi
 
 
 @pytest.mark.parametrize(
-    ("point", "ends"), [("verify", IMPORTED), ("save", IMPORTED), ("pixels", INCOMPLETE), ("thumbnails", INCOMPLETE)]
+    ("point", "ends"),
+    [
+        ("verify", IMPORTED),
+        pytest.param("save", IMPORTED, marks=pytest.mark.nightly),
+        ("pixels", INCOMPLETE),
+        pytest.param("thumbnails", INCOMPLETE, marks=pytest.mark.nightly),
+    ],
 )
 def test_a_server_that_is_replaced_at_any_point_of_an_import_leaves_no_second_image(
     importing: Importing, point: str, ends: str
