@@ -127,8 +127,8 @@ def _items(number: int) -> Iterator[dict[str, dict[str, Any]]]:
         yield entries.wire({**values, "found": f"2025-01-01T00:00:00Z#{count:010}", "files": 1, "attempts": 0})
 
 
-def make_tables(client: Any, ledger: str, requests: str) -> None:
-    """The two tables as the stack `data` makes them."""
+def make_tables(client: Any, ledger: str, requests: str, **more: Any) -> None:
+    """The two tables as the stack `data` makes them; `more` are arguments of CreateTable."""
     index_key = [{"AttributeName": "queue", "KeyType": "HASH"}, {"AttributeName": "found", "KeyType": "RANGE"}]
     client.create_table(
         TableName=ledger,
@@ -138,12 +138,14 @@ def make_tables(client: Any, ledger: str, requests: str) -> None:
         GlobalSecondaryIndexes=[
             {"IndexName": INDEX, "KeySchema": index_key, "Projection": {"ProjectionType": "ALL"}},
         ],
+        **more,
     )
     client.create_table(
         TableName=requests,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "part", "KeyType": "HASH"}, {"AttributeName": "row", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("part", "row")],
+        **more,
     )
 
 

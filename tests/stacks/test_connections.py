@@ -73,7 +73,7 @@ def _needed(omero: dict[str, Any]) -> Iterator[Way]:
             yield role, "database", 5432
         if "rediss://" in text:
             yield role, "sessions", 6379
-        for host in re.findall(r"\b(server|read-only-\d)\.", text):
+        for host in re.findall(r"\b(server|read-only-\d)\.[a-z0-9-]+\.omero\.internal\b", text):
             yield role, host.replace("-", "_"), 4064
     for role, service in of_type(omero, "aws_ecs_service").items():
         for target in service.get("load_balancer") or ():

@@ -167,21 +167,25 @@ def watch_command(request: RequestArgument, workspace: WorkspaceOption = None, a
 
 
 @app.command("pause")
-def pause_command(workspace: WorkspaceOption = None) -> None:
+def pause_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Have the worker begin no import until `resume`; the importer that runs comes to its end."""
     import_context(workspace).requests.pause(paused=True)
     console.say("the worker begins no further import; scans go on. `omero-aws imports resume` ends that.")
+    if as_json:
+        write_json({"paused": True})
 
 
 @app.command("resume")
-def resume_command(workspace: WorkspaceOption = None) -> None:
+def resume_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Have the worker import again after `pause`."""
     import_context(workspace).requests.pause(paused=False)
     console.say("the worker imports again.")
+    if as_json:
+        write_json({"paused": False})
 
 
 @app.command("cancel")
-def cancel_command(request: RequestArgument, workspace: WorkspaceOption = None) -> None:
+def cancel_command(request: RequestArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """End a request; the importer that runs comes to its end, and what is left stays pending."""
     at = import_context(workspace)
     found = at.requests.get(request)
@@ -191,6 +195,8 @@ def cancel_command(request: RequestArgument, workspace: WorkspaceOption = None) 
         raise Refused(f"the request {request} has ended already: it is {found.state}.")
     at.requests.cancel(request)
     console.say(f"the request {request} ends with the importer that runs.")
+    if as_json:
+        write_json({"request": request, "cancelled": True})
 
 
 @app.command("status")
@@ -265,15 +271,17 @@ def dismiss_command(
     files: FilesArgument,
     workspace: WorkspaceOption = None,
     reason: Annotated[str, typer.Option(help="Why, for the ledger's history.")] = "",
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Leave filesets alone from now on: files or images that were deleted on purpose. Nothing is deleted."""
     at = import_context(workspace)
     named = [sources.path(at.deployment, file).hex() for file in files]
-    count = answer(at, "dismiss", {"files": named, "reason": reason})["filesets"]
-    console.say(f"{count} filesets are dismissed; `retry` with their names takes that back")
+    count = len(named) if dry_run else answer(at, "dismiss", {"files": named, "reason": reason})["filesets"]
+    would = "would be done: " if dry_run else ""
+    console.say(f"{would}{count} filesets are dismissed; `retry` with their names takes that back")
     if as_json:
-        write_json({"filesets": count})
+        write_json({"dry_run": dry_run, "filesets": count})
 
 
 @app.command("users")

@@ -20,6 +20,7 @@ from contract.outputs import Data
 from contract.policy import Statement
 from local_aws.server import LocalAws
 from scripts.errors import Failed
+from scripts.measure.bench_imports import make_tables
 from scripts.rehearsal import imports, operators, rights
 from settings import Workspace, load
 
@@ -31,7 +32,7 @@ def workspace() -> Workspace:
 
 @pytest.fixture(scope="module")
 def aws(workspace: Workspace) -> Iterator[LocalAws]:
-    """A workspace of which only the ledger, its key and the cluster are there."""
+    """A workspace of which only the two tables of imports, their key and the cluster are there."""
     with LocalAws(region=workspace.region, settings={"MOTO_ACCOUNT_ID": workspace.account_id}) as running:
         session = boto3.Session("testing", "testing", region_name=workspace.region)
 
@@ -41,25 +42,15 @@ def aws(workspace: Workspace) -> Iterator[LocalAws]:
         key = client("kms").create_key()["KeyMetadata"]["Arn"]
         configuration = {"executeCommandConfiguration": {"kmsKeyId": key, "logging": "NONE"}}
         client("ecs").create_cluster(clusterName=names.cluster(workspace.name), configuration=configuration)
-        table = names.physical("table", workspace.name, "imports")
-        client("dynamodb").create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("found", "id", "queue")],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "by_state",
-                    "KeySchema": [
-                        {"AttributeName": "queue", "KeyType": "HASH"},
-                        {"AttributeName": "found", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-            SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
-        )
-        values = {Data.key_arn: key, Data.file_system_id: "fs-0123456789abcdef0", Data.ledger_table_name: table}
+        ledger, requests = (names.physical("table", workspace.name, role) for role in ("imports", "import-requests"))
+        encrypted = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+        make_tables(client("dynamodb"), ledger, requests, SSESpecification=encrypted)
+        values = {
+            Data.key_arn: key,
+            Data.file_system_id: "fs-0123456789abcdef0",
+            Data.ledger_table_name: ledger,
+            Data.requests_table_name: requests,
+        }
         for output, value in values.items():
             name = f"{names.parameter_path(workspace.name)}/{output.path}"
             client("ssm").put_parameter(Name=name, Value=value, Type="String")
