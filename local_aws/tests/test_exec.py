@@ -123,7 +123,7 @@ def test_idle_session_ends(programs: Programs, running: str) -> None:
     client = opened(programs, running, "sleep 30")
     began = time.monotonic()
     client.read()
-    assert 2 < time.monotonic() - began < 10  # LOCAL_AWS_EXEC_IDLE_SECONDS is 3
+    assert 7 < time.monotonic() - began < 25  # LOCAL_AWS_EXEC_IDLE_SECONDS is 8
     assert client.closed is not None
     assert "inactivity" in client.closed["Output"]
 

@@ -137,7 +137,7 @@ def test_the_end_of_a_session_ends_the_command() -> None:
     assert read(os.read(leader, 1024))[0].kind == "s"
     until(lambda: running(seconds))
     os.close(leader)
-    until(lambda: not running(seconds), seconds=5)
+    until(lambda: not running(seconds), seconds=20)
     os.waitpid(pid, 0)
 
 
