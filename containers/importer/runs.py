@@ -18,6 +18,10 @@ from .targets import Owner, check
 
 # Attempts in a row that came to nothing, before a run gives up.
 FAULTS = 3
+# Of OMERO's transfers those that leave the source where it is; and what its importer can skip. Whoever may write a
+# request may write any word into it.
+TRANSFERS = ("ln_s", "ln", "cp", "upload")
+SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
 class Run:
@@ -28,13 +32,17 @@ class Run:
         """Look its target up, or make it: once, and not by each importer.
 
         Raises:
-            JobError: there is no such user or target.
+            JobError: there is no such user or target, or it asks for what is not done.
             Unreachable: OMERO does not answer.
         """
         self.request = request
         self._ledger = ledger
         self._attempts = attempts
         work = request.work
+        if work["transfer"] not in TRANSFERS:
+            raise JobError(f"the transfer {work['transfer']} is not done; allowed: {', '.join(TRANSFERS)}")
+        if others := set(work["skip"]) - set(SKIPS):
+            raise JobError(f"{', '.join(sorted(others))} cannot be skipped; allowed: {', '.join(SKIPS)}")
         self._under = bytes.fromhex(work.get("under", ""))
         self._work = {**work, "parallel_filesets": parallel}
         self._key_of = container_key(work["target"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from . import entries, formats
 from .entries import DISMISSED, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING
 from .faults import JobError
-from .ledger import Ledger
+from .ledger import Ledger, is_under
 
 # What OMERO keeps below its data directory, and where OMERO.dropbox imports from by itself.
 OWN = (
@@ -38,9 +39,16 @@ def scan(work: dict[str, Any], ledger: Ledger, *, who: str, stop: threading.Even
     """The counts. `work` has `path` (hex), `data_dir`, `settle_seconds` and `checksum`.
 
     Raises:
-        JobError: the folder is not there, or is OMERO's own; or `stop` was set, so that it has to begin again.
+        JobError: the folder is not there, is OMERO's own, or none that is imported from; or `stop` was set, so that it
+            has to begin again.
     """
     root = bytes.fromhex(work["path"])
+    roots = [os.fsencode(each) for each in json.loads(os.environ["IMPORT_ROOTS"])]
+    if os.path.normpath(root) != root or not any(is_under(root, each) for each in roots):
+        raise JobError(
+            f"{entries.shown(root)} is outside of what is imported from; allowed is what is under "
+            f"{', '.join(map(entries.shown, roots))}"
+        )
     if not os.path.lexists(root):
         raise JobError(
             f"{entries.shown(root)} is not there; `omero-aws exec -- ls` shows what is, as OMERO.server sees it"

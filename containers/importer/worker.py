@@ -19,7 +19,7 @@ from containers.supervisor.signing import Aws, AwsError
 
 from . import jobs, mount, repository
 from .attempts import Attempts
-from .entries import CANCELLED
+from .entries import ATTEMPT, CANCELLED
 from .faults import JobError, Unreachable
 from .lease import Lease
 from .ledger import Ledger
@@ -207,8 +207,8 @@ class Worker:
         """Look at what earlier workers have left, and at what OMERO is still at."""
         if self._taken_over and not self._is_due("look", LOOK_SECONDS):
             return False
-        left = (self._attempts.left() if self._attempts else None) if self._taken_over else [None]
-        if not left:
+        if not any(self._table.rows(ATTEMPT)):
+            self._taken_over = True
             return False
         attempts, _ = self._ready()
         if not self._taken_over:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shlex
 
 from containers import BOOTSTRAP, package
+from contract import mounts
 from contract.outputs import Data, Omero
 from scripts import console
 from scripts.errors import Failed
@@ -59,6 +61,7 @@ def _script(at: ImportContext, task: str, path: str) -> str:
     deployment = at.deployment
     importer = deployment.workspace.omero.importer
     environ = {
+        "IMPORT_ROOTS": json.dumps([mount.path for mount in mounts.of(deployment.workspace)]),
         "LEDGER_TABLE": deployment.parameter(Data.ledger_table_name),
         "OMERO_ADMIN": importer.admin,
         "OMERO_PASSWORD_SECRET": importer.password_arn or deployment.parameter(Data.root_password_arn),

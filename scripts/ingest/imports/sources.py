@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from containers.importer.runs import SKIPS, TRANSFERS
 from contract import mounts
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 
-TRANSFERS = ("ln_s", "ln", "cp", "upload")
 REMOVING = ("upload_rm", "ln_rm", "cp_rm")
-SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
 def shares(deployment: DeployedWorkspace) -> list[str]:

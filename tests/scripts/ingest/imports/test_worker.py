@@ -11,6 +11,21 @@ from local_aws.testing.ecs import until
 from tests.scripts.ingest.imports.imports_help import Importing, run_work
 
 
+def test_a_request_that_no_command_would_write_deletes_and_shows_nothing(importing: Importing) -> None:
+    """Whoever may write requests may write any."""
+    path = importing.image("a.tif")
+    for outside in (b"/etc", b"/OMERO/../etc", b"/", b"/OMEROS"):
+        assert "is outside of what is imported from" in importing.scan(outside)["error"]
+    importing.scan()
+    assert "the transfer upload_rm is not done" in importing.run(transfer="upload_rm")["error"]
+    assert "--report cannot be skipped" in importing.run(skip=["--report"])["error"]
+    assert "failed" in importing.answer(importing.ask("run"))["error"]
+    assert "is nothing that this worker does" in importing.answer(importing.ask("sh"))["error"]
+    assert importing.states() == {path: PENDING}
+    assert (importing.folder / "a.tif").exists()
+    assert importing.run()["imported"] == 1
+
+
 def test_a_request_is_taken_within_five_seconds(importing: Importing) -> None:
     importing.scan()
     begun = time.monotonic()
