@@ -75,6 +75,7 @@ class Attempts:
         self._omero = omero
         self._holder = holder
         self._log = log
+        self._known: set[str] = set()
         self.importing: Any = None
 
     def left(self) -> list[Attempt]:
@@ -96,9 +97,25 @@ class Attempts:
                 self._omero.close_session(session)
 
     def release_stray(self, entry: Entry) -> None:
-        """Give back what a revoked worker has claimed after its attempt was settled: it got no session any more."""
-        if entry.get("attempt") not in {attempt.id for attempt in self.left()}:
-            self._ledger.settle(entry, PENDING, {"attempts": max(0, entry["attempts"] - 1)}, event="released")
+        """Give back what a revoked worker has claimed after its attempt was settled: it got no session any more.
+
+        So is what an earlier version of this program was importing: it knew no attempts.
+        """
+        if entry.get("attempt") in self._known:
+            return
+        # An attempt is there before its filesets are claimed, and goes after they are settled.
+        self._known = {attempt.id for attempt in self.left()}
+        if entry.get("attempt") not in self._known:
+            attempts = entry.get("attempts", 0)
+            self._ledger.change(
+                entry,
+                PENDING,
+                {"attempts": max(0, attempts - 1)},
+                remove=("attempt",),
+                when="#state = :state and #attempts = :attempts",
+                given={"state": IMPORTING, "attempts": attempts},
+                event="released",
+            )
 
     def run(
         self,
@@ -203,6 +220,7 @@ class Attempts:
         if running:
             return _sum(counts, more), False
         self._requests.delete(attempt.key)
+        self._known.discard(attempt.id)
         return _sum(counts, more), True
 
     def _judge_all(self, attempt: Attempt, done: Import | None, *, dead: bool) -> tuple[Counts, bool]:

@@ -168,6 +168,7 @@ class Worker:
                 self._requests.finish(request, result)
                 self._ended.add(request.id)
             self._runs.pop(same, None)
+            self._due.pop(f"run {same}", None)
 
     def _say(self, group: list[Request], **progress: Any) -> None:
         for request in group:
@@ -177,7 +178,7 @@ class Worker:
 
     def _run_one(self) -> bool:
         """A turn of the next run, so that a long one keeps no short one waiting."""
-        names = [same for same, group in self._groups.items() if group[0].do == "run"]
+        names = [same for same, group in self._groups.items() if group[0].do == "run" and self._may_go_on(same)]
         if not names:
             return False
         after = [each for each in names if each > self._last] or names
@@ -202,6 +203,11 @@ class Worker:
         self._group(self._requests.open(), set())
         self._finish(same, run.result())
         return True
+
+    def _may_go_on(self, same: str) -> bool:
+        """Whether it is time for a run; one that only waits for OMERO reads the whole list again with each look."""
+        run = self._runs.get(same)
+        return run is None or not run.waits or self._is_due(f"run {same}", LOOK_SECONDS)
 
     def _settle_left(self) -> bool:
         """Look at what earlier workers have left, and at what OMERO is still at."""
