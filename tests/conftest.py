@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,16 @@ from settings import Workspace, available, load
 from settings.load import EXAMPLES, FOLDER
 
 Stacks = dict[str, dict[str, Any]]
+
+# Whoever runs tests in the background (`nohup`, `&`) has them ignore these signals, and all that they start; in a
+# container they are not ignored.
+for _signal, _default in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_signal) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(_signal, _default)
 
 
 def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

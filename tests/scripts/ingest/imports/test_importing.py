@@ -179,7 +179,7 @@ def test_a_server_that_is_down_is_said_and_waited_for(importing: Importing) -> N
 def test_a_lock_that_another_server_holds_is_said_and_waited_for(importing: Importing) -> None:
     importing.image("a.tif")
     importing.scan()
-    importing.server.lock()
+    importing.server.set("lock", "another-host")
     importing.restart_worker()
     request = importing.ask("run", **run_work())
     until(lambda: "no managed repository" in str(importing.progress(request).get("waiting")), seconds=30)
