@@ -33,8 +33,8 @@ NO_READER = "OMERO has no reader for this file: Bio-Formats does not know what i
 # Workers that were killed while they had a fileset, before it is left to a person.
 INTERRUPTIONS = 20
 KILLED = "its importer, or the server, was ended before it had done"
-# Of an import whose session was closed under it (ome.conditions.RemovedSessionException, SessionException).
-SESSION_GONE = "SessionException"
+# Of an import whose session was closed under it, or whose server went (ome.conditions, Glacier2 and Ice).
+SESSION_GONE = ("No such session", "ObjectNotExist", "SessionException", "SessionNotExist")
 Counts = dict[str, int]
 
 
@@ -264,11 +264,12 @@ class Attempts:
         broken = [each for each in filesets if each.state == BROKEN and each.session == attempt.session]
         said = evidence.error_of(broken[-1].log) if broken else ""
         # What a server says that went away, or whose session was closed, is not about the file.
-        said = "" if SESSION_GONE in said else said
-        if said or (done and not done.unreachable and (said := done.reason(entry["path"]))):
-            self._failed(entry, said, final=True)
+        told = done.reason(entry["path"]) if done and not done.unreachable else ""
+        gone = any(word in text for word in SESSION_GONE for text in (said, told))
+        if (said or told) and not gone:
+            self._failed(entry, said or told, final=True)
             return "failed"
-        if done is None or done.unreachable or broken:
+        if done is None or done.unreachable or broken or gone:
             return self._interrupted(entry)
         return self._without_reason(entry, filesets, done, alone=alone)
 

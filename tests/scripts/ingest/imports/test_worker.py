@@ -147,6 +147,6 @@ def test_a_server_that_is_replaced_at_any_point_of_an_import_leaves_no_second_im
     importing.replace_server()
     importing.server.release()
     done = importing.answer(request, seconds=120)
-    assert importing.states() == {path: ends}
+    assert importing.states() == {path: ends}, importing.reasons()
     assert (done["imported"], done["incomplete"], done["left"]) == (ends == IMPORTED, ends == INCOMPLETE, 0)
     assert list(importing.once().values()) == [1]
