@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import repository
 from .attempts import Attempts, Counts
 from .batches import Batch, Entry, Limits, container_key, cut
 from .entries import FAILED, IMPORTING, INCOMPLETE, PENDING
@@ -65,18 +66,23 @@ class Run:
             **request.progress.get("counts", {}),
         }
 
-    def turn(self, *, stop: threading.Event, say: Callable[..., None]) -> bool:
+    def turn(self, attempts: Attempts, omero: Omero, *, stop: threading.Event, say: Callable[..., None]) -> bool:
         """Import one batch, or find that there is none; whether the run is at its end.
+
+        `attempts` and `omero` are those of this turn: after OMERO was away they are others.
 
         Raises:
             JobError: several attempts in a row came to nothing.
             Unreachable: OMERO does not answer.
         """
+        self._attempts = attempts
         batch = self._next()
         if batch is None:
             self.waits = self._is_left()
             return not self.waits
         self.waits = False
+        # A server that has lost its repository's lock takes no file, and says so of each.
+        repository.check(omero)
         alone = batch.key not in self._made
         begun = time.monotonic()
         try:

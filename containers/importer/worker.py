@@ -189,7 +189,7 @@ class Worker:
             if same not in self._runs:
                 self._runs[same] = Run(group[0], self._ledger, attempts, omero, parallel=self._parallel)
             run = self._runs[same]
-            ended = run.turn(stop=self._halt, say=lambda **progress: self._say(group, **progress))
+            ended = run.turn(attempts, omero, stop=self._halt, say=lambda **progress: self._say(group, **progress))
         except (Unreachable, AwsError):
             raise
         except Exception as fault:  # the request is answered, whatever it was
