@@ -127,8 +127,8 @@ class Attempts:
         stop: threading.Event,
         say: Callable[[str], None],
         alone: bool = False,
-    ) -> tuple[Counts, bool]:
-        """Import what OMERO does not have yet. What came of it; and whether all of it is settled.
+    ) -> Counts:
+        """Import what OMERO does not have yet. What came of it; what OMERO is still at is settled later.
 
         Raises:
             JobError: nothing could be imported, for a reason that is no fileset's.
@@ -156,8 +156,8 @@ class Attempts:
             say("confirm")
         else:
             done = None
-        more, settled = self.settle(attempt, done=done)
-        return _sum(counts, more), settled
+        more, _ = self.settle(attempt, done=done)
+        return _sum(counts, more)
 
     def _looked_at(self, attempt: Attempt, claimed: Sequence[Entry]) -> tuple[Counts, list[Entry]]:
         """What OMERO has of it already, or is at, or cannot import; and what is left."""

@@ -29,7 +29,7 @@ class Run:
     """Of one request. `work` has `target`, `create`, `transfer`, `user`, `group`, `skip`, `under` (hex) and
     `batch_filesets`."""
 
-    def __init__(self, request: Request, ledger: Ledger, attempts: Attempts, omero: Omero, *, parallel: int) -> None:
+    def __init__(self, request: Request, ledger: Ledger, omero: Omero, *, parallel: int) -> None:
         """Look its target up, or make it: once, and not by each importer.
 
         Raises:
@@ -38,7 +38,7 @@ class Run:
         """
         self.request = request
         self._ledger = ledger
-        self._attempts = attempts
+        self._attempts: Attempts  # of the turn
         work = request.work
         if work["transfer"] not in TRANSFERS:
             raise JobError(f"the transfer {work['transfer']} is not done; allowed: {', '.join(TRANSFERS)}")
@@ -86,7 +86,7 @@ class Run:
         alone = batch.key not in self._made
         begun = time.monotonic()
         try:
-            counts, _ = self._attempts.run(
+            counts = attempts.run(
                 batch.entries,
                 self._work,
                 request=self.request.id,

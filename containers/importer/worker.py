@@ -17,7 +17,7 @@ from typing import Any
 from containers.supervisor.__main__ import MARK, NEW_PROGRAM
 from containers.supervisor.signing import Aws, AwsError
 
-from . import jobs, mount, repository
+from . import jobs, mount
 from .attempts import Attempts
 from .entries import ATTEMPT, CANCELLED
 from .faults import JobError, Unreachable
@@ -115,12 +115,13 @@ class Worker:
         """Do a part of what is asked for; False if there is nothing to do at the moment."""
         paused, cancelled = self._requests.controls()
         self._group(self._requests.open(), cancelled)
-        for same, group in list(self._groups.items()):
-            if group[0].do in jobs.KINDS:
-                if same not in self._threads:
+        with self._grouping:  # or a job that ends in between would be begun again
+            for same, group in list(self._groups.items()):
+                do = group[0].do
+                if do in jobs.KINDS and same not in self._threads:
                     self._start(same, group)
-            elif group[0].do != "run":
-                self._finish(same, {"error": f"{group[0].do} is nothing that this worker does; deploy the stack omero"})
+                elif do not in (*jobs.KINDS, "run"):
+                    self._finish(same, {"error": f"{do} is nothing that this worker does; deploy the stack omero"})
         did = self._settle_left()
         if paused:
             for group in self._groups.values():
@@ -187,7 +188,7 @@ class Worker:
         attempts, omero = self._ready()
         try:
             if same not in self._runs:
-                self._runs[same] = Run(group[0], self._ledger, attempts, omero, parallel=self._parallel)
+                self._runs[same] = Run(group[0], self._ledger, omero, parallel=self._parallel)
             run = self._runs[same]
             ended = run.turn(attempts, omero, stop=self._halt, say=lambda **progress: self._say(group, **progress))
         except (Unreachable, AwsError):
@@ -230,11 +231,9 @@ class Worker:
         return did
 
     def _ready(self) -> tuple[Attempts, Omero]:
-        """OMERO, answering, and with a repository to import into."""
+        """OMERO, answering. Raises Unreachable."""
         if self._omero is None or self._attempts is None:
-            omero = self._logged_in()
-            repository.check(omero)
-            self._omero = omero
+            self._omero = omero = self._logged_in()
             self._attempts = Attempts(self._ledger, self._table, omero, holder=self._holder, log=self._log)
         return self._attempts, self._omero
 
