@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cdktf_cdktf_provider_aws.cloudwatch_log_metric_filter import (
     CloudwatchLogMetricFilter,
@@ -65,8 +66,7 @@ class AlarmTopic(Construct):
         periods: int = 1,
     ) -> None:
         """An alarm as long as the metric was above 0 in each of the last `periods`, of 5 minutes."""
-        CloudwatchMetricAlarm(
-            self,
+        self._alarm(
             id_,
             alarm_name=name,
             alarm_description=description,
@@ -74,13 +74,10 @@ class AlarmTopic(Construct):
             metric_name=metric,
             dimensions=dict(dimensions),
             statistic=statistic,
-            period=PERIOD_SECONDS,
             evaluation_periods=periods,
             threshold=0,
             comparison_operator="GreaterThanThreshold",
             treat_missing_data="notBreaching",
-            alarm_actions=[self.arn],
-            ok_actions=[self.arn],
         )
 
     def silence_alarm(
@@ -100,22 +97,24 @@ class AlarmTopic(Construct):
                 namespace=namespace, name=name, value="1"
             ),
         )
-        CloudwatchMetricAlarm(
-            self,
+        self._alarm(
             id_,
             alarm_name=name,
             alarm_description=description,
             namespace=namespace,
             metric_name=counted.metric_transformation.name,
             statistic="Sum",
-            period=PERIOD_SECONDS,
             evaluation_periods=1,
             threshold=1,
             comparison_operator="LessThanThreshold",
             # Who says nothing writes no line, and the metric has no value.
             treat_missing_data="breaching",
-            alarm_actions=[self.arn],
-            ok_actions=[self.arn],
+        )
+
+    def _alarm(self, id_: str, **settings: Any) -> None:
+        """One that tells the topic when it begins and when it ends."""
+        CloudwatchMetricAlarm(
+            self, id_, period=PERIOD_SECONDS, alarm_actions=[self.arn], ok_actions=[self.arn], **settings
         )
 
 

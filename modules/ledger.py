@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from cdktf import TerraformResourceLifecycle
-from cdktf_cdktf_provider_aws.dynamodb_table import (
-    DynamodbTable,
-    DynamodbTableAttribute,
-    DynamodbTableGlobalSecondaryIndex,
-    DynamodbTablePointInTimeRecovery,
-    DynamodbTableServerSideEncryption,
-)
+from cdktf_cdktf_provider_aws.dynamodb_table import DynamodbTableGlobalSecondaryIndex
 from constructs import Construct
 
 from contract.policy import Statement
-from modules.addresses import MAIN
+from modules.kept_table import KeptTableProps, kept_table
 
-# The index that finds entries by their state; what the attributes mean is in scripts/ingest/imports/ledger.py.
+# The index that finds entries by their state; what the attributes mean is in containers/importer/entries.py.
 INDEX = "by_state"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LedgerProps:
-    """`retain` keeps the table from being deleted: it alone knows what was imported, when and by whom."""
-
-    name: str
-    key_arn: str
-    retain: bool
 
 
 class Ledger(Construct):
     """`name` and `arn` are the table's; `use` is what the importer needs, which deletes nothing."""
 
-    def __init__(self, scope: Construct, id_: str, props: LedgerProps) -> None:
+    def __init__(self, scope: Construct, id_: str, props: KeptTableProps) -> None:
         super().__init__(scope, id_)
-        table = DynamodbTable(
+        # It is kept, for it alone knows what was imported, when and by whom.
+        table = kept_table(
             self,
-            MAIN,
-            name=props.name,
-            billing_mode="PAY_PER_REQUEST",
+            props,
+            attributes=("found", "id", "queue"),
             hash_key="id",
-            attribute=[DynamodbTableAttribute(name=name, type="S") for name in ("found", "id", "queue")],
             global_secondary_index=[
                 DynamodbTableGlobalSecondaryIndex(
                     name=INDEX, hash_key="queue", range_key="found", projection_type="ALL"
                 )
             ],
-            point_in_time_recovery=DynamodbTablePointInTimeRecovery(enabled=True),
-            server_side_encryption=DynamodbTableServerSideEncryption(enabled=True, kms_key_arn=props.key_arn),
-            deletion_protection_enabled=props.retain,
-            lifecycle=TerraformResourceLifecycle(prevent_destroy=props.retain),
         )
         self.name = table.name
         self.arn = table.arn

@@ -10,8 +10,9 @@ from modules.backup import Backup, BackupProps
 from modules.database import NAME, USER, Database, DatabaseProps, DatabaseUser
 from modules.file_system import FileSystem, FileSystemProps
 from modules.generated_secret import GeneratedSecret, GeneratedSecretProps
-from modules.import_requests import ImportRequests, ImportRequestsProps
-from modules.ledger import Ledger, LedgerProps
+from modules.import_requests import ImportRequests
+from modules.kept_table import KeptTableProps
+from modules.ledger import Ledger
 from modules.omero import READ_ONLY_USER
 from settings import Workspace
 from stacks.base import WorkspaceStack
@@ -54,7 +55,7 @@ class DataStack(WorkspaceStack):
         self.ledger = Ledger(
             self,
             "ledger",
-            LedgerProps(
+            KeptTableProps(
                 name=names.physical("table", workspace.name, "imports"),
                 key_arn=self.key_arn,
                 retain=workspace.retain,
@@ -63,7 +64,7 @@ class DataStack(WorkspaceStack):
         self.requests = ImportRequests(
             self,
             "import_requests",
-            ImportRequestsProps(
+            KeptTableProps(
                 name=names.physical("table", workspace.name, "import-requests"),
                 key_arn=self.key_arn,
                 retain=workspace.retain,
