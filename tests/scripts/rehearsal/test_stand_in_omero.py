@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
@@ -226,8 +227,6 @@ def test_server_waits_for_the_lock_of_another(omero: Omero, programs: Programs) 
     def log(arn: str) -> list[Any]:
         return programs.log({"taskArn": arn})
 
-    from local_aws.testing.ecs import until  # noqa: PLC0415
-
     until(lambda: all("Running" not in (log(arn) or ["Running"])[-1] for arn in (first, second)), seconds=20)
     assert sorted([log(first)[-1], log(second)[-1]]) == [
         "OMERO.blitz now accepting connections.",
@@ -236,6 +235,40 @@ def test_server_waits_for_the_lock_of_another(omero: Omero, programs: Programs) 
     for arn in (first, second):
         programs.ecs.client.stop_task(cluster=programs.ecs.cluster, task=arn)
     assert programs.until(first, "STOPPED")["containers"][0]["exitCode"] in (0, 143)
+
+
+def test_read_only_server_runs_by_itself_and_writes_nothing(omero: Omero, programs: Programs) -> None:
+    """Where it sees the files read-only, and after the read-write server has stopped."""
+    writer = programs.start(programs.definition(linuxParameters={"initProcessEnabled": True}))
+    programs.until(writer, "RUNNING")
+    until(lambda: "OMERO.blitz now accepting connections." in programs.log({"taskArn": writer}), seconds=30)
+    programs.ecs.client.stop_task(cluster=programs.ecs.cluster, task=writer)
+    programs.until(writer, "STOPPED")
+    before = {each: each.stat().st_mtime_ns for each in omero.data.rglob("*") if each.suffix != ".sqlite-shm"}
+    definition = programs.definition(
+        entryPoint=["/bin/bash", "-c"],
+        command=[f"{_OMERO} admin start --foreground & until {_OMERO} admin status; do sleep 0.5; done; wait"],
+        mountPoints=[{"sourceVolume": "files", "containerPath": programs.path, "readOnly": True}],
+        environment=[{"name": f"CONFIG_omero_cluster_read__only_{what}", "value": "true"} for what in ("db", "repo")],
+    )
+    arn = programs.start(definition)
+    programs.until(arn, "RUNNING")
+    until(lambda: "Server reachable" in programs.log({"taskArn": arn}), seconds=30)
+    after = {each: each.stat().st_mtime_ns for each in omero.data.rglob("*") if each.suffix != ".sqlite-shm"}
+    assert after == before
+
+
+def test_database_is_made_once_by_many(tmp_path: Path) -> None:
+    """The server and its importer look for it at the same moment."""
+    folders = [tmp_path / str(number) for number in range(30)]
+    with Pool(4) as pool:
+        for folder in folders:
+            assert len(set(pool.map(_add_alice, [folder] * 4, chunksize=1))) == 1
+            assert len([*folder.rglob("*.sqlite")]) == 1
+
+
+def _add_alice(folder: Path) -> int:
+    return Server(folder).add_user("alice", password="secret")
 
 
 def test_options_of_import(omero: Omero) -> None:

@@ -18,10 +18,9 @@ from typing import Any, NoReturn
 from scripts.rehearsal.stand_ins.omero import engine, locks, repository
 from scripts.rehearsal.stand_ins.omero.log_in import DATA
 from scripts.rehearsal.stand_ins.omero.schema import hashed
-from scripts.rehearsal.stand_ins.omero.state import Refused, Server
+from scripts.rehearsal.stand_ins.omero.state import SERVER_HOME, Refused, Server
 
-_HOME = Path("/opt/omero/server/OMERO.server")
-_VAR_LOG = _HOME / "var/log"
+_VAR_LOG = SERVER_HOME / "var/log"
 
 
 def configure(commands: Any, run: Callable[[list[str]], int]) -> None:
@@ -50,7 +49,7 @@ def configure(commands: Any, run: Callable[[list[str]], int]) -> None:
 
 def _kept(name: str) -> tuple[Path, dict[str, Any]]:
     """A file of the container's own, and what is in it."""
-    place = _HOME / "etc" / f"stand-in-{name}.json"
+    place = SERVER_HOME / "etc" / f"stand-in-{name}.json"
     return place, json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
 
 
@@ -89,7 +88,7 @@ def _load(args: argparse.Namespace, run: Callable[[list[str]], int]) -> int:
 
 def _deploy(_args: argparse.Namespace) -> int:
     """Refused while the server runs: `rewrite`, which this does first, in omero-py's plugins/admin.py."""
-    if locks.is_held(DATA, locks.SERVING):
+    if locks.is_held(Server(DATA).serving_in, locks.SERVING):
         sys.stderr.write("Can't regenerate templates the server is running!\n")
         return 100
     sys.stderr.write("error: couldn't reach the IceGrid registry\n")
@@ -159,20 +158,20 @@ def _status(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace) -> int:
     """Hold the repository's lock and be the server until SIGTERM; wait for the lock as long as another has it.
 
-    A read-only server takes no lock and writes nothing (openmicroscopy#5684).
+    A read-only server takes no lock of the repository and writes nothing (openmicroscopy#5684).
     """
     server = Server(DATA)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     _start_grid(_kept("config")[1])
-    if os.environ.get("CONFIG_omero_cluster_read__only_repo") == "true":  # noqa: SIM112 - OMERO's own name
-        with locks.held(DATA, locks.SERVING, shared=True):
+    if server.is_read_only:
+        with locks.held(server.serving_in, locks.SERVING):
             _accept()
     if password := os.environ.get("ROOTPASS"):
         # Only when the database is new.
         server.query(
             "UPDATE experimenter SET password = ? WHERE id = 0 AND password = ?", hashed(password), hashed("omero")
         )
-    with locks.held(DATA, locks.SERVING, shared=True), server.lock_file().open("a") as lock:
+    with locks.held(server.serving_in, locks.SERVING, shared=True), server.lock_file().open("a") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as Java locks a file
         except OSError:

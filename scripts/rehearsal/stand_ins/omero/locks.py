@@ -24,7 +24,7 @@ def _place(data: Path, name: str) -> Path:
 def is_held(data: Path, name: str) -> bool:
     """Whether anybody has this lock."""
     try:
-        file = os.open(_place(data, name), os.O_RDWR)
+        file = os.open(_place(data, name), os.O_RDONLY)  # it is only asked for
     except FileNotFoundError:
         return False
     try:

@@ -6,10 +6,11 @@ Every process that has the same data folder shares it; a change is one transacti
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,7 @@ from uuid import uuid4
 from scripts.rehearsal.stand_ins.omero import locks
 from scripts.rehearsal.stand_ins.omero.schema import SCHEMA, hashed
 
+SERVER_HOME = Path("/opt/omero/server/OMERO.server")
 _BUSY_SECONDS = 60
 _HELD_POLL = 0.02
 _HELD = "SELECT clientPath, point FROM held WHERE released = 0 ORDER BY id"
@@ -68,13 +70,28 @@ class Server:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        # A read-only server writes nothing there (openmicroscopy#5684): who asks its container asks that server.
+        self.serving_in = SERVER_HOME if self.is_read_only else data
         self._held: IO[str] | None = None
         self._place = data / ".omero" / "stand-in" / "server.sqlite"
         if not self._place.exists():
-            self._place.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self.connect()) as database:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            self._create()
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether this container's server is one."""
+        return os.environ.get("CONFIG_omero_cluster_read__only_repo") == "true"  # noqa: SIM112 - OMERO's own name
+
+    def _create(self) -> None:
+        """Make the database whole, then give it its name: of several processes one is the first."""
+        self._place.parent.mkdir(parents=True, exist_ok=True)
+        new = self._place.with_name(f"{uuid4()}.sqlite")
+        with closing(sqlite3.connect(new, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        with suppress(FileExistsError):
+            self._place.hardlink_to(new)
+        new.unlink()
 
     def connect(self) -> sqlite3.Connection:
         """A connection of one's own; statements commit by themselves unless a transaction is begun."""
@@ -238,8 +255,10 @@ class Server:
 
     def check_answers(self) -> None:
         """Raises Refused while no server runs. Before one has ever run, every container does as if one did."""
-        gone = self.node > 0 and not locks.is_held(self.data, locks.SERVING)
-        if gone or self.get("state", "up") == "down":
+        serves = locks.is_held(self.serving_in, locks.SERVING)
+        # SQLite opens no database of this kind without writing beside it; OMERO's own is not on the file system.
+        begun = self.is_read_only or self.node > 0
+        if (begun and not serves) or (not self.is_read_only and self.get("state", "up") == "down"):
             raise Refused("Ice.ConnectionRefusedException: the server isn't running", UNREACHABLE)
 
     def begin_serving(self, mount: str) -> int:
