@@ -35,7 +35,7 @@ changes: setup ## Change a deployed workspace, setting by setting, on the AWS on
 	@$(OMERO) changes $(if $(CHAIN),--chain $(CHAIN))
 
 e2e: setup ## Rehearse the examples that cover all others, and the cheapest chain of changes.
-	@$(OMERO) e2e
+	@$(OMERO) e2e $(ARGS)
 
 nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.
 	@$(RUN) pytest -n $(JOBS) -m nightly

@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,9 @@ AGAIN = "existing"
 """The quickest of them, whose network and data are deployed again."""
 CHANGES = "changes-1"
 """The cheapest chain of changes, among which is that of the launch type (`scripts.rehearsal.matrix`)."""
+
+LINES_SHOWN = 40
+"""Of the log of a rehearsal that failed."""
 
 STEPS = ("cdktf deploy '*'", "plan again", "cdktf destroy '*'")
 
@@ -72,8 +76,19 @@ def e2e(
     _show(outcomes)
     failed = [outcome.workspace for outcome in outcomes if outcome.code]
     if failed:
-        logs = ", ".join(str((FOLDER / f"{name}.log").relative_to(ROOT)) for name in failed)
+        for name in failed:
+            console.say(f"The end of {_log(name).relative_to(ROOT)}:\n{_end_of(_log(name))}")
+        logs = ", ".join(str(_log(name).relative_to(ROOT)) for name in failed)
         raise Failed(f"{len(failed)} of {len(outcomes)} rehearsals failed: {', '.join(failed)}; see {logs}.")
+
+
+def _log(name: str) -> Path:
+    return FOLDER / f"{name}.log"
+
+
+def _end_of(log: Path) -> str:
+    """Its last lines, for whoever sees this output and not that file."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_SHOWN:])
 
 
 def _options(name: str, *, every: bool) -> list[str]:
@@ -86,7 +101,7 @@ def _options(name: str, *, every: bool) -> list[str]:
 def _rehearse(name: str, words: list[str]) -> Outcome:
     console.say(f"{name}: begins")
     begun = time.monotonic()
-    with (FOLDER / f"{name}.log").open("w", encoding="utf-8") as log:
+    with _log(name).open("w", encoding="utf-8") as log:
         done = subprocess.run(
             [sys.executable, "-m", "scripts.main", *words, "--json"],
             cwd=ROOT,
