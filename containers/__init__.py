@@ -31,11 +31,7 @@ def script(name: str) -> str:
 
 def embedded(path: Path) -> str:
     """As `script`, of a file anywhere. A line `@NAME` is replaced by the file of that name beside it."""
-    lines = [
-        line
-        for own in path.read_text(encoding="utf-8").splitlines()
-        for line in ((path.parent / own[1:]).read_text(encoding="utf-8").splitlines() if own.startswith("@") else [own])
-    ]
+    lines = _with_parts(path)
     text = "\n".join(line for line in lines if not (line.lstrip() + " ").startswith("# ")) + "\n"
     for template in ("${", "%{"):
         if template in text:
@@ -43,6 +39,13 @@ def embedded(path: Path) -> str:
                 f"{path.name} has {template}, which Terraform would read as its own; write it in another way"
             )
     return text
+
+
+def _with_parts(path: Path) -> list[str]:
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        found += _with_parts(path.parent / line[1:]) if line.startswith("@") else [line]
+    return found
 
 
 # What runs as a program needs of this folder.

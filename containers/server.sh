@@ -8,6 +8,7 @@ mv /OMERO/.omero-on-aws/mount.new /OMERO/.omero-on-aws/mount
 # Java's folder for temporary files since OMERO.server 5.6.17, which does not start without it: an empty volume hides
 # the one of the image (ome/openmicroscopy issue 6448).
 mkdir -p /opt/omero/server/OMERO.server/var/tmp
+@directory.sh
 # What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
 /opt/omero/server/venv3/bin/python - <<'END' || true
 @dropbox_settings.py

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
@@ -21,7 +21,7 @@ class Endpoint:
 
     `id` is the rules' part of their Terraform addresses: `to_database` of `server` makes `server_to_database_out`.
     `host` is the name or address that clients are told. `security_group_id` guards it; None is for what has no group
-    of ours, and `host` is its address then.
+    of ours, and `host` is its address then, or `cidrs` are the ranges in which it is.
     """
 
     id: str
@@ -29,10 +29,11 @@ class Endpoint:
     description: str
     security_group_id: str | None
     host: str | None = None
+    cidrs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if self.security_group_id is None and self.host is None:
-            raise ValueError(f"endpoint {self.id} has neither a security group nor a host; give one of them")
+        if self.security_group_id is None and self.host is None and not self.cidrs:
+            raise ValueError(f"endpoint {self.id} has no security group, host or address ranges; give one of them")
 
     @property
     def known_host(self) -> str:
@@ -62,9 +63,10 @@ def open_ways(scope: Construct, source: SecurityGroup, endpoints: Iterable[Endpo
             continue
         source.reached.append(endpoint)
         if endpoint.security_group_id is None:
-            source.allow_out_to_cidr(
-                endpoint.id, cidr=f"{endpoint.host}/32", port=endpoint.port, description=endpoint.description
-            )
+            for cidr in endpoint.cidrs or (f"{endpoint.host}/32",):
+                # Keyed by the range, so that order does not matter.
+                id_ = f"{endpoint.id}_{cidr.translate(str.maketrans('./', '__'))}" if endpoint.cidrs else endpoint.id
+                source.allow_out_to_cidr(id_, cidr=cidr, port=endpoint.port, description=endpoint.description)
         else:
             source.rules += _connect(scope, source, endpoint, endpoint.security_group_id)
     return list(source.rules)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from containers import BOOTSTRAP, package, script
 from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
@@ -45,6 +47,8 @@ class ServerProps:
 
     `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is the limit of
     the container, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
+    `site` is what else is set, `site_secrets` the ARNs of secrets by property, and `site_calls` whom that has it call.
+    `trusted_certificates` are authorities in PEM besides those that Java knows.
     """
 
     image: str
@@ -55,10 +59,16 @@ class ServerProps:
     database_name: str
     database_user: DatabaseUser
     mounts: Sequence[Mount | Share]
+    site: Mapping[str, str] = field(default_factory=dict)
+    site_secrets: Mapping[str, str] = field(default_factory=dict)
+    site_calls: Sequence[Endpoint] = ()
+    trusted_certificates: str | None = None
 
     def properties(self) -> dict[str, str]:
         """OMERO's configuration."""
         return {
+            **self.site,
+            **({} if self.trusted_certificates is None else _trust_store()),
             "omero.client.icetransports": ",".join(self.transports),
             "omero.data.dir": DATA_DIR,
             "omero.db.host": self.database.known_host,
@@ -101,13 +111,33 @@ def _server(
         ports=[TRANSPORTS[transport] for transport in props.transports],
         # Temporary files and their locks stay off the network file system.
         # server.sh and read_only_server.sh compare images: one of the latter waits for one of the former.
-        environment={**_variables(properties), "OMERO_TMPDIR": TMP_DIR, "SERVER_IMAGE": props.image},
-        secrets={variable("omero.db.pass"): props.database_user.password_arn, **secrets},
+        environment={
+            **_variables(properties),
+            "OMERO_TMPDIR": TMP_DIR,
+            "SERVER_IMAGE": props.image,
+            **({"TRUSTED_CERTIFICATES": props.trusted_certificates} if props.trusted_certificates else {}),
+        },
+        secrets={
+            **_variables(props.site_secrets),
+            variable("omero.db.pass"): props.database_user.password_arn,
+            **secrets,
+        },
         health=Health(command="/opt/omero/server/venv3/bin/omero admin status || exit 1", grace=SERVER_GRACE_SECONDS),
         mounts=props.mounts,
-        calls=[props.database],
+        calls=[props.database, *props.site_calls],
         memory_mib=props.memory_mib,
     )
+
+
+def _trust_store() -> dict[str, str]:
+    """What Java trusts: trust_store.sh makes it of what the image's Java does and TRUSTED_CERTIFICATES.
+
+    The password protects nothing: certificates are public, and it is the one that every Java has.
+    """
+    return {
+        "omero.security.trustStore": f"{TMP_DIR}/omero-trust-store",
+        "omero.security.trustStorePassword": "changeit",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,16 +223,22 @@ def web_container(
     secret_key_arn: str,
     sessions: Endpoint | None = None,
     domain_name: str | None = None,
+    site: Mapping[str, str],
+    site_secrets: Mapping[str, str],
+    appended: Mapping[str, Sequence[Any]],
 ) -> Container:
     """One of the equal web containers; they share a secret key, so that any may read another's cookies.
 
     `servers` are those that people may choose when they log in, by the name they see; the first is preset.
     `sessions` is the cache that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP.
+    `site` is what else is set, `site_secrets` the ARNs of secrets by property, and `appended` what lists of OMERO have
+    besides what the image gives them.
     """
     url = f"http://127.0.0.1:{WEB_PORT}{WEB_HEALTH_PATH}"
     probe = f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
     properties = {
+        **site,
         "omero.web.server_list": json.dumps(
             [[server.known_host, server.port, name] for name, server in servers.items()]
         ),
@@ -213,14 +249,27 @@ def web_container(
         name="web",
         image=image,
         ports=[WEB_PORT],
-        environment=_variables(properties),
-        secrets={variable("omero.web.secret_key"): secret_key_arn},
+        environment={
+            **_variables(properties),
+            **({"APPENDED_PROPERTIES": _appending(appended)} if appended else {}),
+        },
+        secrets={**_variables(site_secrets), variable("omero.web.secret_key"): secret_key_arn},
         health=Health(
             command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
         ),
         stop_timeout=30,
         calls=[*servers.values(), *([sessions] if sessions else [])],
     )
+
+
+def _appending(lists: Mapping[str, Sequence[Any]]) -> str:
+    """OMERO's commands for `omero load`, which reads lines as a shell does; `config append` takes one entry of JSON."""
+    lines = [
+        f"config append -- {name} {shlex.quote(json.dumps(entry, ensure_ascii=False))}"
+        for name, entries in sorted(lists.items())
+        for entry in entries
+    ]
+    return "\n".join(lines)
 
 
 def _shared_sessions(cache: Endpoint) -> dict[str, str]:

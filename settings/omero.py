@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
 from settings.fields import Distinct, Email, Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.ldap import Ldap
+from settings.login import Downloads, Login, Public
+from settings.mail import Mail
 from settings.memory import IMPORTER_MIB, LEAST_IMPORTER_MIB, MOST_IMPORTER_MIB, least_task_mib
 from settings.omero_defaults import (
     CONNECTIONS,
@@ -22,6 +25,9 @@ from settings.omero_defaults import (
     SERVER_SIZE,
     with_defaults,
 )
+from settings.properties import Lists, SecretArn, Secrets, Values
+from settings.properties import faults as property_faults
+from settings.site import Sections, SiteProperties, merged
 
 LaunchType = Literal["FARGATE", "EC2"]
 
@@ -68,6 +74,14 @@ class Server(Settings):
         CONNECTIONS
     )
     """Size of the server's database pool: 2 for each fileset imported at once, and at least 10 for users."""
+    properties: Values = Field(default_factory=dict)
+    """Properties of OMERO.server by their own names, such as `omero.search.cron`. Read-only servers have them too."""
+    secret_properties: Secrets = Field(default_factory=dict)
+    """ARNs of secrets that hold the values of properties, by their names. They are encrypted with the data key."""
+
+    @rule
+    def _properties_fit(self) -> Iterator[Fault]:
+        yield from property_faults("server", self.properties, {}, self.secret_properties)
 
 
 class ReadOnly(Settings):
@@ -108,6 +122,17 @@ class Web(Settings):
     sessions: Sessions | None = Sessions()
     """Left out, a small cache in two Availability Zones; with `null`, each session lives in one container and ends
     with it."""
+    properties: Values = Field(default_factory=dict)
+    """Properties of OMERO.web and its apps by their own names, such as `omero.web.page_size`: text, numbers, lists, or
+    keys and values, which become the JSON that OMERO wants."""
+    append: Lists = Field(default_factory=dict)
+    """Entries for OMERO's lists, such as `omero.web.apps` or `omero.web.ui.top_links`, after those of the image."""
+    secret_properties: Secrets = Field(default_factory=dict)
+    """ARNs of secrets that hold the values of properties, by their names. They are encrypted with the data key."""
+
+    @rule
+    def _properties_fit(self) -> Iterator[Fault]:
+        yield from property_faults("web", self.properties, self.append, self.secret_properties)
 
     @rule
     def _offered(self) -> Iterator[Fault]:
@@ -138,17 +163,7 @@ class Importer(Settings):
     ] = "root"
     """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, WriteFile
     and WriteManagedRepo."""
-    password_arn: (
-        Annotated[
-            str,
-            Like(
-                r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
-                "ARN of a Secrets Manager secret",
-                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
-            ),
-        ]
-        | None
-    ) = None
+    password_arn: SecretArn | None = None
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
@@ -174,6 +189,16 @@ class Omero(Settings):
     """The web application."""
     importer: Importer = Importer()
     """What imports images."""
+    ldap: Ldap | None = None
+    """A directory whose people log in with their password there; left out, OMERO's own accounts alone."""
+    mail: Mail | None = None
+    """How OMERO.server sends mail; left out, it sends none."""
+    public: Public | None = None
+    """People without an account; left out, everybody logs in."""
+    login: Login | None = None
+    """How long people stay logged in; left out, as OMERO has it."""
+    downloads: Downloads | None = None
+    """What people may download; left out, as OMERO has it."""
     log_retention_days: RetentionDays = 365
     """Days for which the logs of the containers and of ECS Exec are kept; with `retain: true`, even after the stack is
     destroyed."""
@@ -230,6 +255,35 @@ class Omero(Settings):
                 f"{connections - OTHERS_CONNECTIONS} after {OTHERS_CONNECTIONS} for users; lower it, or set "
                 f"server.database_connections to {needed + OTHERS_CONNECTIONS} or more",
             )
+
+    @rule
+    def _public_is_read_only(self) -> Iterator[Fault]:
+        if self.public and self.read_only is None:
+            yield "public", "needs a server that cannot write; give the section read_only too"
+
+    @rule
+    def _properties_are_nobodys(self) -> Iterator[Fault]:
+        sections = self._sections
+        for side, own in (("server", sections.server()), ("web", sections.web())):
+            part = self.server if side == "server" else self.web
+            for key in ("properties", "secret_properties"):
+                yield from sections.faults(f"{side}.{key}", iter(getattr(part, key)), own)
+
+    @property
+    def _sections(self) -> Sections:
+        return Sections(ldap=self.ldap, mail=self.mail, public=self.public, login=self.login, downloads=self.downloads)
+
+    @property
+    def server_properties(self) -> SiteProperties:
+        """What the servers are given of OMERO's own properties."""
+        sections, server = self._sections, self.server
+        return merged(sections.server(), sections.secrets(), server.properties, {}, server.secret_properties)
+
+    @property
+    def web_properties(self) -> SiteProperties:
+        """What OMERO.web is given of OMERO's own properties."""
+        sections, web = self._sections, self.web
+        return merged(sections.web(), sections.secrets(), web.properties, web.append, web.secret_properties)
 
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
         on_fargate = self.server.launch_type == "FARGATE"

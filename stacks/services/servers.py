@@ -16,6 +16,8 @@ from modules.omero import (
     server_container,
 )
 from modules.service import Service
+from settings.ldap import Ldap
+from settings.mail import Mail
 from settings.memory import heaps_mib, server_mib
 from stacks.services.context import ServiceContext, TaskSize
 from stacks.services.importer import Importer
@@ -24,6 +26,19 @@ from stacks.services.importer import Importer
 def endpoint_of(server: Service) -> Endpoint:
     """Where clients inside the VPC reach a server."""
     return server.endpoint(SERVER_PORT, "OMERO over TLS")
+
+
+def _calls(ldap: Ldap | None, mail: Mail | None) -> list[Endpoint]:
+    """Whom OMERO.server calls for what its users do."""
+    told = {
+        "directory": (ldap, "LDAP over TLS"),
+        "mail": (mail, "Outgoing mail"),
+    }
+    return [
+        Endpoint(id=id_, port=section.port, description=what, security_group_id=None, cidrs=section.cidrs)
+        for id_, (section, what) in told.items()
+        if section
+    ]
 
 
 class Servers:
@@ -63,6 +78,7 @@ class Servers:
             )
         ]
         mounts += [self._share] if self._share else []
+        omero = workspace.omero
         return ServerProps(
             image=workspace.omero.server.image,
             transports=("ssl",) if read_only else self._context.frontend.transports,
@@ -72,6 +88,10 @@ class Servers:
             database_name=NAME,
             database_user=user,
             mounts=mounts,
+            site=omero.server_properties.values,
+            site_secrets=omero.server_properties.secrets,
+            site_calls=_calls(omero.ldap, omero.mail),
+            trusted_certificates=omero.ldap.ca_certificate if omero.ldap else None,
         )
 
     def _read_write(self) -> Service:

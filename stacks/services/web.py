@@ -15,13 +15,16 @@ from stacks.services.context import ServiceContext, TaskSize
 def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Service:
     """The web service. `servers` are those that people may log in to, by the name that they see."""
     workspace, frontend = context.workspace, context.frontend
-    settings = workspace.omero.web
+    settings, site = workspace.omero.web, workspace.omero.web_properties
     container = web_container(
         image=settings.image,
         servers=servers,
         secret_key_arn=context.data.web_secret_key.arn,
         sessions=frontend.sessions.endpoint if frontend.sessions else None,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
+        site=site.values,
+        site_secrets=site.secrets,
+        appended=site.appended,
     )
     rolling = Deployment(
         count=settings.count,

@@ -87,7 +87,7 @@ def test_refuses_a_function_that_cannot_be(code: str, seconds: int, said: str) -
 
 
 def test_refuses_an_endpoint_that_nobody_could_reach() -> None:
-    with pytest.raises(ValueError, match="endpoint to_share has neither a security group nor a host"):
+    with pytest.raises(ValueError, match="endpoint to_share has no security group, host or address ranges"):
         Endpoint(id="to_share", port=2049, description="NFS", security_group_id=None)
     with pytest.raises(ValueError, match="endpoint to_file_system has no host"):
         _ = Endpoint(id="to_file_system", port=2049, description="NFS", security_group_id="sg-1").known_host

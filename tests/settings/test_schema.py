@@ -69,7 +69,8 @@ def objects(part: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_every_section_is_closed_and_every_key_described() -> None:
-    found = list(objects(schema.schema()))
+    # What has no keys of its own is a map, such as that of OMERO's properties.
+    found = [each for each in objects(schema.schema()) if each.get("type") == "object" and "properties" in each]
     assert len(found) > 8
     for section in found:
         assert section["additionalProperties"] is False
