@@ -28,6 +28,7 @@ from settings.omero_defaults import (
 from settings.properties import Lists, SecretArn, Secrets, Values
 from settings.properties import faults as property_faults
 from settings.site import Sections, SiteProperties, merged
+from settings.web_apps import App, switched_on
 
 LaunchType = Literal["FARGATE", "EC2"]
 
@@ -122,6 +123,8 @@ class Web(Settings):
     sessions: Sessions | None = Sessions()
     """Left out, a small cache in two Availability Zones; with `null`, each session lives in one container and ends
     with it."""
+    apps: Annotated[tuple[App, ...], Distinct()] | None = None
+    """The apps of the image that are switched on; left out, those that it switches on itself: all but fpbioimage."""
     properties: Values = Field(default_factory=dict)
     """Properties of OMERO.web and its apps by their own names, such as `omero.web.page_size`: text, numbers, lists, or
     keys and values, which become the JSON that OMERO wants."""
@@ -283,7 +286,18 @@ class Omero(Settings):
     def web_properties(self) -> SiteProperties:
         """What OMERO.web is given of OMERO's own properties."""
         sections, web = self._sections, self.web
-        return merged(sections.web(), sections.secrets(), web.properties, web.append, web.secret_properties)
+        own, appended = sections.web(), web.append
+        if web.apps is not None:
+            on = switched_on(web.apps, appended)
+            own = {"omero.web.apps": on, **own}
+            appended = {name: entries for name, entries in appended.items() if name not in on}
+        return merged(own, sections.secrets(), web.properties, appended, web.secret_properties)
+
+    @property
+    def secret_arns(self) -> list[str]:
+        """All secrets that it names, each once."""
+        named = [self.importer.password_arn, *self.server_properties.secrets.values()]
+        return list(dict.fromkeys(arn for arn in (*named, *self.web_properties.secrets.values()) if arn))
 
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
         on_fargate = self.server.launch_type == "FARGATE"

@@ -1,7 +1,7 @@
 """Resources that get the id that they have elsewhere, so that a workspace that names them can be rehearsed here.
 
-A VPC, a subnet, a KMS key or an imported certificate that is made with the tag `local-aws:id` gets that id (of a
-certificate and of a key, what is behind the slash of the ARN). AWS has no such thing.
+A VPC, a subnet, a KMS key, a secret or an imported certificate that is made with the tag `local-aws:id` gets that id:
+of a certificate and of a key, what is behind the slash of the ARN; of a secret, its last part. AWS has no such thing.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ def _tags(value: Any) -> Iterator[str]:
             yield from _tags(each)
 
 
+def wanted(tags: Any) -> str | None:
+    """The id that these tags ask for."""
+    return next(_tags(tags), None)
+
+
 def _with_its_id(make: Callable[..., Any]) -> Callable[..., Any]:
     def made(self: Any, *arguments: Any, **named: Any) -> Any:
-        token = _wanted.set(next(_tags([*arguments, *named.values()]), None))
+        token = _wanted.set(wanted([*arguments, *named.values()]))
         try:
             return make(self, *arguments, **named)
         finally:

@@ -16,6 +16,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.secretsmanager.responses import SecretsManagerResponse
 
 from local_aws import actions, clock
+from local_aws.services import given_ids
 
 Json = dict[str, Any]
 
@@ -32,7 +33,12 @@ def create_secret(backend: Any, asked: Json, moto: actions.Moto) -> Json:
     deleted = {secret.name for secret in backend.secrets.values() if getattr(secret, "deleted_date", None)}
     if asked["Name"] in deleted:
         raise InvalidRequestException(IN_ITS_WINDOW)
-    return moto()
+    answer = moto()
+    if wanted := given_ids.wanted(asked.get("Tags")):
+        # What AWS adds to a name is random.
+        secret = backend.secrets[asked["Name"]]
+        secret.arn = answer["ARN"] = f"{secret.arn.rpartition(':')[0]}:{wanted}"
+    return answer
 
 
 def tick(now: float) -> None:

@@ -128,3 +128,12 @@ def test_key_that_waits_for_its_deletion_decrypts_nothing(client: Client) -> Non
     assert _code(raised) == "DisabledException"
     kms.enable_key(KeyId=key.rpartition("/")[2])
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"slides"
+
+
+def test_secret_of_elsewhere_has_its_arn(client: Client) -> None:
+    """So that a workspace that names one by its ARN can be rehearsed."""
+    manager = client("secretsmanager")
+    tags = [{"Key": "local-aws:id", "Value": "omero-ldap-a1B2c3"}]
+    made = manager.create_secret(Name="omero-ldap", SecretString="x", Tags=tags)
+    assert made["ARN"].endswith(":secret:omero-ldap-a1B2c3")
+    assert manager.get_secret_value(SecretId=made["ARN"])["SecretString"] == "x"

@@ -24,7 +24,7 @@ from settings.load import EXAMPLES, ROOT, available, find, folder_of
 
 FIRST = "demo"
 """What a new user rehearses first; the examples in `COVERING` have all that it has."""
-COVERING = ("ways-in", "rw-ro-tls", "rw-tls-nlb-s3fg", "existing")
+COVERING = ("ways-in", "site", "rw-tls-nlb-s3fg", "existing")
 """Examples that together have every resource and attribute of all (`scripts.rehearsal.covering`; a test checks it)."""
 
 AGAIN = "existing"

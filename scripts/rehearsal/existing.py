@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 from typing import Any
 
 import boto3
@@ -28,7 +29,7 @@ def settings_of(workspace: Workspace) -> dict[str, str]:
 
 
 def make(session: boto3.Session, workspace: Workspace) -> None:
-    """Make the hosted zone, the certificate, the VPC, the key and the buckets that the workspace names."""
+    """Make the hosted zone, the certificate, the VPC, the key, the secrets and the buckets that the workspace names."""
     if workspace.tls:
         session.client("route53").create_hosted_zone(Name=_zone_name(workspace.tls), CallerReference="1")
         if workspace.tls.certificate_arn:
@@ -40,6 +41,11 @@ def make(session: boto3.Session, workspace: Workspace) -> None:
         _bucket(session, workspace, bucket)
     if arn := workspace.data.key_arn:
         session.client("kms").create_key(Tags=[{"TagKey": ID_TAG, "TagValue": arn.rpartition("/")[2]}])
+    for arn in workspace.omero.secret_arns:
+        id_ = arn.rpartition(":")[2]
+        session.client("secretsmanager").create_secret(
+            Name=id_.rpartition("-")[0], SecretString=secrets.token_urlsafe(24), Tags=[{"Key": ID_TAG, "Value": id_}]
+        )
 
 
 def _zone_name(tls: Tls) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -222,3 +223,27 @@ def test_login_and_downloads_are_in_omeros_units() -> None:
     assert omero.web_properties.values["omero.web.session_cookie_age"] == "28800"
     assert omero.web_properties.values["omero.web.maximum_multifile_download_size"] == "2147483648"
     assert dict(Omero().server_properties.values) == {}
+
+
+def test_apps_of_the_image_are_switched_one_by_one() -> None:
+    def given(**web: Any) -> dict[str, Any]:
+        return dict(Omero.model_validate({"web": web}).web_properties.values)
+
+    assert "omero.web.apps" not in given()
+    values = given(apps=["figure", "fpbioimage"], append={"omero.web.apps": ["lab_app"]})
+    assert json.loads(values["omero.web.apps"]) == ["omero_figure", "omero_fpbioimage", "lab_app"]
+    assert [each[0] for each in json.loads(values["omero.web.open_with"])] == [
+        "Image viewer",
+        "omero_figure",
+        "omero_fpbioimage",
+    ]
+    assert [each[0] for each in json.loads(values["omero.web.ui.top_links"])] == ["Data", "History", "Figure", "Help"]
+    assert values["omero.web.viewer.view"] == "omeroweb.webclient.views.image_viewer"
+    assert given(apps=["iviewer"])["omero.web.viewer.view"] == "omero_iviewer.views.index"
+    assert json.loads(given(apps=[])["omero.web.apps"]) == []
+
+
+def test_what_is_appended_to_other_lists_stays_appended() -> None:
+    middleware = {"index": 10, "class": "lab.Middleware"}
+    omero = Omero.model_validate({"web": {"apps": [], "append": {"omero.web.middleware": [middleware]}}})
+    assert omero.web_properties.appended == {"omero.web.middleware": [middleware]}
