@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from containers import package
+from modules.account import Account
 
 # The cookies and headers of the balancer's sessions are longer than gunicorn's default of 8,190 bytes.
 LONG_HEADERS = "--limit-request-field_size 32768"
@@ -15,6 +16,14 @@ APPENDED = {"omero.web.apps": "containers.sign_in"}
 """Properties of OMERO.web that are lists, and what has to be added to each."""
 PROPERTIES = {"omero.web.login_view": "sign_in"}
 """Properties of OMERO.web that the app needs: its log-in page is OMERO.web's."""
+
+
+def keys_url(account: Account) -> str:
+    """Where the public keys of a region's balancers are (Application Load Balancers guide, "User claims encoding and
+    signature verification"); China's are not documented."""
+    if account.partition == "aws-us-gov":
+        return f"https://s3-{account.region}.amazonaws.com/aws-elb-public-keys-prod-{account.region}"
+    return f"https://public-keys.auth.elb.{account.region}.amazonaws.com"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
-from settings.fields import Distinct, Email, Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.fields import (
+    Distinct,
+    Email,
+    Fault,
+    Like,
+    OmeroUser,
+    PinnedImage,
+    RetentionDays,
+    SecretArn,
+    Settings,
+    rule,
+)
 from settings.memory import IMPORTER_MIB, LEAST_IMPORTER_MIB, MOST_IMPORTER_MIB, least_task_mib
 from settings.omero_defaults import (
     CONNECTIONS,
@@ -132,23 +143,10 @@ class Importer(Settings):
     parallel_filesets: Annotated[int, Field(ge=1, le=FILESETS)] = FILESETS
     """Number of filesets imported at once, at most 4: OMERO has 5 threads for imports, and one has to stay free. Left
     out, 4, or fewer if `server.database_connections` requires it."""
-    admin: Annotated[
-        str,
-        Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer"),
-    ] = "root"
+    admin: OmeroUser = "root"
     """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, WriteFile
     and WriteManagedRepo."""
-    password_arn: (
-        Annotated[
-            str,
-            Like(
-                r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
-                "ARN of a Secrets Manager secret",
-                "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
-            ),
-        ]
-        | None
-    ) = None
+    password_arn: SecretArn | None = None
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()

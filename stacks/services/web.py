@@ -9,6 +9,8 @@ from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
+from modules.sign_in import SignInProps, keys_url
+from settings.sign_in import SignIn
 from stacks.services.context import ServiceContext, TaskSize
 
 
@@ -22,6 +24,8 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         secret_key_arn=context.data.web_secret_key.arn,
         sessions=frontend.sessions.endpoint if frontend.sessions else None,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
+        signed_in=workspace.sign_in is not None,
+        sign_in=_single_sign_on(context, workspace.sign_in) if workspace.sign_in else None,
     )
     rolling = Deployment(
         count=settings.count,
@@ -43,3 +47,20 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
             ),
         )
     return web
+
+
+def _single_sign_on(context: ServiceContext, settings: SignIn) -> SignInProps | None:
+    """What makes the balancer's sign-in OMERO's; None if OMERO's own follows."""
+    if settings.single_sign_on is None:
+        return None
+    return SignInProps(
+        signer=context.frontend.web.arn,
+        issuer=settings.issuer,
+        client_id=settings.client_id,
+        keys_url=keys_url(context.stack.account),
+        user_claim=settings.single_sign_on.user_claim,
+        account=settings.single_sign_on.account,
+        password_arn=settings.single_sign_on.password_arn,
+        new_user_group=settings.single_sign_on.new_user_group,
+        session_seconds=settings.session_hours * 3_600,
+    )
