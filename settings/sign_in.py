@@ -36,8 +36,8 @@ class SingleSignOn(Settings):
     """The claim that is the OMERO user's name, as the identity provider's userinfo endpoint gives it. There is no
     default: name one that people cannot change themselves."""
     account: OmeroUser
-    """The OMERO administrator by whose rights sessions are opened: one with the privilege Sudo alone, or Sudo,
-    ModifyUser and ModifyGroupMembership with `new_user_group`."""
+    """The OMERO administrator by whose rights sessions are opened: one with the privilege Sudo alone; with
+    `new_user_group`, ModifyUser and ModifyGroupMembership as well."""
     password_arn: SecretArn
     """ARN of the secret with that user's password, encrypted with the data key or with AWS's own."""
     new_user_group: Annotated[str, Field(min_length=1, max_length=255)] | None = None

@@ -68,8 +68,7 @@ def claims(token: str, expected: Expected, key_of: Callable[[str], str], now: fl
         if header.get(name) != wanted:
             raise Untrusted(f"its {name} is {header.get(name)!r}, not {wanted!r}")
     ends, kid = header.get("exp"), header.get("kid")
-    # True and False are integers too.
-    if type(ends) is not int or not now < ends <= now + MOST_SECONDS:
+    if not (isinstance(ends, int) and now < ends <= now + MOST_SECONDS):
         raise Untrusted(f"its exp is {ends!r}, and it is {now:.0f}")
     if not (isinstance(kid, str) and KID.fullmatch(kid)):
         raise Untrusted(f"its kid is {kid!r}, which is no UUID")
