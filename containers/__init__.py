@@ -49,7 +49,7 @@ def _with_parts(path: Path) -> list[str]:
 
 
 # What runs as a program needs of this folder.
-PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",)}
+PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",), "sign_in": ("sign_in",)}
 
 
 def package(name: str) -> str:

@@ -114,6 +114,49 @@ def execute(place: Place) -> tuple[Statement, ...]:
     )
 
 
+def sign_in(place: Place) -> tuple[Statement, ...]:
+    """What the commands of `sign-in` need. The client secret may be encrypted with the data key, or AWS's own.
+
+    Raises:
+        ValueError: the workspace has no section `sign_in`.
+    """
+    settings = place.workspace.sign_in
+    if settings is None:
+        raise ValueError(f"workspace {place.workspace.name} has no section sign_in")
+    listener = f"app/{place.name('alb', 'web')}/*"
+    rules = place.arn("elasticloadbalancing", f"listener-rule/{listener}")
+    return (
+        _parameters(place),
+        Statement(
+            sid="SeeRules",
+            actions=(
+                "ec2:DescribeSecurityGroups",
+                "elasticloadbalancing:DescribeListeners",
+                "elasticloadbalancing:DescribeRules",
+                "elasticloadbalancing:DescribeTags",
+            ),
+            resources=("*",),
+            any_resource_because="these listings take no narrower resource",
+        ),
+        Statement(
+            sid="LookAfterRule",
+            actions=tuple(f"elasticloadbalancing:{each}" for each in ("AddTags", "DeleteRule", "ModifyRule")),
+            resources=(rules,),
+        ),
+        Statement(
+            sid="MakeRule",
+            actions=("elasticloadbalancing:CreateRule",),
+            resources=(place.arn("elasticloadbalancing", f"listener/{listener}"),),
+        ),
+        Statement(
+            sid="ReadClientSecret",
+            actions=("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+            resources=(settings.client_secret_arn,),
+        ),
+        Statement(sid="DecryptClientSecret", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
+    )
+
+
 def sftp(place: Place) -> tuple[Statement, ...]:
     """What the commands of `sftp` need."""
     name = names.sftp(place.workspace.name)

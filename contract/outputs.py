@@ -80,6 +80,8 @@ class Frontend(Outputs):
 
     web_balancer_dns_name = Output("OMERO.web's load balancer.")
     web_balancer_security_group_id = Output("Guards that balancer's ports.")
+    web_listener_arn = Output("That balancer's listener, which people come to.")
+    web_target_group_arn = Output("OMERO.web's containers, as that balancer knows them.")
     server_balancer_dns_name = Output("OMERO.server's network balancer.")
 
 

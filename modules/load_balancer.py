@@ -44,7 +44,7 @@ class TlsProps:
 class LoadBalancerProps:
     """`target_port` is the containers'; `cidrs` are the address ranges that may connect.
 
-    With `tls`, HTTP is redirected to HTTPS; `tls` None serves HTTP.
+    With `tls`, HTTP is redirected to HTTPS; `tls` None serves HTTP. One that `signs_in` reaches an identity provider.
     """
 
     name: str
@@ -59,12 +59,14 @@ class LoadBalancerProps:
     internal: bool
     retain: bool
     tls: TlsProps | None = None
+    signs_in: bool = False
 
 
 class LoadBalancer(Construct):
     """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`.
 
-    CloudWatch knows it by `arn_suffix`, and its containers by `target_group_arn_suffix`.
+    CloudWatch knows it by `arn_suffix`, and its containers by `target_group_arn_suffix`. `listener_arn` is that of the
+    listener that serves people, `arn` the balancer's, and `target_group_arn` its containers'.
     """
 
     def __init__(self, scope: Construct, id_: str, props: LoadBalancerProps) -> None:
@@ -81,6 +83,9 @@ class LoadBalancer(Construct):
         group.allow_in_from_cidrs("http", cidrs=props.cidrs, port=HTTP_PORT, description="OMERO.web over HTTP")
         if props.tls:
             group.allow_in_from_cidrs("https", cidrs=props.cidrs, port=HTTPS_PORT, description="OMERO.web over HTTPS")
+        if props.signs_in:
+            # Wherever the provider is: it has a name, and no addresses of its own to be relied on.
+            group.allow_out_to_anywhere("identity_provider", port=HTTPS_PORT, description="Identity provider")
         balancer = Lb(
             self,
             MAIN,
@@ -127,6 +132,9 @@ class LoadBalancer(Construct):
         forward = LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)
         serves = self._https(balancer, forward, props.tls) if props.tls else self._http_only(balancer, forward)
         self.listeners = [serves]
+        self.arn = balancer.arn
+        self.listener_arn = serves.arn
+        self.target_group_arn = target_group.arn
         self.arn_suffix = balancer.arn_suffix
         self.target_group_arn_suffix = target_group.arn_suffix
         self.dns_name = balancer.dns_name

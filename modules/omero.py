@@ -13,6 +13,7 @@ from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
 from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
+from modules.sign_in import LONG_HEADERS, PROPERTIES, SignInProps
 
 # Answers without asking the server, so that a server's restart does not take the web tasks down.
 WEB_HEALTH_PATH = "/index/"
@@ -226,12 +227,15 @@ def web_container(
     site: Mapping[str, str],
     site_secrets: Mapping[str, str],
     appended: Mapping[str, Sequence[Any]],
+    signed_in: bool = False,
+    sign_in: SignInProps | None = None,
 ) -> Container:
     """One of the equal web containers; they share a secret key, so that any may read another's cookies.
 
     `servers` are those that people may choose when they log in, by the name they see; the first is preset.
     `sessions` is the cache that holds the sessions; None leaves them in each container.
-    `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP.
+    `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP. `signed_in`: that balancer signs
+    people in, and with `sign_in` it does so for OMERO.
     `site` is what else is set, `site_secrets` the ARNs of secrets by property, and `appended` what lists of OMERO have
     besides what the image gives them.
     """
@@ -244,16 +248,24 @@ def web_container(
         ),
         **(_shared_sessions(sessions) if sessions else {}),
         **(_behind_tls(domain_name) if domain_name else {}),
+        **({"omero.web.wsgi_args": LONG_HEADERS} if signed_in else {}),
+        **(PROPERTIES if sign_in else {}),
     }
     return Container(
         name="web",
         image=image,
+        entry_point=("/bin/bash", "-c", script("web_sign_in.sh")) if sign_in else (),
         ports=[WEB_PORT],
         environment={
             **_variables(properties),
             **({"APPENDED_PROPERTIES": _appending(appended)} if appended else {}),
+            **(sign_in.environment() if sign_in else {}),
         },
-        secrets={**_variables(site_secrets), variable("omero.web.secret_key"): secret_key_arn},
+        secrets={
+            **_variables(site_secrets),
+            variable("omero.web.secret_key"): secret_key_arn,
+            **(sign_in.secrets() if sign_in else {}),
+        },
         health=Health(
             command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
         ),

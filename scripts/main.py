@@ -75,6 +75,11 @@ TREE: dict[str, Entry] = {
     "terraform": Entry(
         module="scripts.deploy.commands", member="terraform", panel=DEPLOY, help="Run Terraform with any arguments."
     ),
+    "sign-in": Entry(
+        module="scripts.sign_in.command",
+        panel=DEPLOY,
+        help="Sign people in at an identity provider before OMERO.web.",
+    ),
     "imports": Entry(
         module="scripts.ingest.imports.command",
         panel=INGEST,

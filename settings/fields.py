@@ -307,3 +307,16 @@ KeyArn = Annotated[
         "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555",
     ),
 ]
+
+SecretArn = Annotated[
+    str,
+    Like(
+        r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
+        "ARN of a Secrets Manager secret",
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
+    ),
+]
+
+OmeroUser = Annotated[
+    str, Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer")
+]

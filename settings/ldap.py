@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from settings.fields import Cidr, Distinct, Fault, Settings, network_of, rule
-from settings.properties import SecretArn
+from settings.fields import Cidr, Distinct, Fault, SecretArn, Settings, network_of, rule
 from settings.text import yaml_value
 
 CA_CHARACTERS = 8_192

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from settings.fields import Like, Settings
-from settings.properties import SecretArn
+from settings.fields import Like, OmeroUser, SecretArn, Settings
 from settings.text import yaml_value
 
 _SECOND = 1000
@@ -68,10 +67,7 @@ class Login(Settings):
 class Public(Settings):
     """People without an account see what one user of OMERO may see, on a read-only server, and change nothing."""
 
-    user: Annotated[
-        str,
-        Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "public"),
-    ]
+    user: OmeroUser
     """The OMERO user that they are: a member of read-only groups alone, and no administrator."""
     password_arn: SecretArn
     """ARN of the secret with that user's password, encrypted with the data key."""

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from settings.fields import Cidr, Distinct, DomainName, Email, Fault, Settings, network_of, rule
-from settings.properties import SecretArn
+from settings.fields import Cidr, Distinct, DomainName, Email, Fault, SecretArn, Settings, network_of, rule
 
 TLS_PORTS = (465, 2465)
 """Of SMTP over TLS from the beginning; 2465 is one more of SES."""

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from settings import ec2, fargate
-from settings.fields import Distinct, Email, Fault, Like, PinnedImage, RetentionDays, Settings, rule
+from settings.fields import (
+    Distinct,
+    Email,
+    Fault,
+    Like,
+    OmeroUser,
+    PinnedImage,
+    RetentionDays,
+    SecretArn,
+    Settings,
+    rule,
+)
 from settings.ldap import Ldap
 from settings.login import Downloads, Login, Public
 from settings.mail import Mail
@@ -25,7 +36,7 @@ from settings.omero_defaults import (
     SERVER_SIZE,
     with_defaults,
 )
-from settings.properties import Lists, SecretArn, Secrets, Values
+from settings.properties import Lists, Secrets, Values
 from settings.properties import faults as property_faults
 from settings.site import Sections, SiteProperties, merged
 from settings.web_apps import App, switched_on
@@ -160,10 +171,7 @@ class Importer(Settings):
     parallel_filesets: Annotated[int, Field(ge=1, le=FILESETS)] = FILESETS
     """Number of filesets imported at once, at most 4: OMERO has 5 threads for imports, and one has to stay free. Left
     out, 4, or fewer if `server.database_connections` requires it."""
-    admin: Annotated[
-        str,
-        Like(r"[A-Za-z0-9_.@-]{1,64}", "name of an OMERO user: 1 to 64 letters, digits and _ . @ -", "importer"),
-    ] = "root"
+    admin: OmeroUser = "root"
     """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, WriteFile
     and WriteManagedRepo."""
     password_arn: SecretArn | None = None

@@ -12,20 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from settings.fields import Fault, Like
+from settings.fields import Fault, SecretArn
 from settings.text import yaml_value
 
 Side = Literal["server", "web"]
 Kind = Literal["text", "boolean", "integer", "number", "list", "object"]
 
-SecretArn = Annotated[
-    str,
-    Like(
-        r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:\S+",
-        "ARN of a Secrets Manager secret",
-        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:importer-a1B2c3",
-    ),
-]
 Values = Annotated[dict[str, Any], Field(max_length=200)]
 Lists = Annotated[dict[str, list[Any]], Field(max_length=50)]
 Secrets = Annotated[dict[str, SecretArn], Field(max_length=50)]

@@ -23,6 +23,7 @@ from settings.omero_defaults import with_defaults
 from settings.section import Section
 from settings.sftp import Sftp
 from settings.share import Share
+from settings.sign_in import SignIn
 from settings.tags import MOST, Tags, not_for_datasync
 from settings.topology import TOPOLOGIES, Traits
 from settings.upload_host import UploadHost
@@ -84,6 +85,9 @@ class Workspace(Settings):
     tls: Tls | None = None
     """OMERO.web's domain name and its certificate; left out, OMERO.web is on HTTP, under its load balancer's DNS
     name."""
+    sign_in: SignIn | None = None
+    """An identity provider (OpenID Connect) at which people sign in before they reach OMERO.web; left out, there is
+    only OMERO's own log-in."""
     share: Share | None = None
     """The NFS share of an existing S3 File Gateway, which the servers mount; left out, none."""
     file_gateway: FileGateway | None = None
@@ -193,6 +197,8 @@ class Workspace(Settings):
         arns = {
             "data.key_arn": self.at("data.key_arn"),
             "tls.certificate_arn": self.at("tls.certificate_arn"),
+            "sign_in.client_secret_arn": self.at("sign_in.client_secret_arn"),
+            "sign_in.single_sign_on.password_arn": self.at("sign_in.single_sign_on.password_arn"),
             **self._answers(lambda part: part.arns()),
         }
         for key, arn in arns.items():
@@ -202,6 +208,21 @@ class Workspace(Settings):
                     f"the ARN is in region {arn.split(':')[3]}, and the workspace is in {self.region}; give one in "
                     f"{self.region}",
                 )
+
+    @rule
+    def _signs_in_over_https(self) -> Iterator[Fault]:
+        """Only an HTTPS listener authenticates (API reference, AuthenticateOidcActionConfig)."""
+        if self.sign_in and not self.tls:
+            yield "sign_in", "a load balancer signs people in over HTTPS only; add the section tls, or remove this one"
+
+    @rule
+    def _keys_of_the_balancer_are_known(self) -> Iterator[Fault]:
+        """Where China's are, AWS's guide does not say."""
+        if self.sign_in and self.sign_in.single_sign_on and self.region.startswith("cn-"):
+            yield (
+                "sign_in.single_sign_on",
+                f"AWS does not document where the public keys of load balancers in {self.region} are; remove it",
+            )
 
     @rule
     def _tags_suit_datasync(self) -> Iterator[Fault]:

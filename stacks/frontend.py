@@ -43,6 +43,8 @@ class FrontendStack(WorkspaceStack):
         self.sessions = self._sessions(sessions) if sessions else None
         self.publish(Frontend.web_balancer_dns_name, self.web.dns_name)
         self.publish(Frontend.web_balancer_security_group_id, self.web.security_group_id)
+        self.publish(Frontend.web_listener_arn, self.web.listener_arn)
+        self.publish(Frontend.web_target_group_arn, self.web.target_group_arn)
         if self.server:
             self.publish(Frontend.server_balancer_dns_name, self.server.dns_name)
 
@@ -83,6 +85,7 @@ class FrontendStack(WorkspaceStack):
                 internal=workspace.access.internal,
                 retain=workspace.retain,
                 tls=self._tls(workspace.tls) if workspace.tls else None,
+                signs_in=workspace.sign_in is not None,
             ),
         )
         if workspace.tls:

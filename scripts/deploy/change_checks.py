@@ -12,9 +12,10 @@ from typing import Any
 import boto3
 
 from contract import names
-from contract.outputs import Data, Network, Output
+from contract.outputs import Data, Frontend, Network, Output
 from scripts import aws
 from scripts.errors import Refused
+from scripts.sign_in import rule
 from settings import Workspace
 from settings.network import ExistingVpc
 from settings.network import Network as NetworkSettings
@@ -31,7 +32,12 @@ def check(session: boto3.Session, workspace: Workspace) -> None:
         Refused: one sentence for each such change, one a line.
         botocore.exceptions.ClientError: AWS denied a question.
     """
-    found = [*_network(session, workspace), *_key(session, workspace), *_balancers(session, workspace)]
+    found = [
+        *_network(session, workspace),
+        *_key(session, workspace),
+        *_balancers(session, workspace),
+        *_sign_in(session, workspace),
+    ]
     if found:
         raise Refused("\n".join(found))
 
@@ -163,3 +169,16 @@ def _balancers(session: boto3.Session, workspace: Workspace) -> Iterator[str]:
 
 def _balancer(elb: Any, name: str) -> Any:
     return aws.read(lambda: elb.describe_load_balancers(Names=[name])["LoadBalancers"][0], "LoadBalancerNotFound")
+
+
+def _sign_in(session: boto3.Session, workspace: Workspace) -> Iterator[str]:
+    """A rule that signs people in asks an identity provider, to which the balancer would have no way any more."""
+    if workspace.sign_in:
+        return
+    listener = _published(session, workspace, Frontend.web_listener_arn)
+    found = rule.find_at(session.client("elbv2"), listener, workspace.name) if listener else None
+    if found:
+        yield (
+            f"sign_in is missing, but the load balancer signs people in by the rule {found['RuleArn']}; run "
+            f"`omero-aws sign-in remove -w {workspace.name}` first, or put the section back."
+        )

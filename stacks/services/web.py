@@ -9,6 +9,8 @@ from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
+from modules.sign_in import SignInProps, keys_url
+from settings.sign_in import SignIn
 from stacks.services.context import ServiceContext, TaskSize
 
 
@@ -25,6 +27,8 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         site=site.values,
         site_secrets=site.secrets,
         appended=site.appended,
+        signed_in=workspace.sign_in is not None,
+        sign_in=_single_sign_on(context, workspace.sign_in) if workspace.sign_in else None,
     )
     rolling = Deployment(
         count=settings.count,
@@ -46,3 +50,20 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
             ),
         )
     return web
+
+
+def _single_sign_on(context: ServiceContext, settings: SignIn) -> SignInProps | None:
+    """What makes the balancer's sign-in OMERO's; None if OMERO's own follows."""
+    if settings.single_sign_on is None:
+        return None
+    return SignInProps(
+        signer=context.frontend.web.arn,
+        issuer=settings.issuer,
+        client_id=settings.client_id,
+        keys_url=keys_url(context.stack.account),
+        user_claim=settings.single_sign_on.user_claim,
+        account=settings.single_sign_on.account,
+        password_arn=settings.single_sign_on.password_arn,
+        new_user_group=settings.single_sign_on.new_user_group,
+        session_seconds=settings.session_hours * 3_600,
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import containers
-from containers import script
+from containers import package, script
 
 SCRIPTS = sorted(path.name for path in Path(containers.__file__).parent.glob("*.*") if path.name != "__init__.py")
 
@@ -146,3 +147,17 @@ def test_a_read_only_server_skips_the_database_step(image: Path) -> None:
     said = _output(image, "read_only_server.sh")
     assert [line for line in said if line.startswith("ran")] == ["ran 50-config.py", "ran 99-run.sh"]
     assert "Blitz-0.log | from Blitz-0" in said
+
+
+def test_web_has_the_app_before_its_image_starts_it(tmp_path: Path) -> None:
+    binaries = tmp_path / "opt/omero/web/venv3/bin"
+    _executable(binaries / "python", f'exec {sys.executable} "$@"')
+    _executable(binaries / "omero", 'printf "%s\\n" "$@" >>"$SEEN"')
+    entry = tmp_path / "usr/local/bin/entrypoint.sh"
+    _executable(entry, f'{sys.executable} -c "import containers.sign_in.token as it; print(it.__file__)" >>"$SEEN"')
+    seen = tmp_path / "seen"
+    text = _stand_in(tmp_path, script("web_sign_in.sh")).replace("own=/tmp", f"own={tmp_path}")
+    environment = {"PATH": os.environ["PATH"], "PROGRAM": package("sign_in"), "SEEN": str(seen)}
+    subprocess.run(["bash", "-c", text], env=environment, cwd=tmp_path, check=True)
+    app = f"{tmp_path}/omero-on-aws/containers/sign_in/token.py"
+    assert seen.read_text().splitlines() == ["config", "append", "--", "omero.web.apps", '"containers.sign_in"', app]

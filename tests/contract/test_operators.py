@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from contract import operators
 from contract.operators import Place, Rights
 from contract.policy import Statement, document
 from settings import load
+from tests.conftest import workspace
+from tests.settings.test_sign_in import LEAST, TLS
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "ingest"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 WRITES = {f"dynamodb:{each}" for each in ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")}
 _CODE = re.compile(r"`((?:[a-z0-9]+:)?(?:[A-Z]\w+|\*))`")
 
@@ -48,12 +51,28 @@ def _granted(statements: tuple[Statement, ...]) -> list[str]:
     ("row", "rights"), list(enumerate((operators.deployment, operators.imports, operators.execute)))
 )
 def test_imports_list_the_rights(place: Place, row: int, rights: Rights) -> None:
-    assert sorted(_listed(_rows("imports.md")[row][1])) == _granted(rights(place))
+    assert sorted(_listed(_rows("ingest/imports.md")[row][1])) == _granted(rights(place))
 
 
 def test_sftp_lists_the_rights(place: Place) -> None:
-    listed = sorted({action for row in _rows("sftp.md") for action in _listed(row[1])})
+    listed = sorted({action for row in _rows("ingest/sftp.md") for action in _listed(row[1])})
     assert listed == _granted(operators.sftp(place))
+
+
+@pytest.fixture(scope="module")
+def signing_in(place: Place) -> Place:
+    return replace(place, workspace=workspace(**TLS, sign_in=LEAST))
+
+
+def test_sign_in_lists_the_rights(signing_in: Place) -> None:
+    listed = sorted({action for row in _rows("sign-in.md") for action in _listed(row[1])})
+    assert listed == _granted(operators.sign_in(signing_in))
+    assert len(document(*operators.sign_in(signing_in))) < 10_240
+
+
+def test_there_are_no_rights_to_sign_in_without_the_section(place: Place) -> None:
+    with pytest.raises(ValueError, match="workspace demo has no section sign_in"):
+        operators.sign_in(place)
 
 
 @pytest.mark.parametrize("rights", [operators.deployment, operators.imports, operators.execute, operators.sftp])

@@ -20,6 +20,7 @@ DESTRUCTIVE: dict[str, tuple[str, ...]] = {
     "appstream teardown": ("--end-sessions", "--delete-home-folder", "ada@example.org"),
     "appstream user remove": ("ada@example.org",),
     "dropbox disable": (),
+    "sign-in remove": (),
 }
 
 

@@ -35,6 +35,8 @@ TELLING = {
     "appstream status",
     "appstream user list",
     "dropbox status",
+    "sign-in discover",
+    "sign-in status",
 }
 DEVELOPMENT = {path for path, entry in main.TREE.items() if entry.panel == main.DEVELOP}
 NO_DRY_RUN = {

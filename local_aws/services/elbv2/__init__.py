@@ -18,17 +18,19 @@ a network load balancer that was made without
 moto creates a listener with a security policy or a certificate that does not exist, with a certificate that is not
 issued, without any for HTTPS, on a port that is taken, and with a target group of another protocol; gives it attributes
 of a TCP listener whatever it is, takes any other, and leaves target groups associated when a listener or
-a load balancer goes. See `listeners` and `target_groups` for what AWS says instead.
+a load balancer goes. See `listeners` and `target_groups` for what AWS says instead, and `rules` for actions that
+authenticate.
 """
 
 from __future__ import annotations
 
-from local_aws.services.elbv2 import balancers, health, listeners, target_groups
+from local_aws.services.elbv2 import balancers, health, listeners, rules, target_groups
 
 
 def install() -> None:
     """Put all of it into moto's load balancers."""
     balancers.install()
     listeners.install()
+    rules.install()
     target_groups.install()
     health.install()

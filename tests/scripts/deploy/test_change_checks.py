@@ -162,3 +162,27 @@ def test_refuses_to_delete_a_protected_balancer(session: boto3.Session) -> None:
 def test_lets_an_unprotected_balancer_go(session: boto3.Session) -> None:
     _deploy(session, protected=False)
     change_checks.check(session, workspace(access={"cidrs": ["192.0.2.0/24"], "internal": True}))
+
+
+def test_refuses_to_leave_a_rule_that_signs_people_in_without_a_way(session: boto3.Session) -> None:
+    _deploy(session, protected=False)
+    elb: Any = session.client("elbv2")
+    balancer = elb.describe_load_balancers(Names=["omero-lab-web"])["LoadBalancers"][0]["LoadBalancerArn"]
+    answer = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+    listener = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=answer)[
+        "Listeners"
+    ][0]["ListenerArn"]
+    _publish(session, "frontend/web_listener_arn", listener)
+    change_checks.check(session, workspace())
+    rule = elb.create_rule(
+        ListenerArn=listener,
+        Priority=10,
+        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}],
+        Actions=answer,
+        Tags=[{"Key": "Workspace", "Value": "lab"}, {"Key": "ManagedBy", "Value": "omero-aws sign-in"}],
+    )["Rules"][0]["RuleArn"]
+    (sentence,) = _refused(session)
+    assert sentence == (
+        f"sign_in is missing, but the load balancer signs people in by the rule {rule}; run `omero-aws sign-in remove "
+        "-w lab` first, or put the section back."
+    )

@@ -1,0 +1,1 @@
+"""Signing people in before OMERO.web, at the load balancer."""
