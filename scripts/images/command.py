@@ -20,6 +20,8 @@ from scripts.output import write_json
 from settings import Workspace, load
 from settings.load import find
 
+DIGEST_SHOWN = len("sha256:") + 12
+
 app = typer.Typer(
     help="Container images: those that a workspace names, and those that are built for it.",
     no_args_is_help=True,
@@ -106,7 +108,10 @@ def build_command(
 
 @app.command("list")
 def list_command(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List the images in the workspace's repositories: tags, digests, what their scans found, and which are used."""
+    """List the images in the workspace's repositories: tags, digests, what their scans found, and which are used.
+
+    Digests are cut short; --json has them whole.
+    """
     deployed = deployed_workspace(workspace)
     _recipes(deployed.workspace, None)
     found = repositories.listed(deployed)
@@ -129,8 +134,8 @@ def list_command(workspace: WorkspaceOption = None, as_json: JsonOption = False)
         (
             image.role,
             ", ".join(image.tags) or "-",
-            image.digest,
-            f"{image.pushed:%Y-%m-%d %H:%M}",
+            image.digest[:DIGEST_SHOWN],
+            f"{image.pushed:%Y-%m-%d}",
             image.found,
             ", ".join(image.used_by),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import tempfile
@@ -62,14 +61,12 @@ def changed(text: str, key: str, value: str) -> str:
 
 
 def _with(values: Any, parts: Sequence[str], value: str) -> Any:
-    made = copy.deepcopy(values)
-    at = made
-    for part in parts[:-1]:
-        at = at.setdefault(part, {}) if isinstance(at, dict) else None
-    if not isinstance(at, dict):
+    """The values as they are to be. What an alias shares is copied: only one of its places may change."""
+    if not parts:
+        return value
+    if not isinstance(values, dict):
         return None
-    at[parts[-1]] = value
-    return made
+    return {**values, parts[0]: _with(values.get(parts[0], {}), parts[1:], value)}
 
 
 def _read(text: str) -> Any:

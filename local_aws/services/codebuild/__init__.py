@@ -13,7 +13,7 @@ of public reports: "CodeBuild is not authorized to perform: sts:AssumeRole", "Er
 Reason: exit status 1", "Cannot connect to the Docker daemon" (without privilegedMode), "tag invalid: The image tag ...
 already exists".
 
-The fault `build` of the next build: `fail:PHASE`, a command of that phase fails.
+Faults `build` of the next build: `fail:PHASE`, a command of that phase fails; `slow:S`, it takes S seconds longer.
 """
 
 from __future__ import annotations

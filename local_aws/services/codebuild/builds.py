@@ -34,7 +34,7 @@ PHASES = (
     "FINALIZING",
     "COMPLETED",
 )
-FAULTS = Faults("codebuild", words={"build": f"fail:({'|'.join(PHASES[2:-2])})"})
+FAULTS = Faults("codebuild", words={"build": rf"fail:({'|'.join(PHASES[2:-2])})|slow:\d+"})
 _numbers = itertools.count(1)
 
 
@@ -58,7 +58,8 @@ class Build:
 
     def advance(self, now: float) -> None:
         """Pass the phases that are due by now."""
-        while self.running and now >= self.begun + SECONDS * self.done / len(PHASES):
+        longer = float(self.fault.partition("slow:")[2] or 0)
+        while self.running and now >= self.begun + (SECONDS + longer) * self.done / len(PHASES):
             self._pass(PHASES[self.done], now)
             self.done += 1
 
