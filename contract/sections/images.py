@@ -36,6 +36,6 @@ RECORD = SectionRecord(
         "ECR repository": Kind(service="ecr", operation="describe_repositories", ids="repositories[].repositoryName"),
         "CodeBuild project": Kind(service="codebuild", operation="list_projects", ids="projects[]"),
     },
-    rehearsal=None,
+    rehearsal="scripts.rehearsal.images.REHEARSAL",
     command=None,
 )

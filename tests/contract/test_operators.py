@@ -13,7 +13,7 @@ from contract.operators import Place, Rights
 from contract.policy import Statement, document
 from settings import load
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "ingest"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 WRITES = {f"dynamodb:{each}" for each in ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")}
 _CODE = re.compile(r"`((?:[a-z0-9]+:)?(?:[A-Z]\w+|\*))`")
 
@@ -48,15 +48,22 @@ def _granted(statements: tuple[Statement, ...]) -> list[str]:
     ("row", "rights"), list(enumerate((operators.deployment, operators.imports, operators.execute)))
 )
 def test_imports_list_the_rights(place: Place, row: int, rights: Rights) -> None:
-    assert sorted(_listed(_rows("imports.md")[row][1])) == _granted(rights(place))
+    assert sorted(_listed(_rows("ingest/imports.md")[row][1])) == _granted(rights(place))
 
 
 def test_sftp_lists_the_rights(place: Place) -> None:
-    listed = sorted({action for row in _rows("sftp.md") for action in _listed(row[1])})
+    listed = sorted({action for row in _rows("ingest/sftp.md") for action in _listed(row[1])})
     assert listed == _granted(operators.sftp(place))
 
 
-@pytest.mark.parametrize("rights", [operators.deployment, operators.imports, operators.execute, operators.sftp])
+def test_images_list_the_rights(place: Place) -> None:
+    listed = sorted({action for row in _rows("images.md") for action in _listed(row[1])})
+    assert listed == _granted(operators.images(place))
+
+
+@pytest.mark.parametrize(
+    "rights", [operators.deployment, operators.imports, operators.execute, operators.sftp, operators.images]
+)
 def test_a_policy_can_be_made_of_them(place: Place, rights: Rights) -> None:
     # IAM's limit for the inline policies of a role is 10,240 characters.
     assert len(document(*rights(place))) < 10_240
