@@ -35,7 +35,8 @@ def lock(asked: Sequence[str], *, python: str) -> list[str]:
     """
     if wrong := [each for each in asked if not _ASKED.fullmatch(each)]:
         raise Refused(
-            f"{wrong[0]!r} is not a package of an index; give a name, or a name and versions such as omero-figure==7.3.0."
+            f"{wrong[0]!r} is not a package of an index; give a name, or a name and versions such as "
+            "omero-figure==7.3.0."
         )
     if not re.fullmatch(r"3\.\d{1,2}", python):
         raise Refused(f"--python {python} is not a version of Python 3; give that of the image, for instance 3.11.")

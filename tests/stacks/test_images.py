@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import main
 from contract import images
-from modules.image_build import packed
+from modules.image_build import BUILDSPEC, packed
 from tests.conftest import Stacks, of_type, only, workspace
 from tests.contract.test_images import BASE
 from tests.settings.test_images import FIGURE, HASH
@@ -93,6 +96,26 @@ def test_a_build_can_write_its_own_repository_alone(stacks: Stacks) -> None:
         anywhere = [sid for sid, each in statements.items() if each["Resource"] == "*"]
         assert anywhere == ["LogInToRegistry"]
         assert not {each for each in statements["PushImage"]["Action"] if "Delete" in each}
+
+
+def test_the_build_pushes_what_it_has_built_where_it_has_logged_in(tmp_path: Path) -> None:
+    """Run by the shell, as CodeBuild does, with programs that note what they are asked for."""
+    for name in ("aws", "docker"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >> {tmp_path}/asked\n')
+        program.chmod(0o755)
+    url = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/omero-lab-web"
+    spec = yaml.safe_load(BUILDSPEC)
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REPOSITORY": url, "TAG": "5.31.1-abc"}
+    for phase in ("pre_build", "build"):
+        for command in spec["phases"][phase]["commands"]:
+            subprocess.run(["sh", "-euc", command], check=True, env={**environ, **spec["env"]["variables"]})
+    assert sorted((tmp_path / "asked").read_text().splitlines()) == [
+        "aws ecr get-login-password",
+        f"docker build --pull --tag {url}:5.31.1-abc .",
+        f"docker login --username AWS --password-stdin {url.partition('/')[0]}",
+        f"docker push {url}:5.31.1-abc",
+    ]
 
 
 def test_the_role_is_codebuilds_for_this_project(stacks: Stacks) -> None:
