@@ -3,8 +3,7 @@
 # read-write server of the same image has been well: that makes or upgrades the database, and the repository
 # (openmicroscopy#5684). Later on it does not depend on one.
 set -eu
-# As in server.sh: OMERO.server does not start without it.
-mkdir -p /opt/omero/server/OMERO.server/var/tmp
+@server_paths.sh
 @directory.sh
 # server.sh writes it. ECS's grace period for failed health checks ends this, if nothing else does.
 until [ "$(cat /OMERO/.omero-on-aws/well 2>/dev/null)" = "$SERVER_IMAGE" ]; do

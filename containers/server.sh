@@ -1,13 +1,11 @@
 # Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
 # to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
 set -eu
+@server_paths.sh
 # Which NFS client this is: the importer beside compares it with its own (ADR 15).
 mkdir -p /OMERO/.omero-on-aws
 echo "$(cat /proc/sys/kernel/random/boot_id) $(stat -c %d /OMERO/)" >/OMERO/.omero-on-aws/mount.new
 mv /OMERO/.omero-on-aws/mount.new /OMERO/.omero-on-aws/mount
-# Java's folder for temporary files since OMERO.server 5.6.17, which does not start without it: an empty volume hides
-# the one of the image (ome/openmicroscopy issue 6448).
-mkdir -p /opt/omero/server/OMERO.server/var/tmp
 @directory.sh
 # What `dropbox` has set: the image reads the files of its folder, and its environment goes before them.
 /opt/omero/server/venv3/bin/python - <<'END' || true

@@ -34,6 +34,8 @@ LIMITS = {
     "alarm": 255,
     "table": 255,
     "appstream": 100,
+    "repository": 256,
+    "project": 150,
 }
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

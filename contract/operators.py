@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from contract import images as container_images
 from contract import names
 from contract.policy import Statement
 from settings import Workspace
@@ -154,6 +155,27 @@ def sign_in(place: Place) -> tuple[Statement, ...]:
             resources=(settings.client_secret_arn,),
         ),
         Statement(sid="DecryptClientSecret", actions=("kms:Decrypt",), resources=(place.data_key_arn,)),
+    )
+
+
+def images(place: Place) -> tuple[Statement, ...]:
+    """What the commands of `images` need."""
+    roles, workspace = ("web", "server"), place.workspace.name
+    projects = (place.arn("codebuild", f"project/{container_images.project(workspace, role)}") for role in roles)
+    repositories = (place.arn("ecr", f"repository/{container_images.repository(workspace, role)}") for role in roles)
+    return (
+        _parameters(place),
+        Statement(
+            sid="BuildImages",
+            actions=("codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:StartBuild"),
+            resources=tuple(projects),
+        ),
+        Statement(sid="SeeImages", actions=("ecr:DescribeImages",), resources=tuple(repositories)),
+        Statement(
+            sid="ReadLogOfBuilds",
+            actions=("logs:GetLogEvents",),
+            resources=(place.arn("logs", f"log-group:{place.name('log_group', 'images')}:*"),),
+        ),
     )
 
 

@@ -36,6 +36,8 @@ SERVICES: tuple[str, ...] = (
     "events",
     "sqs",
     "ssm",
+    "ecr",
+    "codebuild",
     "service_quotas",
 )
 

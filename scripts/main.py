@@ -64,6 +64,11 @@ TREE: dict[str, Entry] = {
         panel=DEPLOY,
         help="Destroy stacks and everything in them; all by default.",
     ),
+    "images": Entry(
+        module="scripts.images.command",
+        panel=DEPLOY,
+        help="Container images: those that a workspace names, and those that are built for it.",
+    ),
     "rehearse": Entry(
         module="scripts.rehearsal.rehearse",
         panel=DEPLOY,

@@ -36,6 +36,7 @@ from settings.omero_defaults import (
     SERVER_SIZE,
     with_defaults,
 )
+from settings.pins import ServerImage
 from settings.properties import Lists, Secrets, Values
 from settings.properties import faults as property_faults
 from settings.site import Sections, SiteProperties, merged
@@ -74,7 +75,7 @@ class Server(Settings):
     launch_type: LaunchType = "FARGATE"
     """Where the servers run; left out, FARGATE, or EC2 if the servers mount a share. OMERO.web always runs on
     Fargate."""
-    image: PinnedImage = "openmicroscopy/omero-server:5.6.18"
+    image: ServerImage = "openmicroscopy/omero-server:5.6.18"
     """Container image of the server and of the read-only servers."""
     cpu: int = SERVER_SIZE[0]
     """CPU units; 1,024 are one vCPU. Left out, 4096, or 2048 with read-only servers or a share."""

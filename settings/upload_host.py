@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from settings.fields import BucketName, Distinct, KeyArn, RetentionDays, Settings, Sha256, listed
+from settings.pins import too_old
 from settings.section import ExistingBucket, Section
 
 # Sizes of AWS's page on EC2 instance types. All are x86: the Ice bindings are made for nothing else here. Fewer GiB
@@ -51,6 +52,8 @@ def _prefix(value: str) -> str:
 def _release(value: str) -> str:
     if not re.fullmatch(r"5\.6\.\d{1,3}", value):
         raise ValueError(f"{value} is not a release of OMERO.server 5.6; give the server's, for instance 5.6.18")
+    if fault := too_old(value):
+        raise ValueError(fault)
     return value
 
 

@@ -17,6 +17,7 @@ from settings.data import Data
 from settings.datasync import DataSync
 from settings.fields import AccountId, BucketName, Distinct, Fault, Like, Region, Settings, listed, rule
 from settings.file_gateway import FileGateway
+from settings.images import Images
 from settings.network import Network
 from settings.omero import Omero
 from settings.omero_defaults import with_defaults
@@ -101,6 +102,8 @@ class Workspace(Settings):
     """OMERO.insight in a browser, created by `omero-aws appstream ensure`; left out, none."""
     sftp: Sftp | None = None
     """A folder under /OMERO that senders deliver into by SFTP (`omero-aws sftp`); left out, none."""
+    images: Images | None = None
+    """Container images of one's own, built by `omero-aws images`; left out, none."""
     retain: bool = True
     """True keeps the data when stacks are destroyed: deletion protection, and Terraform refuses to destroy the data.
     Logs stay as long as their retention says. False is for rehearsals: everything is deleted."""

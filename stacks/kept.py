@@ -1,7 +1,7 @@
-"""The stacks of buckets that outlive their section: each holds what is kept, and nothing that goes.
+"""The stacks of what outlives its section: each holds what is kept, and nothing that goes.
 
-With `retain: true`, Terraform refuses to destroy a bucket of images and its key, and so their whole stack. Apart from
-it, the stack of the section can be destroyed and deployed again. A section that is taken out of the file of the
+With `retain: true`, Terraform refuses to destroy a bucket or a repository and its key, and so their whole stack. Apart
+from it, the stack of the section can be destroyed and deployed again. A section that is taken out of the file of the
 workspace leaves its kept stack as it is: nothing plans it any more.
 """
 
@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from constructs import Construct
 
-from contract import names
+from contract import images, names
 from contract.outputs import Output
 from contract.sections.datasync import DataSyncBucketsOutputs
 from contract.sections.file_gateway import FileGatewayBucketOutputs
+from contract.sections.images import ImageRepositoriesOutputs
 from modules.bucket import Bucket, BucketProps
+from modules.repository import Repository, RepositoryProps
 from settings import Workspace
 from settings.datasync import DataSync
 from settings.file_gateway import FileGateway
+from settings.images import Images
 from stacks.built import Built
 from stacks.sections import SectionStack
 
@@ -86,3 +89,19 @@ class FileGatewayBucket(_KeptStack):
             versions_kept=settings.versions_kept,
             announce=True,
         )
+
+
+class ImageRepositories(_KeptStack):
+    """`repositories`, by `web` and `server`. Tasks that run an image of there cannot start without it."""
+
+    def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: Images) -> None:
+        super().__init__(scope, "image_repositories", workspace, "container images of one's own")
+        outputs = {"web": ImageRepositoriesOutputs.web_repository, "server": ImageRepositoriesOutputs.server_repository}
+        self.repositories = {role: self._repository(role, outputs[role]) for role in settings.all}
+
+    def _repository(self, role: str, output: Output) -> Repository:
+        workspace = self.workspace
+        name = images.repository(workspace.name, role)
+        made = Repository(self, role, RepositoryProps(name=name, key_arn=self.key_arn, retain=workspace.retain))
+        self.publish(output, made.url)
+        return made

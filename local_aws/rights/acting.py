@@ -8,13 +8,13 @@ from typing import Any
 
 from moto.utilities.utils import get_partition
 
-from local_aws.rights import decision, needs_data, needs_run, needs_ways, principals, usage
+from local_aws.rights import decision, needs_data, needs_images, needs_run, needs_ways, principals, usage
 from local_aws.rights.decision import Refusal
 from local_aws.rights.needs import ROWS, Call, Need
 from local_aws.rights.policies import NotEvaluated
 
 _told: set[str] = set()
-TABLES = (needs_data, needs_run, needs_ways)  # they fill ROWS
+TABLES = (needs_data, needs_images, needs_run, needs_ways)  # they fill ROWS
 
 
 def refusal(role_arn: str, session: str, region: str, needs: Iterable[Need], *, noted: bool = True) -> Refusal | None:

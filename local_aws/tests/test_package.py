@@ -15,6 +15,7 @@ from local_aws.install import SERVICES
 
 PACKAGE = Path(__file__).resolve().parents[1]
 README = (PACKAGE / "README.md").read_text(encoding="utf-8")
+IMPORTED_AS = {"pyyaml": "yaml"}
 # What the server tells its own functions and stand-ins.
 INTERNAL = {"LOCAL_AWS_ENDPOINT", "LOCAL_AWS_MOUNTED", "LOCAL_AWS_MOUNTED_AS_ROOT"}
 
@@ -38,7 +39,7 @@ def _imported() -> dict[str, Path]:
 def test_imports_nothing_but_what_it_declares() -> None:
     project = _project()["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    allowed = {re.split(r"[\[=<>]", each)[0] for each in declared} | {"local_aws"}
+    allowed = {IMPORTED_AS.get(name := re.split(r"[\[=<>]", each)[0], name) for each in declared} | {"local_aws"}
     for name, path in _imported().items():
         assert name in allowed | set(sys.stdlib_module_names), f"{path} imports {name}"
     used = _imported().keys() | {"pytest-xdist"}

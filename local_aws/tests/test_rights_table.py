@@ -60,6 +60,8 @@ ASKED: dict[str, dict[str, Any]] = {
     "logs:DescribeLogStreams": {"logGroupIdentifier": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/a"},
     "logs:FilterLogEvents": {"logGroupName": "/a"},
     "logs:GetLogEvents": {"logGroupName": "/a", "logStreamName": "s"},
+    "codebuild:BatchGetBuilds": {"ids": ["p:1"]},
+    "codebuild:StopBuild": {"id": "p:1"},
 }
 # Its own resource differs from the reference; the row has the witness.
 OTHERWISE = {"logs:DescribeLogGroups"}

@@ -27,6 +27,7 @@ HOLDS_DATA: Mapping[str, Callable[[Json], bool]] = {
     "aws_backup_vault": lambda it: not it.get("force_destroy"),
     "aws_db_instance": lambda it: bool(it.get("deletion_protection")),
     "aws_dynamodb_table": lambda it: bool(it.get("deletion_protection_enabled")),
+    "aws_ecr_repository": lambda it: not it.get("force_delete"),
     "aws_efs_file_system": lambda _: True,
     "aws_kms_key": lambda it: it.get("deletion_window_in_days") == 30,
     "aws_s3_bucket": lambda it: not it.get("force_destroy"),

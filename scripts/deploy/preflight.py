@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts import aws
+from contract import images
+from scripts import aws, console
 from scripts.deploy import account_checks, backend, kept, script_made
 from scripts.errors import Refused
 from settings import SettingsError, Workspace, load
@@ -18,7 +19,7 @@ def check(workspace_name: str | None = None, *, changes: bool = True) -> Workspa
     """The workspace (by default `TF_WORKSPACE`, or demo), once `cdktf` can be let loose on it.
 
     What creates or `changes` nothing is not held up by its surroundings: an output is read, a lock released and a
-    stack destroyed with the hosted zone, certificate or key gone.
+    stack destroyed with the hosted zone, certificate or key gone. An image without a digest is told, not refused.
 
     Raises:
         Refused: the settings have faults (one a line); there are no credentials, or another account's; the
@@ -34,6 +35,7 @@ def check(workspace_name: str | None = None, *, changes: bool = True) -> Workspa
         state = _check_state(workspace)
         if changes:
             account_checks.check(state)
+            _note_unpinned(workspace)
     except aws.ERRORS as error:
         if not aws.refused(error):
             raise
@@ -54,6 +56,15 @@ def check_kept(workspace: Workspace, stacks: Path, patterns: Sequence[str]) -> N
 def check_destroy(workspace: Workspace, patterns: Sequence[str]) -> None:
     """As `script_made.check`, for the stacks that fit one of the `patterns`."""
     script_made.check(backend.state_backend(workspace), patterns)
+
+
+def _note_unpinned(workspace: Workspace) -> None:
+    if found := images.unpinned(workspace):
+        listed = ", ".join(f"{key} {image}" for key, image in found.items())
+        console.say(
+            f"note: {listed}: not pinned by a digest, so that the same tag may be another image at the next start; "
+            f"`omero-aws images pin -w {workspace.name}` adds the digests."
+        )
 
 
 def _check_state(workspace: Workspace) -> backend.StateBackend:

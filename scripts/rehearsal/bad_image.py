@@ -17,7 +17,7 @@ from settings.load import FOLDER_VARIABLE, ROOT
 if TYPE_CHECKING:
     from scripts.rehearsal.rehearse import Rehearsal
 
-IMAGE = "openmicroscopy/omero-server:0.0.0-bad"
+IMAGE = "openmicroscopy/omero-server:9.9.9-bad"
 REASON = "CannotPullContainerError"
 
 

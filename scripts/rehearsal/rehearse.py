@@ -349,7 +349,7 @@ def _plan_an_update(run: Rehearsal) -> None:
     Raises:
         Failed: it could not be planned, or there could be two writers for a moment.
     """
-    copies = _with_server_image(run, "update", "openmicroscopy/omero-server:0.0.0-rehearsal")
+    copies = _with_server_image(run, "update", "openmicroscopy/omero-server:9.9.9-rehearsal")
     out = copies / "cdktf.out"
     environ = {**run.environ, FOLDER_VARIABLE: str(copies), "CDKTF_OUTDIR": str(out)}
     log = run.folder / "plan-update.log"

@@ -161,3 +161,41 @@ def test_web_has_the_app_before_its_image_starts_it(tmp_path: Path) -> None:
     subprocess.run(["bash", "-c", text], env=environment, cwd=tmp_path, check=True)
     app = f"{tmp_path}/omero-on-aws/containers/sign_in/token.py"
     assert seen.read_text().splitlines() == ["config", "append", "--", "omero.web.apps", '"containers.sign_in"', app]
+
+
+NEEDED = (
+    "opt/omero/server/venv3/bin/activate",
+    "opt/omero/server/venv3/bin/omero",
+    "opt/omero/server/OMERO.server/var",
+    "startup/50-config.py",
+    "startup/60-database.sh",
+    "startup/99-run.sh",
+    "usr/local/bin/dumb-init",
+    "usr/local/bin/entrypoint.sh",
+)
+
+
+@pytest.mark.parametrize("name", ["server.sh", "read_only_server.sh"])
+@pytest.mark.parametrize("missing", NEEDED)
+def test_an_image_that_lacks_what_is_used_is_told_at_once(image: Path, name: str, missing: str) -> None:
+    (image / missing).rename(image / "elsewhere")
+    done = subprocess.run(
+        _command(image, name), capture_output=True, text=True, check=False, env=_environ(), timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: the image example/server:2 has no {image}/{missing}, by which OMERO.server is started: give "
+        "omero.server.image one that is made like openmicroscopy/omero-server\n"
+    )
+    assert not (image / "OMERO/.omero-on-aws").exists()
+
+
+@pytest.mark.parametrize("name", ["server.sh", "read_only_server.sh"])
+def test_an_image_whose_folder_cannot_be_written_is_told_at_once(image: Path, name: str) -> None:
+    folder = image / "opt/omero/server/OMERO.server/var"
+    (folder / "tmp").touch()  # root may write anywhere, and no folder in a file's place
+    done = subprocess.run(
+        _command(image, name), capture_output=True, text=True, check=False, env=_environ(), timeout=60
+    )
+    assert done.returncode == 1
+    assert f"does not let its user write {folder}, where OMERO.server keeps temporary files" in done.stderr

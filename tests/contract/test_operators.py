@@ -75,7 +75,14 @@ def test_there_are_no_rights_to_sign_in_without_the_section(place: Place) -> Non
         operators.sign_in(place)
 
 
-@pytest.mark.parametrize("rights", [operators.deployment, operators.imports, operators.execute, operators.sftp])
+def test_images_list_the_rights(place: Place) -> None:
+    listed = sorted({action for row in _rows("images.md") for action in _listed(row[1])})
+    assert listed == _granted(operators.images(place))
+
+
+@pytest.mark.parametrize(
+    "rights", [operators.deployment, operators.imports, operators.execute, operators.sftp, operators.images]
+)
 def test_a_policy_can_be_made_of_them(place: Place, rights: Rights) -> None:
     # IAM's limit for the inline policies of a role is 10,240 characters.
     assert len(document(*rights(place))) < 10_240

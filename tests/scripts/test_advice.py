@@ -17,7 +17,7 @@ FOLDER = ROOT / "scripts"
 QUOTED = re.compile(r"`([^`]+)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 # Other programs' options that ours name; bootstrap.py is a program of its own, and stand-ins speak as others do.
-OTHERS = {"--help", "--profile", "--rcfile", "--skip-provider-lock"}
+OTHERS = {"--hash", "--help", "--profile", "--rcfile", "--skip-provider-lock"}
 LEFT_OUT = ("deploy/bootstrap.py", "rehearsal/stand_ins/")
 # What stands for a value in an f-string.
 VALUE = "\N{HORIZONTAL ELLIPSIS}"

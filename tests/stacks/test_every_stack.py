@@ -58,7 +58,8 @@ def _policies(stack: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for block in blocks.values():
             for key in ("policy", "assume_role_policy"):
                 if isinstance(block.get(key), str) and block[key].startswith("{"):
-                    yield from json.loads(block[key])["Statement"]
+                    # A policy of an ECR repository's life cycle has rules.
+                    yield from json.loads(block[key]).get("Statement", ())
 
 
 def _listed(value: str | list[str]) -> list[str]:

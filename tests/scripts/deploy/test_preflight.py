@@ -36,6 +36,22 @@ def test_gives_the_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert preflight.check("demo") == workspace()
 
 
+def test_tells_of_images_without_a_digest_and_refuses_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select(monkeypatch, workspace())
+    state.ensure(state_backend())
+    preflight.check("demo")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "note: omero.server.image openmicroscopy/omero-server:5.6.18, omero.web.image" in said
+    assert "`omero-aws images pin -w demo` adds the digests" in said
+    digest = f"@sha256:{'a' * 64}"
+    server, web = f"openmicroscopy/omero-server:5.6.18{digest}", f"example/web:1{digest}"
+    select(monkeypatch, workspace(f"omero: {{server: {{image: '{server}'}}, web: {{image: '{web}'}}}}\n"))
+    preflight.check("demo")
+    assert "note:" not in capsys.readouterr().err
+
+
 def test_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     select(monkeypatch, workspace())
     state.ensure(state_backend())
