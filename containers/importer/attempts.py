@@ -162,7 +162,7 @@ class Attempts:
     def _looked_at(self, attempt: Attempt, claimed: Sequence[Entry]) -> tuple[Counts, list[Entry]]:
         """What OMERO has of it already, or is at, or cannot import; and what is left."""
         found = evidence.of_paths(self._omero, [entry["path"] for entry in claimed])
-        read: dict[bytes, Any] = {}
+        seen = formats.Seen()
         counts: Counts = {}
         left = []
         for entry in claimed:
@@ -170,7 +170,7 @@ class Attempts:
             if any(each.state in (FINISHED, RUNS, PARTLY) for each in before):
                 kind = self._judged(attempt, entry, before, None, alone=False)
                 counts = _sum(counts, {kind: 1} if kind else {})
-            elif fault := _fault(entry, read):
+            elif fault := _fault(entry, seen):
                 self._failed(entry, fault, final=True)
                 counts = _sum(counts, {"failed": 1})
             else:
@@ -360,12 +360,14 @@ def _options(work: dict[str, Any], *, alone: bool) -> list[str]:
     return options
 
 
-def _fault(entry: Entry, read: dict[bytes, Any]) -> str:
-    """Why a file should not be imported as it is now; `read` are the folders that were read for others."""
+def _fault(entry: Entry, seen: formats.Seen) -> str:
+    """Why a file should not be imported as it is now; `seen` has the folders that were read for others."""
     if not os.path.lexists(entry["path"]):
         return MISSING
-    now = formats.one(entry["path"], formats.Seen(), read)
-    return "" if now and now.print == entry["print"] else CHANGED
+    now = formats.one(entry["path"], seen)
+    if now is None or now.print != entry["print"]:
+        return CHANGED
+    return now.fault
 
 
 def _sum(one: Counts, other: Counts) -> Counts:

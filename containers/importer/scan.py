@@ -200,11 +200,17 @@ class _Recorder:
             "unstable": self.counts["unstable"] + unstable_gone,
             "folders": seen.folders,
             "links": seen.links,
-            "ignored": dict(sorted(seen.ignored.items(), key=lambda pair: -pair[1])[:30]),
+            "odd": seen.odd,
+            "ignored": _most(seen.ignored),
+            "not_taken": _most(seen.not_taken),
             "unreadable": [folder.hex() for folder in seen.unreadable[:20]],
             "unreadable_count": len(seen.unreadable),
             "samples": self._samples,
         }
+
+
+def _most(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1])[:30])
 
 
 def _checksum(path: bytes) -> str:
