@@ -125,12 +125,20 @@ def one(path: bytes, seen: Seen) -> Fileset | None:
 def _images(seen: Seen, folder: Folder, taken: set[bytes]) -> Iterator[tuple[bytes, Rule | None, Members]]:
     """The main files of a folder with their other files, but for those that are taken; others are counted."""
     free = [name for name in folder.files if name not in taken and not name.startswith(b".")]
+    several: dict[bytes, tuple[Rule, Members]] = {}
+    users: dict[bytes, int] = {}
     for name, rule in in_order(folder, free):
         if name in taken:
             continue
         found = members(seen.tree, folder, name, rule)
         if not _lacks(rule, found) or _is_image(folder, name):
-            taken.add(name)
+            several[name] = rule, found
+            taken.update((name, *found.files))
+            for each in found.files:
+                users[each] = users.get(each, 0) + 1
+    for name, (rule, found) in several.items():
+        # What others use more than it uses others is no image by itself: as in ImportCandidates of omero-blitz.
+        if users.get(name, 0) <= len(found.files):
             yield name, rule, found
     for name in free:
         if name in taken:

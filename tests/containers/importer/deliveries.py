@@ -343,6 +343,13 @@ def _lei(folder: Path) -> None:
     svs(folder / "alice" / "patient8.svs")
 
 
+def oir(path: Path, *parts: int) -> None:
+    """The beginning of one (what tells its type), and of the files that it goes on in."""
+    put(path, b"OLYMPUSRAWFORMAT" + bytes(64))
+    for part in parts:
+        put(path.with_name(f"{path.stem}_{part:05}"), bytes(64))
+
+
 def _singles(folder: Path) -> None:
     svs(folder / "a.svs")
     tiff(folder / "b.tif")

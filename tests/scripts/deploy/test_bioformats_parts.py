@@ -20,7 +20,7 @@ def java(folder: Path, modules: str) -> dict[str, str]:
 
 def test_wants_a_java_that_compiles(tmp_path: Path) -> None:
     with pytest.raises(
-        Stop, match="there is no java: install a JDK of version 11 or newer .*apt install openjdk"
+        Stop, match=r"there is no java: install a JDK of version 11 or newer .*apt install openjdk"
     ) as none:
         bioformats_parts.check_java({"PATH": ""})
     with pytest.raises(Stop, match=r"java cannot compile .*as a JRE has none.*: install a JDK") as jre:
