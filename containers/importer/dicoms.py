@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import struct
 
+from .tree import opened
+
 # Where the magic stands, and how much of a file is looked at: the series comes among the first of its elements.
 PREAMBLE, MAGIC, HEADER_BYTES = 128, b"DICM", 16 * 1024
 # Names that a PACS gives: no suffix, or unique identifiers, whose last number looks like one.
@@ -16,7 +18,7 @@ _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b
 def series(path: bytes) -> str | None:
     """Its SeriesInstanceUID, "" if it is not found; None if the file is none, or cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             head = file.read(HEADER_BYTES)
     except OSError:
         return None

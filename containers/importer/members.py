@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from . import named
 from .readers import NO_READER_FOLDERS, RULES, Rule
-from .tree import Folder, Tree, literal, lower
+from .tree import Folder, Tree, literal, lower, opened
 
 # Where it says whose file it is.
 SAYS_BYTES = 1024 * 1024
+
+
+OUTSIDE = "outside of its folder"
 
 
 class Members(NamedTuple):
@@ -66,7 +69,7 @@ def members(tree: Tree, folder: Folder, name: bytes, rule: Rule | None) -> Membe
 def _take(files: dict[bytes, os.stat_result], path: bytes, about: os.stat_result | str, folder: Folder) -> str:
     """Have it among the files; why not, if it is no file."""
     if isinstance(about, str):
-        return f"{os.fsdecode(path)} is {about}, and a file of this image has to be a file; copy it itself"
+        return f"its file {os.fsdecode(path)} is {about}; put the file itself into its folder, then scan again"
     files[path] = about
     return ""
 
@@ -84,7 +87,7 @@ def _says(folder: Folder, name: bytes, rule: Rule) -> bool:
     if not rule.says:
         return True
     try:
-        with open(os.path.join(folder.path, name), "rb") as file:
+        with opened(os.path.join(folder.path, name)) as file:
             text = file.read(SAYS_BYTES).replace(b"\0", b"").lower()
     except OSError:
         return False
@@ -159,8 +162,10 @@ def _names(path: bytes, suffixes: Iterable[str]) -> set[bytes]:
 
 
 def _at(tree: Tree, folder: Folder, path: bytes) -> os.stat_result | str | None:
-    """What is at a path below a folder, to which no link leads."""
+    """What is at a path below a folder, to which no link leads; why it is not taken, if it is there."""
     at: Folder | None = folder
+    if path.startswith((b"/", b"../")):
+        return OUTSIDE if os.path.lexists(os.path.join(folder.path, path)) else None
     *parts, name = path.split(b"/")
     for part in parts:
         if at is None or part in at.odd:

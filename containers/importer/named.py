@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from . import tiffs
+from .tree import opened
 
 # A name and its folders have 4,096 bytes at most (Linux).
 PIECE_BYTES, OVERLAP_BYTES = 4 * 1024 * 1024, 16 * 1024
@@ -31,17 +32,17 @@ _WIDE = re.compile(rb"(?:[^\0\r\n]\0)+")
 
 
 def names_in(path: bytes, suffixes: Iterable[str]) -> set[bytes]:
-    """What a file names that has one of some suffixes, as a path from its folder on; nothing that lies above it.
+    """What a file names that has one of some suffixes, as a path from its folder on, which may lead out of it.
 
     Of a TIFF it is its first description that counts (OMETiffReader). Raises OSError.
     """
     ends = tuple(b"." + suffix.encode() for suffix in suffixes)
     found = set()
     # No mmap: a file that is cut off while it is read would end the process.
-    with open(path, "rb") as file:
+    with opened(path) as file:
         beginning = file.read(4)
         file.seek(0)
-        source: BinaryIO = io.BytesIO(tiffs.description(path)) if tiffs.is_tiff(beginning) else file
+        source: BinaryIO = io.BytesIO(tiffs.description(file)) if tiffs.is_tiff(beginning) else file
         for text in _pieces(source, wide=beginning[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             for word in _words(text):
                 # The suffix tells most of them before anything is done for them.
@@ -70,9 +71,9 @@ def _words(text: bytes) -> Iterator[bytes]:
 
 
 def _relative(word: bytes) -> bytes:
-    """Its path; of one that is not below the folder, which may be one of another machine, only the name."""
+    """Its path as it is, or of one of Windows the name."""
     text = html.unescape(os.fsdecode(word)).replace("\\", "/")
     path = posixpath.normpath(text)
-    if path.startswith(("/", "../")) or re.match("[A-Za-z]:/", path):
+    if re.match("[A-Za-z]:/", path):
         path = posixpath.basename(path)
-    return b"" if path in ("", ".", "..") or "\0" in path else os.fsencode(path)
+    return b"" if path in ("", ".", "..", "/") or "\0" in path else os.fsencode(path)

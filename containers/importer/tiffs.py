@@ -21,17 +21,15 @@ def is_tiff(beginning: bytes) -> bool:
     return beginning[:4] in MAGIC
 
 
-def description(path: bytes) -> bytes:
-    """The ImageDescription of the first directory; empty if there is none. Raises OSError."""
-    with open(path, "rb") as file:
-        return next((text for tag, text in _directory_texts(file, first=True) if tag == DESCRIPTION), b"")
+def description(file: BinaryIO) -> bytes:
+    """The ImageDescription of the first directory, from the file's beginning on; empty if there is none."""
+    return next((text for tag, text in _directory_texts(file, first=True) if tag == DESCRIPTION), b"")
 
 
-def texts(path: bytes) -> Iterator[bytes]:
-    """Every text of every directory, as far as they can be followed. Raises OSError."""
-    with open(path, "rb") as file:
-        for _, text in _directory_texts(file, first=False):
-            yield text
+def texts(file: BinaryIO) -> Iterator[bytes]:
+    """Every text of every directory, from the file's beginning on, as far as they can be followed."""
+    for _, text in _directory_texts(file, first=False):
+        yield text
 
 
 def _directory_texts(file: BinaryIO, *, first: bool) -> Iterator[tuple[int, bytes]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import errno
 import fnmatch
 import os
 import re
+import stat
 from collections.abc import Iterator
 from functools import lru_cache
 from re import Pattern
+from typing import BinaryIO
 
 # Folders that are kept in mind: those of a batch, or those that a main file reaches.
 KEPT = 64
@@ -79,6 +82,18 @@ class Tree:
             return None
         self.count += 1
         return found
+
+
+def opened(path: bytes) -> BinaryIO:
+    """A file to read, and nothing else: a pipe or a link may have come in its place, and a pipe waits for ever.
+
+    Raises OSError.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "it is no file")
+    return os.fdopen(number, "rb")
 
 
 def lower(name: bytes) -> str:

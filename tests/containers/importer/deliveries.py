@@ -324,7 +324,7 @@ def _metamorph(folder: Path) -> None:
 
 def _micromanager(folder: Path) -> None:
     micromanager(folder / "run", "img_0.tif", "img_1.tif")
-    tiff(folder / "run" / "alien.tif")
+    tiff(folder / "run" / "z.tif")  # with a name before theirs, OMERO's importer finds nothing at all
     put(folder / "letter" / "metadata.txt", "of something else")
     tiff(folder / "letter" / "a.tif")
 

@@ -212,7 +212,14 @@ def test_an_image_with_a_link_or_a_pipe_for_a_file_is_not_imported(tmp_path: Pat
         (tmp_path / "in" / "_a_").rename(tmp_path / "elsewhere")
         (tmp_path / "in" / "_a_").symlink_to(tmp_path / "elsewhere")
     (found,) = walk(tmp_path / "in").values()
-    assert " is a symbolic link, " in found.fault or " is a pipe, " in found.fault
+    assert " is a symbolic link; put the file itself " in found.fault or " is a pipe, a socket " in found.fault
+
+
+@pytest.mark.parametrize("name", ["../bob/b.ome.tif", "&#46;./bob/b.ome.tif", "{}/bob/b.ome.tif"])
+def test_an_image_that_names_somebody_elses_file_is_not_imported(tmp_path: Path, name: str) -> None:
+    tiff(tmp_path / "bob" / "b.ome.tif")
+    put(tmp_path / "alice" / "a.companion.ome", ome_xml("x", names=[name.format(tmp_path)]))
+    assert "is outside of its folder; put the file itself" in walk(tmp_path)["alice/a.companion.ome"].fault
 
 
 def test_a_giant_that_is_not_there_is_not_imported(tmp_path: Path) -> None:

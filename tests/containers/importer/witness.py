@@ -61,7 +61,8 @@ class Witness:
         """The images of a folder by the file that each was opened by, with all of its files.
 
         As ImportCandidates finds them: every file in turn, those that begin with a dot and those that an image before
-        has used left out; then, of what another image uses too, that which uses less than it is used.
+        has used left out; then what others use more than it uses others, and what does not use the file that it was
+        opened by.
         """
         found: dict[Path, frozenset[Path]] = {}
         for path in sorted(each for each in folder.rglob("*") if each.is_file() and each.name[0] != "."):
@@ -72,7 +73,7 @@ class Witness:
         return {
             path: used
             for path, used in found.items()
-            if sum(path in others for main, others in found.items() if main != path) <= len(used - {path})
+            if path in used and sum(path in others for others in found.values()) <= len(used)
         }
 
     def _ask(self, line: str) -> None:
