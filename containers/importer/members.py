@@ -108,7 +108,8 @@ def _matching(tree: Tree, folder: Folder, pattern: str, whole: set[bytes]) -> Fo
     first, _, rest = pattern.partition("/")
     if not rest:
         for name in folder.matching(first):
-            yield name, folder.files[name] if name in folder.files else folder.odd[name]
+            about: os.stat_result | str = folder.files[name] if name in folder.files else folder.odd[name]
+            yield name, about
         return
     for each in folder.matching(first, folders=True):
         if rest == "**":

@@ -138,7 +138,8 @@ class Omero:
     def hide(self, fileset: int) -> str:
         """Move a fileset with its images into the group of administrators, as an administrator with the privilege
         Chgrp; why not, if it could not be. Nothing is deleted but the links to the containers that they were in."""
-        code, _, said = self._run(["chgrp", *self._words, "system", f"Fileset:{fileset}"], "admin")
+        # It takes no log-in options of its own (omero-py's GraphControl).
+        code, _, said = self._run([*self._words, "chgrp", "system", f"Fileset:{fileset}"], "admin")
         return _last_line(said) if code else ""
 
     def _rows(self, words: Sequence[str], who: str) -> list[dict[str, str]]:

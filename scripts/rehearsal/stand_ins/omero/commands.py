@@ -94,7 +94,7 @@ def configure(commands: Any) -> None:
             parser = add(name, _users if kind == "user" else _groups, listed, log_in_too=True)
             parser.add_argument("name", nargs="?")
             parser.add_argument("--style", choices=tables.STYLES)
-    parser = add("chgrp", _chgrp, log_in_too=True)
+    parser = add("chgrp", _chgrp)
     parser.add_argument("grp")
     parser.add_argument("objects", nargs="+", metavar="obj")
     commands.add_parser("version").set_defaults(func=_version)
