@@ -108,8 +108,10 @@ def _matching(tree: Tree, folder: Folder, pattern: str, whole: set[bytes]) -> Fo
     first, _, rest = pattern.partition("/")
     if not rest:
         for name in folder.matching(first):
-            about: os.stat_result | str = folder.files[name] if name in folder.files else folder.odd[name]
-            yield name, about
+            if name in folder.files:
+                yield name, folder.files[name]
+            else:
+                yield name, folder.odd[name]
         return
     for each in folder.matching(first, folders=True):
         if rest == "**":
@@ -118,7 +120,7 @@ def _matching(tree: Tree, folder: Folder, pattern: str, whole: set[bytes]) -> Fo
         elif below := tree.read(os.path.join(folder.path, each)):
             for name, about in _matching(tree, below, rest, set()):
                 yield os.path.join(each, name), about
-    # A link in the place of its folder.
+    # A link, or what else there is, in the place of its folder.
     for each in folder.matching(first):
         if each in folder.odd:
             yield each, folder.odd[each]
@@ -132,8 +134,8 @@ def all_below(tree: Tree, path: bytes, relative: bytes) -> Found:
         found = tree.read(at)
         if found is None:
             continue
-        for each, about in (*found.files.items(), *found.odd.items()):
-            yield os.path.join(name, each), about
+        yield from ((os.path.join(name, each), about) for each, about in found.files.items())
+        yield from ((os.path.join(name, each), what) for each, what in found.odd.items())
         todo += [(os.path.join(at, each), os.path.join(name, each)) for each in reversed(found.folders)]
 
 

@@ -153,8 +153,8 @@ COMMON = frozenset(
 # What Bio-Formats in OMERO.server's image has no reader of, with what makes something of it that has one. The first is
 # opened as a JPEG, which is its thumbnail (JPEGReader); its slide lies in a folder of its name.
 NO_READER = {
-    "mrxs": "3DHISTECH's SlideConverter or QuPath makes an OME-TIFF or a pyramidal TIFF of it",
-    "isyntax": "Philips' SDK or `isyntax2raw` makes an OME-TIFF of it",
+    "mrxs": "QuPath, or `bioformats2raw` and `raw2ometiff`, make an OME-TIFF of it",
+    "isyntax": "`isyntax2raw` and `raw2ometiff` make an OME-TIFF of it",
     "zarr": "`raw2ometiff` makes an OME-TIFF of it",
 }
 NO_READER_FOLDERS = {"mrxs": "{stem}"}
