@@ -10,11 +10,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
 from . import dicoms
 from .members import NONE, Members, in_order, members, rule_of
-from .readers import COMMON, NO_READER, SUFFIXES, TOGETHER, Rule
+from .readers import COMMON, NO_READER, SUFFIXES, TOGETHER, Rule, Together
 from .tree import Folder, Tree, lower
 
 # Why a file is not imported.
@@ -155,6 +156,7 @@ def _images(seen: Seen, folder: Folder, taken: set[bytes]) -> Iterator[tuple[byt
             seen.ignore(os.path.join(folder.path, name), HIDDEN)
 
 
+@lru_cache(maxsize=64)  # of one file it is asked several times in a row
 def suffix_of(name: bytes) -> str:
     """Its suffix in lower case, `ome.tif` and the like as one."""
     parts = lower(name).split(".")
@@ -192,12 +194,17 @@ def series_in(folder: Folder) -> dict[bytes, str]:
 
 
 _DICOM = tuple(pattern[2:] for each in TOGETHER if each.reader == "DicomReader" for pattern in each.main)
+# A folder may hold a million files: each is compared with few.
+_TOGETHER: dict[str, list[Together]] = {}
+for _each in TOGETHER:
+    for _pattern in _each.main:
+        _TOGETHER.setdefault(_pattern.rpartition(".")[2], []).append(_each)
 
 
 def _together(folder: Folder, name: bytes) -> str:
     """What tells the files that OMERO may make one image of."""
     low, path = lower(name), folder.path
-    for each in TOGETHER:
+    for each in _TOGETHER.get(low.rpartition(".")[2], ()):
         if not any(fnmatchcase(low, pattern) for pattern in each.main):
             continue
         if each.folder and not fnmatchcase(lower(os.path.basename(path)), each.folder):

@@ -96,6 +96,7 @@ def opened(path: bytes) -> BinaryIO:
     return os.fdopen(number, "rb")
 
 
+@lru_cache(maxsize=64)
 def lower(name: bytes) -> str:
     """A name in lower case, as patterns are."""
     return os.fsdecode(name).lower()

@@ -11,10 +11,12 @@ DOCUMENT = ROOT / "docs" / "formats.md"
 HEAD = """# Formats
 
 Which files are images, and which files are one image, is decided by Bio-Formats' readers in OMERO. `imports scan`
-follows the same rules, so that it hands OMERO main files only, waits until all files of an image have arrived, and never
-takes another image's file. `make docs` writes this page from
-[`containers/importer/readers.py`](../containers/importer/readers.py); a test asks Bio-Formats 7.3.1 for its readers,
-their suffixes, and what it makes of folders of these formats. OMERO.server 5.6.18 has 8.5.0.
+follows the same rules, so that it hands OMERO main files only, waits until all files of an image have arrived, and
+never takes another image's file. `make docs` writes this page from
+[`containers/importer/readers.py`](../containers/importer/readers.py).
+
+A test asks Bio-Formats 7.3.1 for its readers, their suffixes, and what it makes of folders of these formats; that list
+is the same in the sources of 8.1.0. OMERO.server 5.6.18 has 8.5.0.
 
 ## Not imported
 

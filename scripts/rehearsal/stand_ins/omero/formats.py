@@ -26,6 +26,7 @@ _NAMED = re.compile(
     rb"(?:FileName\"? *[=:] *|<URL>|<Path>|data file: |MetadataFile=)[\"']?([^\"'<>\r\n]+)", re.IGNORECASE
 )
 _SERIES = re.compile(rb"\x20\x00\x0e\x00UI..([0-9.]+)", re.DOTALL)
+_LETTER = re.compile(rb"[A-Za-z,.\s]{16,}")
 _HEAD_BYTES = 1024 * 1024
 
 
@@ -103,8 +104,10 @@ def _candidate(file: Path) -> Candidate | None:
 
 
 def _is_image(file: Path) -> bool:
-    """By its suffix; a JPEG and DICOM are known by what is in them, whatever they are called."""
+    """By its suffix, unless it is a letter; a JPEG and DICOM are known by what is in them, whatever they are called."""
     name = file.name.lower()
+    if _LETTER.fullmatch(_head(file, 4096)):
+        return False
     if any(name.endswith(f".{suffix}") for suffix in _suffixes()):
         return True
     head = _head(file, 132)
