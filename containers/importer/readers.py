@@ -127,14 +127,14 @@ TOGETHER = (
     Together("DicomReader", ("*.dcm", "*.dic", "*.dicom", "*.ima")),
     Together("FlexReader", ("*.flex",)),
     Together("CellomicsReader", ("*.c01", "*.dib")),
-    Together("KLBReader", ("*.klb",)),
+    Together("KLBReader", ("*.klb",), folder="*_timefused*"),
     Together("MicromanagerReader", ("metadata.txt",), folder="*pos_*"),
     Together("MIASReader", ("*.tif", "*.tiff"), folder="well*"),
     Together("ZeissLSMReader", ("*.lsm",), beside="*.mdb"),
 )
 # Folders from which a reader looks into the one above: the plate of Operetta's `Images`, of MIAS's wells, of
-# Micro-Manager's positions.
-INNER = ("images", "well*", "results", "*pos_*")
+# Micro-Manager's positions, of KLB's times.
+INNER = ("images", "well*", "results", "*pos_*", "*_timefused*")
 
 # Suffixes of Bio-Formats' that are no image by themselves here, unless a rule above takes the file: those of texts and
 # of what lies beside an image; and those that other programs' files have too, of which a laboratory's folders are full.

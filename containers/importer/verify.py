@@ -52,6 +52,8 @@ def _difference(entry: Entry, filesets: Sequence[Fileset]) -> str:
         return f"OMERO has it as fileset {fileset.id} with the images {entries.ranges(fileset.images)}"
     if fileset.state != FINISHED:
         return f"the import of fileset {fileset.id} did not come to its end; its images may lack pixels"
+    if fileset.outside:
+        return f"it uses {entries.shown(fileset.outside)}, which is not in its folder and may be somebody else's"
     if not os.path.lexists(entry["path"]):
         return "the file itself is no longer there; an image that was imported in place is lost without it"
     if entry.get("changed"):

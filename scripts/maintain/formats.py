@@ -25,9 +25,9 @@ is the same in the sources of 8.1.0. OMERO.server 5.6.18 has 8.5.0.
 {unread}
 
 After an import, each file that OMERO has used must lie in the main file's folder or below; for plates in `Images`,
-`Well...` and `Pos_...` also in the folder above. If one does not, the fileset is `failed`, its images are moved to
-OMERO's group `system`, where only administrators see them (their links to datasets go with that, nothing else), and the
-alarm `...-importer-refused` tells the importer's `alarm_emails`.
+`Well...`, `Pos_...` and the like also in the folder above. If one does not, the fileset is `failed`, and its images are
+moved to OMERO's group `system`, where only administrators see them (their links to datasets go with that, nothing else).
+The alarm `...-importer-refused` tells the importer's `alarm_emails`.
 
 ## Images of several files
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from containers.importer import formats
-from containers.importer.readers import NO_READER, READERS
+from containers.importer.readers import NO_READER, READERS, RULES, TOGETHER
 from tests.containers.importer.deliveries import DELIVERIES, jpeg, put
 from tests.containers.importer.witness import Witness, witness
 
@@ -39,6 +39,13 @@ def test_the_table_is_its_list_of_readers(bioformats: Witness) -> None:
     listed = {each.name: each.suffixes for each in readers}
     assert listed == READERS
     assert list(listed) == list(READERS)
+
+
+def test_every_rule_is_of_a_reader_that_takes_its_main_file() -> None:
+    for each in (*RULES, *TOGETHER):
+        for reader in each.reader.split(", "):
+            ends = tuple(f".{suffix}" for suffix in READERS[reader])
+            assert any(pattern.endswith(ends) for pattern in each.main), each
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
