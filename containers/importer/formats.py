@@ -247,10 +247,11 @@ def _of_series(folder: Folder, name: bytes) -> bytes:
 def _unread(folder: Folder, name: bytes) -> Fileset:
     """A folder that is an image, of which OMERO has no reader."""
     path = os.path.join(folder.path, name)
-    return Fileset(path, 1, 0, hashlib.sha256(name).hexdigest()[:32], fault=_no_reader(name))
+    return Fileset(path, 1, 0, hashlib.sha256(name).hexdigest()[:32], fault=no_reader(name))
 
 
-def _no_reader(name: bytes) -> str:
+def no_reader(name: bytes) -> str:
+    """Why OMERO cannot open it, by its name alone."""
     suffix = suffix_of(name)
     return (
         f"OMERO has no reader for .{suffix}; convert it first ({NO_READER[suffix]}), then scan what came of it"
@@ -268,7 +269,7 @@ def _fault(path: bytes, rule: Rule | None, found: Members, files: dict[bytes, os
         except UnicodeDecodeError:
             which = "the name is" if each == path else f"the name of its file {os.fsdecode(each)!a} is"
             return f"{which} not UTF-8, and OMERO takes no other; rename the file, then scan again"
-    if fault := _no_reader(os.path.basename(path)):
+    if fault := no_reader(os.path.basename(path)):
         return fault
     if not about.st_size:
         return "the file is empty; copy it again"

@@ -11,8 +11,8 @@ from . import named
 from .readers import NO_READER_FOLDERS, RULES, Rule
 from .tree import Folder, Tree, literal, lower, opened
 
-# Where it says whose file it is.
-SAYS_BYTES = 1024 * 1024
+# Where it says whose file it is: at its beginning, of which Bio-Formats reads up to a MiB.
+SAYS_BYTES = 128 * 1024
 
 
 OUTSIDE = "outside of its folder"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Rule(NamedTuple):
     """How a reader finds the files of one image, from its main file on. All names are compared without their case.
 
-    `main` are patterns of the main file's name. `says`: one of these is in its first MiB, where its name is not enough.
+    `main` are patterns of the main file's name. `says`: one of these is at its beginning, where its name is not enough.
     `files` are patterns of its other files, from its folder on, with `{stem}` and `{name}`; `folder/**` is all that is
     below a folder. `names` are suffixes of files that its text names, in its folder or below; `through` are suffixes of
     those whose text names more; `but` are patterns of files that it does not take all the same. `needs`: without other

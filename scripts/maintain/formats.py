@@ -26,7 +26,7 @@ is the same in the sources of 8.1.0. OMERO.server 5.6.18 has 8.5.0.
 
 After an import, each file that OMERO has used must lie in the main file's folder or below; for plates in `Images`,
 `Well...`, `Pos_...` and the like also in the folder above. If one does not, the fileset is `failed`, and its images are
-moved to OMERO's group `system`, where only administrators see them (their links to datasets go with that, nothing else).
+moved to OMERO's group `system`, which only administrators see; their links to datasets go with that, and nothing else.
 The alarm `...-importer-refused` tells the importer's `alarm_emails`.
 
 ## Images of several files
