@@ -209,6 +209,7 @@ class _Recorder:
             "not_taken": _most(seen.not_taken),
             "unreadable": [folder.hex() for folder in seen.unreadable[:20]],
             "unreadable_count": len(seen.unreadable),
+            "unreadable_reason": next(iter(seen.tree.unreadable.values()), ""),
             "samples": self._samples,
         }
 

@@ -49,9 +49,10 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
         console.say(f"{result['odd']} pipes, sockets or devices were not opened")
     if result["unreadable_count"]:
         first = entries.shown(bytes.fromhex(result["unreadable"][0]))
+        reason = f" ({result['unreadable_reason']})" if result.get("unreadable_reason") else ""
         raise Failed(
-            f"{result['unreadable_count']} folders could not be read, the first {first}; let uid 1000 read them, and "
-            "run `imports scan` again."
+            f"{result['unreadable_count']} folders could not be read, the first {first}{reason}; let uid 1000 read "
+            "them, or shorten their paths, and run `imports scan` again."
         )
     if not result["filesets"]:
         raise Failed(

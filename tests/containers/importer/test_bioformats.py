@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,15 +51,28 @@ def test_every_rule_is_of_a_reader_that_takes_its_main_file() -> None:
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_each_image_is_one_fileset(bioformats: Witness, tmp_path: Path, delivery: str) -> None:
-    """No file of an image is handed to OMERO as another image, and no image is taken for a part of another one."""
     DELIVERIES[delivery](tmp_path)
-    found = walked(tmp_path)
+    agree(bioformats, tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_image_is_one_fileset_whatever_lies_beside_it(bioformats: Witness, tmp_path: Path, seed: int) -> None:
+    """Several deliveries in one folder, and some of them in folders of each other's."""
+    chance = random.Random(seed)
+    for name in chance.sample(sorted(DELIVERIES), 4):
+        DELIVERIES[name](tmp_path / chance.choice(["", "", "sub", "data", "well 1"]))
+    agree(bioformats, tmp_path)
+
+
+def agree(bioformats: Witness, folder: Path) -> None:
+    """No file of an image is handed to OMERO as another image, and no image is taken for a part of another one."""
+    found = walked(folder)
     assert not any(each.fault for each in found)
-    images = bioformats.groups(tmp_path)
+    images = bioformats.groups(folder)
     assert images
-    for main, used in images.items():
+    for main, files in images.items():
         # A plate's texts beside `Images` are no pixels, and nothing is lost if they come later.
-        used -= {each for each in used if main.parent.name == "Images" and main.parent not in each.parents}
+        used = {each for each in files if main.parent.name != "Images" or main.parent in each.parents}
         owners = [each for each in found if files_of(each) & used]
         # All of it, or parts that one importer gets together.
         together = {each.together for each in owners}
