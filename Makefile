@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-omero setup-audit aws rehearse changes e2e nightly test local-aws lint audit kills bench schema docs format lock clean
+.PHONY: help setup setup-omero setup-bioformats setup-audit aws rehearse changes e2e nightly test local-aws lint audit kills bench schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -21,6 +21,9 @@ setup: ## Fetch and verify all that is needed, into this checkout.
 
 setup-omero: setup ## Install OMERO's own parser, which the tests ask (Python 3.10 and a C++ compiler; minutes, once).
 	@$(PYTHON) scripts/deploy/omero_parts.py --quiet
+
+setup-bioformats: setup ## Install Bio-Formats, which the tests ask which files are one image (a JDK).
+	@$(PYTHON) scripts/deploy/bioformats_parts.py --quiet
 
 setup-audit:
 	@$(PYTHON) scripts/deploy/bootstrap.py --quiet --audit
@@ -43,9 +46,10 @@ nightly: setup lint test audit local-aws kills ## All that is too long for every
 	@$(OMERO) changes
 	@$(OMERO) evidence
 
-# Without OMERO's own parser all other tests run, and the one that asks for it fails.
+# Without OMERO's own parser or Bio-Formats all other tests run, and those that ask them fail.
 test: setup ## All tests but the long ones: those of `make local-aws` run only if what they are about has changed.
 	-@$(PYTHON) scripts/deploy/omero_parts.py --quiet
+	-@$(PYTHON) scripts/deploy/bioformats_parts.py --quiet
 	@$(RUN) pytest -n $(JOBS) --dist worksteal $(ARGS)
 	@$(OMERO) terraform-tests --if-changed
 

@@ -87,6 +87,37 @@ class AlarmTopic(Construct):
 
         `namespace` is the metric's that counts them; its name is the alarm's.
         """
+        self._alarm(
+            id_,
+            alarm_name=name,
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=self._counted(id_, name, namespace, log_group_name, line),
+            statistic="Sum",
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            # Who says nothing writes no line, and the metric has no value.
+            treat_missing_data="breaching",
+        )
+
+    def line_alarm(
+        self, id_: str, *, name: str, description: str, namespace: str, log_group_name: str, line: str
+    ) -> None:
+        """An alarm as long as a log group had an event with `line` in it in the last 5 minutes."""
+        metric = self._counted(id_, name, namespace, log_group_name, line)
+        self.alarm(
+            id_,
+            name=name,
+            description=description,
+            namespace=namespace,
+            metric=metric,
+            dimensions={},
+            statistic="Sum",
+        )
+
+    def _counted(self, id_: str, name: str, namespace: str, log_group_name: str, line: str) -> str:
+        """The name of a metric that counts the events of a log group with a line in them."""
         counted = CloudwatchLogMetricFilter(
             self,
             f"{id_}_lines",
@@ -97,19 +128,7 @@ class AlarmTopic(Construct):
                 namespace=namespace, name=name, value="1"
             ),
         )
-        self._alarm(
-            id_,
-            alarm_name=name,
-            alarm_description=description,
-            namespace=namespace,
-            metric_name=counted.metric_transformation.name,
-            statistic="Sum",
-            evaluation_periods=1,
-            threshold=1,
-            comparison_operator="LessThanThreshold",
-            # Who says nothing writes no line, and the metric has no value.
-            treat_missing_data="breaching",
-        )
+        return str(counted.metric_transformation.name)
 
     def _alarm(self, id_: str, **settings: Any) -> None:
         """One that tells the topic when it begins and when it ends."""

@@ -153,7 +153,7 @@ TREE: dict[str, Entry] = {
     "docs": Entry(
         module="scripts.maintain.commands",
         panel=DEVELOP,
-        help="Write docs/commands.md and docs/evidence.md from the commands' help and the rows of evidence.",
+        help="Write docs/commands.md, docs/evidence.md and docs/formats.md from what they are about.",
     ),
     "lock": Entry(
         module="scripts.maintain.lock", panel=DEVELOP, help="Lock the newest packages that the Pipfile allows."

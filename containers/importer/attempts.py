@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import entries, evidence, formats
+from . import entries, evidence, formats, hostile
 from .entries import ATTEMPT, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING
 from .evidence import BROKEN, FINISHED, PARTLY, RUNS
 from .faults import JobError, Unreachable
@@ -29,6 +29,8 @@ ATTEMPTS = 4
 CERTAIN = (0, 1, 2)
 MISSING = "the file is no longer there; put it back, or say that it is not needed with `omero-aws imports dismiss`"
 CHANGED = "the file has changed since the scan, so it may still be arriving; scan again"
+# The line of a log that somebody is told of.
+REFUSED = "importer refused"
 NO_READER = "OMERO has no reader for this file: Bio-Formats does not know what is in it, whatever its name says"
 # Workers that were killed while they had a fileset, before it is left to a person.
 INTERRUPTIONS = 20
@@ -162,7 +164,7 @@ class Attempts:
     def _looked_at(self, attempt: Attempt, claimed: Sequence[Entry]) -> tuple[Counts, list[Entry]]:
         """What OMERO has of it already, or is at, or cannot import; and what is left."""
         found = evidence.of_paths(self._omero, [entry["path"] for entry in claimed])
-        read: dict[bytes, Any] = {}
+        seen = formats.Seen()
         counts: Counts = {}
         left = []
         for entry in claimed:
@@ -170,7 +172,7 @@ class Attempts:
             if any(each.state in (FINISHED, RUNS, PARTLY) for each in before):
                 kind = self._judged(attempt, entry, before, None, alone=False)
                 counts = _sum(counts, {kind: 1} if kind else {})
-            elif fault := _fault(entry, read):
+            elif fault := _fault(entry, seen):
                 self._failed(entry, fault, final=True)
                 counts = _sum(counts, {"failed": 1})
             else:
@@ -306,6 +308,8 @@ class Attempts:
             "owner": fileset.owner,
             "imported_at": entries.now_text(),
         }
+        if fileset.outside:
+            return self._refused(entry, fileset, values)
         note = self._note(attempt, fileset) if already else ""
         remove = ["reason", "by", "changed", "differs", *([] if note else ["note"])]
         self._ledger.settle(
@@ -316,6 +320,24 @@ class Attempts:
             event="already in OMERO" if already else "imported",
         )
         return "already" if already else "imported"
+
+    def _refused(self, entry: Entry, fileset: evidence.Fileset, values: dict[str, Any]) -> str:
+        """It has made OMERO take a file from elsewhere, which may be another sender's, or OMERO's own."""
+        hidden = self._omero.hide(fileset.id)
+        where = (
+            "its images are in OMERO's group system, where only administrators see them"
+            if not hidden
+            else f"its images could not be hidden ({hidden}): see to them at once"
+        )
+        reason = (
+            f"it made OMERO read {entries.shown(fileset.outside)}, which is not in its folder; {where}. Ask who sent "
+            f"it; fileset {fileset.id} can be deleted in OMERO"
+        )
+        # An alarm looks for these words: stacks/services/importer.py.
+        sys.stdout.write(f"{REFUSED} {json.dumps(entries.shown(entry['path']))}: fileset {fileset.id}\n")
+        sys.stdout.flush()
+        self._ledger.settle(entry, FAILED, {**values, "reason": reason, **self._place()})
+        return "failed"
 
     def _note(self, attempt: Attempt, fileset: evidence.Fileset) -> str:
         """What of the images is not as it was asked for now: they were there before."""
@@ -360,12 +382,14 @@ def _options(work: dict[str, Any], *, alone: bool) -> list[str]:
     return options
 
 
-def _fault(entry: Entry, read: dict[bytes, Any]) -> str:
-    """Why a file should not be imported as it is now; `read` are the folders that were read for others."""
+def _fault(entry: Entry, seen: formats.Seen) -> str:
+    """Why a file should not be imported as it is now; `seen` has the folders that were read for others."""
     if not os.path.lexists(entry["path"]):
         return MISSING
-    now = formats.one(entry["path"], formats.Seen(), read)
-    return "" if now and now.print == entry["print"] else CHANGED
+    now = formats.one(entry["path"], seen)
+    if now is None or now.print != entry["print"]:
+        return CHANGED
+    return now.fault or hostile.fault(now.main, now.members)
 
 
 def _sum(one: Counts, other: Counts) -> Counts:

@@ -13,6 +13,8 @@ Entry = dict[str, Any]
 
 # A command line holds 2 MiB (Linux, a quarter of an 8 MiB stack), and the environment is in it.
 COMMAND_BYTES = 1024 * 1024
+# Filesets whose keys an attempt's row holds (400 KB, see `entries.pack`).
+MOST = 10_000
 # After a failure that named no file: with fewer others, then alone, so that the reason is its own.
 LATER = {1: 20}
 # Batches that are open at a time, each for another target.
@@ -45,11 +47,12 @@ class Batch:
 def cut(entries: Iterable[Entry], limits: Limits, key_of: Callable[[bytes], str]) -> Iterator[Batch]:
     """Batches in the order of the entries; as few are open at a time as there are targets beside each other.
 
-    Entries that may be one fileset of OMERO's (`together`) stay in one batch, as far as a command line holds them.
+    Entries that may be one fileset of OMERO's (`together`) stay in one batch, as far as a command line and a row hold
+    them, whatever became of some of them before: a series in two importers would be two images.
     """
     open_batches: dict[tuple[str, int], Batch] = {}
     for entry in entries:
-        attempts = min(entry.get("attempts", 0), 2)
+        attempts = 0 if entry.get("together") else min(entry.get("attempts", 0), 2)
         target = (key_of(entry["path"]), attempts)
         batch = open_batches.get(target)
         if batch and _is_full(batch, entry, limits, attempts):
@@ -69,7 +72,7 @@ def _is_full(batch: Batch, entry: Entry, limits: Limits, attempts: int) -> bool:
     if attempts:
         return len(batch.entries) >= min(LATER.get(attempts, 1), limits.filesets)
     if entry.get("together") and batch.entries[-1].get("together") == entry["together"]:
-        return len(batch.entries) >= 1000
+        return len(batch.entries) >= MOST
     return len(batch.entries) >= limits.filesets or batch.size + entry.get("size", 0) > limits.size
 
 

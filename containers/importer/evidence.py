@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .omero import REPOSITORY, Omero
-from .paths import client_path, is_of
+from .paths import client_path, is_below, is_of
 
 ENDED, ERROR = b"Cleaning up import.", re.compile(rb"\bERROR\b")
 # Of an import's log: its end tells, and a plate's may be long.
@@ -26,7 +26,7 @@ FINISHED, RUNS, BROKEN, PARTLY, GONE = "finished", "runs", "broken", "partly", "
 
 class Fileset(NamedTuple):
     """One of OMERO's. `state`: FINISHED with images; RUNS: OMERO may be at it; BROKEN: it ended without images; PARTLY:
-    images, and no clean end; GONE: it will never have any."""
+    images, and no clean end; GONE: it will never have any. `outside`: a file that it uses and that is not its own."""
 
     id: int
     images: frozenset[int]
@@ -35,6 +35,7 @@ class Fileset(NamedTuple):
     state: str
     log: str
     uploaded: bool = False  # it goes on without its importer
+    outside: bytes = b""
 
 
 def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]:
@@ -59,12 +60,32 @@ def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]
                     if image and image != "None":
                         images.add(int(image))
     jobs = _jobs(omero, sorted({id_ for filesets in named.values() for id_ in filesets}))
+    mains = {id_: path for path, filesets in named.items() for id_, (images, _) in filesets.items() if images}
+    outside = _outside(omero, mains)
     return {
         path: [
-            _fileset(id_, frozenset(images), owner, jobs.get(id_)) for id_, (images, owner) in sorted(filesets.items())
+            _fileset(id_, frozenset(images), owner, jobs.get(id_))._replace(outside=outside.get(id_, b""))
+            for id_, (images, owner) in sorted(filesets.items())
         ]
         for path, filesets in named.items()
     }
+
+
+def _outside(omero: Omero, mains: dict[int, bytes]) -> dict[int, bytes]:
+    """Of each fileset with its main file, a file that it uses and that does not lie below the main file's folder."""
+    found: dict[int, bytes] = {}
+    ids = sorted(mains)
+    for at in range(0, len(ids), IDS):
+        listed = ", ".join(map(str, ids[at : at + IDS]))
+        query = (
+            "select entry.fileset.id, entry.clientPath, file.path, file.name "  # noqa: S608 - numbers
+            f"from FilesetEntry entry join entry.originalFile file where entry.fileset.id in ({listed})"
+        )
+        for id_, name, folder, file in omero.query(query):
+            inside = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(file))
+            if int(id_) not in found and not is_below(inside, name, mains[int(id_)]):
+                found[int(id_)] = b"/" + os.fsencode(name)
+    return found
 
 
 class _Job(NamedTuple):

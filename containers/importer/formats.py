@@ -1,54 +1,33 @@
-"""Which files are images, and which files make one fileset.
+"""Which files are images, and which files make one fileset: `readers` has the rules, this applies them to folders.
 
-Rules after Bio-Formats' list of formats ("Supported Formats" and "Dataset Structure Table" of its documentation), for
-the formats whose files are told by their names. What a rule does not know is one fileset a file; where OMERO may see it
-otherwise (`TOGETHER`), one importer gets all of them at once and OMERO groups them itself.
+What a rule does not know is one fileset a file; where OMERO may see it otherwise (`readers.TOGETHER`), one importer
+gets all of them at once and OMERO groups them itself.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import NamedTuple
 
-SUFFIXES = frozenset(
-    """
-    afi al3d am amiramesh apl avi bif bip bmp btf c01 cr2 crw cxd czi dcm dicom dm2 dm3 dm4 dti dv eps fake fff ffr fits
-    flex fli frm gel gif grey hdf hdr his htd hx i2i ics im3 ima ims inr ipl ipm ipw j2k jp2 jpeg jpg jpk jpx klb l2d
-    lei lif liff lim lof lsm mnc mod mov mrc mrcs mrw mrxs msr mtb mvd2 naf nd nd2 ndpi ndpis nef nhdr nii nrrd obf
-    obsep oib oif oir pbm pcoraw pcx pds pgm pic pict png pnl ppm pr3 ps psd qptiff r3d rcpnl scn sdt sif sld sldy sm2
-    sm3 spc spe spi st stk svs sxm tf2 tf8 tfr tga thm tif tiff tnb vff vms vmu vsi vws wat xdce xlef xqd xqf xv xys zfp
-    zfr zvi
-    """.split()  # noqa: SIM905 - one a line would fill two pages
-)
-# Suffix of the main file -> folders beside it that are its own, by its stem.
-FOLDERS = {"mrxs": ("{stem}",), "vsi": ("_{stem}_",), "oif": ("{name}.files",), "mvd2": ("Data",)}
-# Suffix of the main file -> suffixes of files of the same stem that are its own.
-BESIDE = {
-    "dv": ("dv.log", "log"),
-    "hdr": ("img",),
-    "ics": ("ids",),
-    "nhdr": ("raw", "raw.gz"),
-    "r3d": ("r3d.log", "log"),
-    "spc": ("set",),
-    "lim": ("log",),
-    "sld": ("log",),
-}
-# Suffixes of main files that name their other files in their own text.
-LISTING = ("afi", "companion.ome", "nd", "ndpis", "vms", "vmu", "xlef", "obsep")
-# Names of files that make all of their folder, and what is below it, one fileset.
-WHOLE = ("*.htd", "*.xdce", "index.idx.xml", "index.ref.xml", "*.lei", "*.mvd2", "measurementindex.xml")
-TOGETHER = ("ome.tif", "ome.tiff", "ome.tf2", "ome.tf8", "ome.btf", "dcm", "dicom", "flex", "c01")
-# Longest text in which names are looked for, in bytes.
-LISTING_BYTES = 8 * 1024 * 1024
-NAMES = re.compile(rb'[^<>"=\r\n;,\t]+')
+from . import dicoms
+from .members import NONE, Members, in_order, members, rule_of
+from .readers import COMMON, NO_READER, SUFFIXES, TOGETHER, Rule, Together
+from .tree import Folder, Tree, lower
+
+# Why a file is not imported.
+HIDDEN, LINK, ODD, NO_IMAGE, NOT_TAKEN = "hidden", "link", "odd", "no image", "not taken"
+KINDS = 200
+# A file this large of which so little is on the disk holds no image: reading it, or copying it, would take for ever.
+SPARSE_BYTES, SPARSE_SHARE = 64 * 1024**3, 0.01
 
 
 class Fileset(NamedTuple):
-    """`main` is its path; `files`, `size` and `print` are of all of its files; `together` is what may belong to it."""
+    """`main` is its path, and `members` those of its other files, from its folder on; `files`, `size` and `print` are
+    of all of them. `together` is what may belong to it; `fault` says why it cannot be imported."""
 
     main: bytes
     files: int
@@ -56,199 +35,257 @@ class Fileset(NamedTuple):
     print: str
     together: str = ""
     fault: str = ""
+    members: tuple[bytes, ...] = ()
 
 
 class Seen:
     """What a walk saw that is no fileset: files by suffix, links, and folders that could not be read."""
 
     def __init__(self) -> None:
-        self.folders = 0
+        self.tree = Tree()
         self.ignored: dict[str, int] = {}
+        self.not_taken: dict[str, int] = {}
         self.links = 0
-        self.unreadable: list[bytes] = []
+        self.odd = 0
 
-    def ignore(self, name: bytes) -> None:
-        suffix = "." + suffix_of(name) if b"." in name.lstrip(b".") else "no suffix"
-        if len(self.ignored) > 200 and suffix not in self.ignored:
-            suffix = "others"
-        self.ignored[suffix] = self.ignored.get(suffix, 0) + 1
+    @property
+    def folders(self) -> int:
+        """How many were read."""
+        return self.tree.count
+
+    @property
+    def unreadable(self) -> list[bytes]:
+        """Folders that could not be read, or whose path is too long."""
+        return list(self.tree.unreadable)
+
+    def ignore(self, path: bytes, reason: str) -> None:
+        """Count a file that is not imported."""
+        name = os.path.basename(path)
+        if reason == LINK:
+            self.links += 1
+        elif reason == ODD:
+            self.odd += 1
+        else:
+            counts = self.not_taken if reason == NOT_TAKEN else self.ignored
+            suffix = "." + suffix_of(name) if b"." in name.lstrip(b".") else "no suffix"
+            if len(counts) > KINDS and suffix not in counts:
+                suffix = "others"
+            counts[suffix] = counts.get(suffix, 0) + 1
 
 
-Files = dict[bytes, os.stat_result]
-Folder = tuple[Files, list[bytes]]
-
-
-def filesets(folder: bytes, seen: Seen, skip: frozenset[bytes] = frozenset()) -> Iterator[Fileset]:
+def filesets(root: bytes, seen: Seen, skip: frozenset[bytes] = frozenset()) -> Iterator[Fileset]:
     """The filesets below a folder, folder by folder, always in the same order. Links are not followed."""
-    if folder in skip:
-        return
-    read = _read(folder, seen)
-    if read is None:
-        return
-    files, folders = read
-    mains = [name for name in files if _whole(name)]
-    if len(mains) == 1:
-        yield _fileset(folder, mains[0], files, set(files) - {mains[0]}, folders, seen)
-        return
-    rest, owned = dict(files), set()
-    for name in sorted(files, key=lambda name: (not _gathers(name), _part(name), name)):
-        if name not in rest:
+    todo = [root]
+    # What main files have taken in folders that come later.
+    taken: dict[bytes, set[bytes]] = {}
+    while todo:
+        path = todo.pop()
+        if path in skip:
             continue
-        kind = suffix_of(name)
-        if name.startswith(b".") or not _is_image(kind):
+        folder = seen.tree.read(path)
+        mine = taken.pop(path, set())
+        if folder is None:
             continue
-        beside = _beside(folder, name, kind, rest)
-        below = [each for each in _own_folders(name, kind) if each in folders]
-        for taken in (name, *beside):
-            del rest[taken]
-        owned.update(below)
-        yield _fileset(folder, name, files, beside, below, seen)
-    for name in rest:
-        seen.ignore(name)
-    for each in folders:
-        if each not in owned and not each.startswith(b"."):
-            yield from filesets(os.path.join(folder, each), seen, skip)
+        owned: set[bytes] = set()
+        for name, rule, found in _images(seen, folder, mine):
+            for each in found.files:
+                below, last = os.path.split(each)
+                (taken.setdefault(os.path.join(path, below), set()) if below else mine).add(last)
+            owned |= found.whole
+            yield _fileset(seen.tree, folder, name, rule, found)
+        for name, what in folder.odd.items():
+            seen.ignore(os.path.join(path, name), LINK if "link" in what else ODD)
+        below_it = []
+        for name in folder.folders:
+            if name in owned or name.startswith(b"."):
+                continue
+            if suffix_of(name) in NO_READER:
+                yield _unread(folder, name)
+            else:
+                below_it.append(os.path.join(path, name))
+        todo += reversed(below_it)
 
 
-def one(path: bytes, seen: Seen, folders_read: dict[bytes, Folder | None] | None = None) -> Fileset | None:
-    """The fileset whose main file is at `path`; None if there is none.
+def one(path: bytes, seen: Seen) -> Fileset | None:
+    """The fileset whose main file is at `path`, as `filesets` finds it; None if there is none.
 
-    Who asks for many at once gives them a dictionary to share: each folder is then read once, whatever it holds.
+    Who asks for many at once gives them one `seen`: each folder is then read once, whatever it holds.
     """
-    folder, name = os.path.split(path)
-    known = {} if folders_read is None else folders_read
-    if folder not in known:
-        known[folder] = _read(folder, seen)
-    read = known[folder]
-    if read is None or name not in read[0]:
+    at, name = os.path.split(path)
+    folder = seen.tree.read(at)
+    if folder is None:
         return None
-    files, folders = read
-    if _whole(name):
-        return _fileset(folder, name, files, set(files) - {name}, folders, seen)
-    kind = suffix_of(name)
-    below = [each for each in _own_folders(name, kind) if each in folders]
-    return _fileset(folder, name, files, _beside(folder, name, kind, files), below, seen)
+    if name in folder.folders and suffix_of(name) in NO_READER:
+        return _unread(folder, name)
+    if name not in folder.files:
+        return None
+    rule = rule_of(folder, name)
+    return _fileset(seen.tree, folder, name, rule, members(seen.tree, folder, name, rule))
 
 
+def _images(seen: Seen, folder: Folder, taken: set[bytes]) -> Iterator[tuple[bytes, Rule | None, Members]]:
+    """The main files of a folder with their other files, but for those that are taken; others are counted."""
+    free = [name for name in folder.files if name not in taken and not name.startswith(b".")]
+    several: dict[bytes, tuple[Rule, Members]] = {}
+    users: dict[bytes, int] = {}
+    for name, rule in in_order(folder, free):
+        if name in taken:
+            continue
+        found = members(seen.tree, folder, name, rule)
+        if not _lacks(rule, found) or _is_image(folder, name):
+            several[name] = rule, found
+            taken.update((name, *found.files))
+            for each in found.files:
+                users[each] = users.get(each, 0) + 1
+    for name, (rule, found) in several.items():
+        # What others use more than it uses others is no image by itself: as in ImportCandidates of omero-blitz.
+        if users.get(name, 0) <= len(found.files):
+            yield name, rule, found
+    for name in free:
+        if name in taken:
+            continue
+        if suffix_of(name) in NO_READER:
+            # Its rule is none; what is its own all the same is in its folder.
+            yield name, None, members(seen.tree, folder, name, None)
+        elif _is_image(folder, name):
+            yield name, None, NONE
+        else:
+            seen.ignore(os.path.join(folder.path, name), NOT_TAKEN if _may_be_image(name) else NO_IMAGE)
+    for name in folder.files:
+        if name.startswith(b".") and name not in taken:
+            seen.ignore(os.path.join(folder.path, name), HIDDEN)
+
+
+@lru_cache(maxsize=64)  # of one file it is asked several times in a row
 def suffix_of(name: bytes) -> str:
     """Its suffix in lower case, `ome.tif` and the like as one."""
-    parts = os.fsdecode(name).lower().split(".")
-    if len(parts) > 2 and parts[-2] in ("ome", "companion"):
-        return ".".join(parts[-2:])
-    return parts[-1] if len(parts) > 1 else ""
+    parts = lower(name).split(".")
+    for count in (2, 1):
+        suffix = ".".join(parts[-count:])
+        if len(parts) > count and (count == 1 or suffix in SUFFIXES):
+            return suffix
+    return ""
 
 
-def _is_image(kind: str) -> bool:
-    if kind == "companion.ome":
-        return True
-    return kind.rpartition(".")[2] in SUFFIXES
+def _lacks(rule: Rule, found: Members) -> bool:
+    return rule.needs and not found.files and not found.odd
 
 
-def _gathers(name: bytes) -> bool:
-    kind = suffix_of(name)
-    return kind in FOLDERS or kind in BESIDE or kind in LISTING or kind in ("companion.ome", "czi")
+def _is_image(folder: Folder, name: bytes) -> bool:
+    return suffix_of(name) in SUFFIXES or name in series_in(folder)
 
 
-def _part(name: bytes) -> bool:
-    """Whether it looks like a further part, `a (2).czi`, which comes after the file that may own it."""
-    return re.search(rb"\(\d+\)\.[^.]*$", name) is not None
+def _may_be_image(name: bytes) -> bool:
+    """Whether Bio-Formats may open what this program does not hand it: listed apart, for it may be missed."""
+    return suffix_of(name) in COMMON or suffix_of(name.strip()) in SUFFIXES
 
 
-def _whole(name: bytes) -> bool:
-    low = os.fsdecode(name).lower()
-    return any(low.endswith(one[1:]) and len(low) >= len(one) if one[0] == "*" else low == one for one in WHOLE)
+def series_in(folder: Folder) -> dict[bytes, str]:
+    """The DICOM files of a folder, whatever their names are, with their series."""
+    if folder.series is None:
+        folder.series = {}
+        for name in folder.files:
+            named = suffix_of(name) in _DICOM
+            if named or (dicoms.NAMES.fullmatch(name) and not name.startswith(b".")):
+                found = dicoms.series(os.path.join(folder.path, name))
+                if named or found is not None:
+                    folder.series[name] = found or ""
+    return folder.series
 
 
-def _own_folders(name: bytes, kind: str) -> list[bytes]:
-    stem = os.fsdecode(name)[: -len(kind) - 1]
-    return [os.fsencode(each.format(stem=stem, name=os.fsdecode(name))) for each in FOLDERS.get(kind, ())]
+_DICOM = tuple(pattern[2:] for each in TOGETHER if each.reader == "DicomReader" for pattern in each.main)
+# A folder may hold a million files: each is compared with few.
+_TOGETHER: dict[str, list[Together]] = {}
+for _each in TOGETHER:
+    for _pattern in _each.main:
+        _TOGETHER.setdefault(_pattern.rpartition(".")[2], []).append(_each)
 
 
-def _beside(folder: bytes, name: bytes, kind: str, files: Files) -> set[bytes]:
-    """The other files of a main file, in its own folder."""
-    stem = name[: -len(kind) - 1] if kind else name
-    found = {stem + b"." + each.encode() for each in BESIDE.get(kind, ())}
-    if kind in LISTING:
-        found |= _listed(os.path.join(folder, name))
-    if kind == "czi":
-        # The parts of a large one: `a.czi`, `a (1).czi`, `a (2).czi`. Looked up, for a folder may hold thousands.
-        for number in itertools.count(1):
-            parts = {stem + form % number + name[len(stem) :] for form in (b" (%d)", b"(%d)")} & files.keys()
-            if not parts:
-                break
-            found |= parts
-    if kind == "nd":
-        found |= {other for other in files if other.startswith(stem + b"_") and suffix_of(other) in ("stk", "tif")}
-    if kind in ("vms", "vmu"):
-        found |= {other for other in files if other.startswith(stem) and other.lower().endswith((b".jpg", b".opt"))}
-    return {other for other in found if other in files and other != name}
+def _together(folder: Folder, name: bytes) -> str:
+    """What tells the files that OMERO may make one image of."""
+    low, path = lower(name), folder.path
+    for each in _TOGETHER.get(low.rpartition(".")[2], ()):
+        if not any(fnmatchcase(low, pattern) for pattern in each.main):
+            continue
+        if each.folder and not fnmatchcase(lower(os.path.basename(path)), each.folder):
+            continue
+        if each.beside and not any(folder.matching(each.beside)):
+            continue
+        return hashlib.sha256(os.path.dirname(path) if each.folder else path).hexdigest()[:16]
+    return hashlib.sha256(path).hexdigest()[:16] if name in series_in(folder) else ""
 
 
-def _listed(path: bytes) -> set[bytes]:
-    try:
-        with open(path, "rb") as file:
-            text = file.read(LISTING_BYTES)
-    except OSError:
-        return set()
-    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = text.decode("utf-16", "replace").encode()
-    found = {os.path.basename(word.strip().replace(b"\\", b"/")) for word in NAMES.findall(text)}
-    return found - {b""}
-
-
-def _read(folder: bytes, seen: Seen) -> Folder | None:
-    """Files and folders in order of their names; None if the folder cannot be read."""
-    files: Files = {}
-    folders: list[bytes] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.is_symlink():
-                    seen.links += 1
-                elif entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.name)
-                elif entry.is_file(follow_symlinks=False):
-                    files[entry.name] = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # it went while we looked
-        return files, folders
-    except OSError:
-        seen.unreadable.append(folder)
-        return None
-    seen.folders += 1
-    return files, folders
-
-
-def _fileset(folder: bytes, main: bytes, files: Files, beside: Any, below: Any, seen: Seen) -> Fileset:
-    members = [(name, files[name]) for name in (main, *sorted(beside))]
-    for each in below:
-        members += _all_below(os.path.join(folder, each), each, seen)
+def _fileset(tree: Tree, folder: Folder, name: bytes, rule: Rule | None, found: Members) -> Fileset:
+    all_ = {name: folder.files[name], **found.files}
     content = hashlib.sha256()
-    for name, about in members:
-        content.update(b"%s\0%d %d\n" % (name, about.st_size, about.st_mtime_ns))
-    path = os.path.join(folder, main)
-    together = hashlib.sha256(folder).hexdigest()[:16] if suffix_of(main) in TOGETHER else ""
-    size = sum(about.st_size for _, about in members)
-    return Fileset(path, len(members), size, content.hexdigest()[:32], together, _fault(path, files[main]))
+    for each, about in all_.items():
+        content.update(_line(each, about))
+    content.update(_of_series(folder, name))
+    path = os.path.join(folder.path, name)
+    size = sum(about.st_size for about in all_.values())
+    fault = _fault(path, rule, found, all_)
+    return Fileset(path, len(all_), size, content.hexdigest()[:32], _together(folder, name), fault, tuple(found.files))
 
 
-def _all_below(folder: bytes, relative: bytes, seen: Seen) -> list[tuple[bytes, os.stat_result]]:
-    read = _read(folder, seen)
-    if read is None:
-        return []
-    found = [(os.path.join(relative, name), about) for name, about in read[0].items()]
-    for each in read[1]:
-        found += _all_below(os.path.join(folder, each), os.path.join(relative, each), seen)
-    return found
+def _line(name: bytes, about: os.stat_result) -> bytes:
+    return b"%s\0%d %d\n" % (name, about.st_size, about.st_mtime_ns)
 
 
-def _fault(path: bytes, about: os.stat_result) -> str:
+def _of_series(folder: Folder, name: bytes) -> bytes:
+    """What changes with any file of its series: a series of which a part is still arriving is not complete."""
+    series = series_in(folder)
+    if name not in series:
+        return b""
+    key = series[name]
+    if key not in folder.digests:
+        others = [each for each, other in series.items() if other == key]
+        lines = b"".join(_line(each, folder.files[each]) for each in others)
+        folder.digests[key] = hashlib.sha256(lines).digest() if len(others) > 1 else b""
+    return folder.digests[key]
+
+
+def _unread(folder: Folder, name: bytes) -> Fileset:
+    """A folder that is an image, of which OMERO has no reader."""
+    path = os.path.join(folder.path, name)
+    return Fileset(path, 1, 0, hashlib.sha256(name).hexdigest()[:32], fault=no_reader(name))
+
+
+def no_reader(name: bytes) -> str:
+    """Why OMERO cannot open it, by its name alone."""
+    suffix = suffix_of(name)
+    return (
+        f"OMERO has no reader for .{suffix}; convert it first ({NO_READER[suffix]}), then scan what came of it"
+        if suffix in NO_READER
+        else ""
+    )
+
+
+def _fault(path: bytes, rule: Rule | None, found: Members, files: dict[bytes, os.stat_result]) -> str:
     """Why OMERO could not import it, whatever is in it."""
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        return "the name is not UTF-8, and OMERO takes no other; rename the file, then scan again"
+    about = files[os.path.basename(path)]
+    for each in (path, *found.files):
+        try:
+            each.decode()
+        except UnicodeDecodeError:
+            which = "the name is" if each == path else f"the name of its file {os.fsdecode(each)!a} is"
+            return f"{which} not UTF-8, and OMERO takes no other; rename the file, then scan again"
+    if fault := no_reader(os.path.basename(path)):
+        return fault
     if not about.st_size:
         return "the file is empty; copy it again"
+    if found.odd:
+        return found.odd
+    if rule and _lacks(rule, found):
+        return "none of the files that belong to it is there; copy them to where it names them, then scan again"
+    for each, member in found.files.items():
+        if not member.st_size and rule and suffix_of(each).rpartition(".")[2] in rule.names:
+            return f"its file {os.fsdecode(each)} is empty; copy it again"
+    for each, member in files.items():
+        if member.st_size >= SPARSE_BYTES and member.st_blocks * 512 < member.st_size * SPARSE_SHARE:
+            return (
+                f"{os.fsdecode(each)} claims {member.st_size} bytes, of which {member.st_blocks * 512} are there; copy "
+                "it again"
+            )
     if not os.access(path, os.R_OK):
         return (
             f"the file is owned by uid {about.st_uid} with mode {about.st_mode & 0o7777:04o}, and OMERO.server (uid "

@@ -8,6 +8,11 @@ in the managed repository tells.
 from __future__ import annotations
 
 import os
+import posixpath
+from fnmatch import fnmatchcase
+
+from .readers import INNER
+from .tree import lower
 
 _INSTEAD = dict.fromkeys(range(32), "_")
 _INSTEAD.update({ord(unsafe): safe for unsafe, safe in zip('"*:<>?\\|', "'x;[]%!!")})  # noqa: B905 - Python 3.9
@@ -44,6 +49,28 @@ def is_of(repository_file: bytes, path: bytes) -> bool:
     if os.path.samestat(inside, outside):
         return True
     return inside.st_size == outside.st_size and _ends(repository_file) == _ends(path)
+
+
+def is_below(repository_file: bytes, name: str, main: bytes) -> bool:
+    """Whether a file that OMERO has taken, by its client path, lies in the folder of a main file, or below it.
+
+    Of plates and the like the folder above is theirs as well (`readers.INNER`). A link in the managed repository tells
+    the very file, and where that one leads to, if it is a link itself.
+    """
+    folder = os.path.dirname(main)
+    if any(fnmatchcase(lower(os.path.basename(folder)), inner) for inner in INNER):
+        folder = os.path.dirname(folder)
+    if not _is_under(posixpath.normpath("/" + name), "/" + client_path(folder)):
+        return False
+    try:
+        taken = os.readlink(repository_file)
+    except OSError:  # it is a copy, or gone
+        return True
+    return _is_under(os.fsdecode(os.path.realpath(taken)), os.fsdecode(os.path.realpath(folder)))
+
+
+def _is_under(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def _ends(path: bytes) -> tuple[bytes, bytes]:

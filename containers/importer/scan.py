@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import entries, formats
+from . import entries, formats, hostile
 from .entries import DISMISSED, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING
 from .faults import JobError
 from .ledger import Ledger, is_under
+from .tree import opened
 
 # What OMERO keeps below its data directory, and where OMERO.dropbox imports from by itself.
 OWN = (
@@ -153,10 +154,13 @@ class _Recorder:
     def _one(
         self, id_: str, each: formats.Fileset, known: dict[str, Any] | None, found: str
     ) -> tuple[str, formats.Fileset]:
+        same = known is not None and known.get("print") == each.print
+        if not same or (known is not None and known.get("by") == "scan"):
+            # Nobody has looked into it yet, or what somebody found in it may be mended.
+            each = each._replace(fault=each.fault or hostile.fault(each.main, each.members))
         if known is None:
             values = {"id": id_, "path": each.main, "found": found, "attempts": 0, **self._values(id_, each)}
             return ("new" if self._ledger.put_new(values) else "known"), each
-        same = known.get("print") == each.print
         state = known["state"]
         if state == IMPORTED:
             if same:
@@ -200,17 +204,24 @@ class _Recorder:
             "unstable": self.counts["unstable"] + unstable_gone,
             "folders": seen.folders,
             "links": seen.links,
-            "ignored": dict(sorted(seen.ignored.items(), key=lambda pair: -pair[1])[:30]),
+            "odd": seen.odd,
+            "ignored": _most(seen.ignored),
+            "not_taken": _most(seen.not_taken),
             "unreadable": [folder.hex() for folder in seen.unreadable[:20]],
             "unreadable_count": len(seen.unreadable),
+            "unreadable_reason": next(iter(seen.tree.unreadable.values()), ""),
             "samples": self._samples,
         }
+
+
+def _most(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1])[:30])
 
 
 def _checksum(path: bytes) -> str:
     """SHA-256 of the main file."""
     content = hashlib.sha256()
-    with open(path, "rb") as file:
+    with opened(path) as file:
         while block := file.read(READ_BYTES):
             content.update(block)
     return "sha256:" + content.hexdigest()

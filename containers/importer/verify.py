@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import entries, evidence
+from . import entries, evidence, formats
 from .entries import IMPORTED
 from .evidence import FINISHED, Fileset
 from .faults import JobError
@@ -52,6 +52,10 @@ def _difference(entry: Entry, filesets: Sequence[Fileset]) -> str:
         return f"OMERO has it as fileset {fileset.id} with the images {entries.ranges(fileset.images)}"
     if fileset.state != FINISHED:
         return f"the import of fileset {fileset.id} did not come to its end; its images may lack pixels"
+    if fault := formats.no_reader(os.path.basename(entry["path"])):
+        return f"what OMERO has is not the slide, but at most its thumbnail: {fault}"
+    if fileset.outside:
+        return f"it uses {entries.shown(fileset.outside)}, which is not in its folder and may be somebody else's"
     if not os.path.lexists(entry["path"]):
         return "the file itself is no longer there; an image that was imported in place is lost without it"
     if entry.get("changed"):

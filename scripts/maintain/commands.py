@@ -1,4 +1,4 @@
-"""Write the documents that are made from code: docs/commands.md, the help of every command, and docs/evidence.md."""
+"""Write the documents that are made from code: docs/commands.md, docs/evidence.md and docs/formats.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from scripts import console, main
 from scripts.errors import Failed
-from scripts.maintain import evidence
+from scripts.maintain import evidence, formats
 
 FILE = main.ROOT / "docs" / "commands.md"
 WIDTH = 100
@@ -57,8 +57,9 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; exit code 1 if a file is out of date.")
     ] = False,
 ) -> None:
-    """Write docs/commands.md and docs/evidence.md from the commands' help and the rows of evidence."""
-    for file, wanted in ((FILE, text()), (evidence.DOCUMENT, evidence.document())):
+    """Write docs/commands.md, docs/evidence.md and docs/formats.md from what they are about."""
+    documents = ((FILE, text()), (evidence.DOCUMENT, evidence.document()), (formats.DOCUMENT, formats.document()))
+    for file, wanted in documents:
         current = file.read_text(encoding="utf-8") if file.is_file() else ""
         shown = file.relative_to(main.ROOT)
         if current == wanted:

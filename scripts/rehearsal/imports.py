@@ -19,7 +19,7 @@ from settings.load import ROOT
 FOLDER = "/OMERO/Rehearsal"
 # Names that go wrong wherever one is quoted, or taken for a command, and a fileset of several files.
 SLIDES = ("slide 1 of 2 (40 µm), 'März' & $HOME 100%.tif", '$(reboot) "2".svs', "--target.ndpi")
-FILESET = ("scan.mrxs", "scan/Index.dat", "scan/Data0000.dat")
+FILESET = ("scan.vsi", "_scan_/stack1/frame_t.ets", "_scan_/stack2/frame_t.ets")
 TARGET = "Dataset:name:rehearsal"
 
 

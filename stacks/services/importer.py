@@ -19,6 +19,8 @@ from stacks.services.context import ServiceContext
 
 ALIVE = "importer alive"
 """What the importer writes to its log each minute."""
+REFUSED = "importer refused"
+"""What it writes of a file that has made OMERO read another sender's, or OMERO's own."""
 
 
 class Importer(Construct):
@@ -114,5 +116,14 @@ class Importer(Construct):
             namespace=names.base(workspace.name),
             log_group_name=self._log.name,
             line=ALIVE,
+        )
+        topic.line_alarm(
+            "refused",
+            name=names.physical("alarm", workspace.name, "importer-refused"),
+            description="A file that somebody sent has made OMERO read another one outside of its folder: `omero-aws "
+            "imports report` names it, and says whether its images could be hidden.",
+            namespace=names.base(workspace.name),
+            log_group_name=self._log.name,
+            line=REFUSED,
         )
         context.stack.publish(Omero.alarm_topic_arn, topic.arn)

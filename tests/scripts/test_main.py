@@ -15,7 +15,7 @@ import pytest
 
 from scripts import console, main
 from scripts.maintain import commands as documents
-from scripts.maintain import evidence
+from scripts.maintain import evidence, formats
 from settings.load import EXAMPLES, ROOT, available, folder_of
 from tests.scripts.commands_help import DESTRUCTIVE, commands, leaves, options
 
@@ -135,6 +135,7 @@ def test_an_old_document_is_found_and_written(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(main, "ROOT", tmp_path)
     monkeypatch.setattr(documents, "FILE", tmp_path / "commands.md")
     monkeypatch.setattr(evidence, "DOCUMENT", tmp_path / "evidence.md")
+    monkeypatch.setattr(formats, "DOCUMENT", tmp_path / "formats.md")
     with pytest.raises(console.Failed, match="run `make docs`"):
         documents.docs(check=True)
     documents.docs(check=False)

@@ -16,8 +16,9 @@ from pydantic import ValidationError
 import containers as programs
 import main
 from containers import package
+from containers.importer import attempts
 from modules.container import RESTART_SECONDS
-from stacks.services.importer import ALIVE
+from stacks.services.importer import ALIVE, REFUSED
 from tests.conftest import Stacks, containers, of_type, only, read_stacks, ways_to, workspace
 from tests.settings.test_topology import sections
 
@@ -233,10 +234,10 @@ def test_writes_to_a_log_of_its_own(omero: dict[str, Any]) -> None:
 
 def test_somebody_hears_of_an_importer_that_says_nothing(synthesise: Callable[..., Stacks]) -> None:
     omero = synthesise(omero={"importer": {"alarm_emails": ["lab@example.org"]}})["omero"]
-    lines = only(omero, "aws_cloudwatch_log_metric_filter")
+    lines = of_type(omero, "aws_cloudwatch_log_metric_filter")["importer_alarms_silent_lines"]
     assert lines["pattern"] == '"importer alive"'
     assert lines["log_group_name"] == "${aws_cloudwatch_log_group.importer_log_group.name}"
-    alarm = only(omero, "aws_cloudwatch_metric_alarm")
+    alarm = of_type(omero, "aws_cloudwatch_metric_alarm")["importer_alarms_silent"]
     assert (alarm["namespace"], alarm["alarm_name"]) == ("omero-lab", "omero-lab-importer-silent")
     assert lines["metric_transformation"]["namespace"] == "omero-lab"
     assert (alarm["period"], alarm["evaluation_periods"], alarm["statistic"]) == (300, 1, "Sum")
@@ -245,6 +246,17 @@ def test_somebody_hears_of_an_importer_that_says_nothing(synthesise: Callable[..
     assert alarm["alarm_actions"] == ["${aws_sns_topic_policy.importer_alarms_policy.arn}"]
     assert only(omero, "aws_sns_topic_subscription")["endpoint"] == "lab@example.org"
     assert "cloudwatch.amazonaws.com" in only(omero, "aws_kms_key")["policy"], "or it could not publish"
+
+
+def test_somebody_hears_of_a_file_that_reached_out_of_its_folder(omero: dict[str, Any]) -> None:
+    lines = of_type(omero, "aws_cloudwatch_log_metric_filter")["importer_alarms_refused_lines"]
+    assert lines["pattern"] == f'"{REFUSED}"'
+    assert REFUSED == attempts.REFUSED
+    alarm = of_type(omero, "aws_cloudwatch_metric_alarm")["importer_alarms_refused"]
+    assert "importer_alarms_refused_lines.metric_transformation" in alarm["metric_name"]
+    assert lines["metric_transformation"]["namespace"] == alarm["namespace"] == "omero-lab"
+    assert (alarm["comparison_operator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["treat_missing_data"] == "notBreaching"
 
 
 @pytest.mark.parametrize(

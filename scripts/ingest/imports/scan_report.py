@@ -37,18 +37,29 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
         for name in result["samples"].get(kind, [])[:5]:
             console.say(f"  {text}: {entries.shown(bytes.fromhex(name))}")
     if result["ignored"]:
-        kinds = ", ".join(f"{suffix} {count}" for suffix, count in list(result["ignored"].items())[:10])
-        console.say(f"ignored, because they are not images and no image needs them: {kinds}")
+        console.say(f"ignored, because they are not images and no image needs them: {_kinds(result['ignored'])}")
+    if result.get("not_taken"):
+        console.say(
+            f"not taken, though OMERO may read some of them, because other programs' files look alike: "
+            f"{_kinds(result['not_taken'])}; docs/formats.md says which, and how to have them imported"
+        )
     if result["links"]:
         console.say(f"{result['links']} symbolic links were not followed")
+    if result.get("odd"):
+        console.say(f"{result['odd']} pipes, sockets or devices were not opened")
     if result["unreadable_count"]:
         first = entries.shown(bytes.fromhex(result["unreadable"][0]))
+        reason = f" ({result['unreadable_reason']})" if result.get("unreadable_reason") else ""
         raise Failed(
-            f"{result['unreadable_count']} folders could not be read, the first {first}; let uid 1000 read them, and "
-            "run `imports scan` again."
+            f"{result['unreadable_count']} folders could not be read, the first {first}{reason}; let uid 1000 read "
+            "them, or shorten their paths, and run `imports scan` again."
         )
     if not result["filesets"]:
         raise Failed(
             f"no file that OMERO imports was found under {entries.shown(root)}; check the folder, and the ignored "
             "files above."
         )
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{suffix} {count}" for suffix, count in list(counts.items())[:10])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,14 +28,13 @@ def found(folder: Path) -> dict[str, int]:
     ("names", "expected"),
     [
         (("a.svs", "b.ndpi", "c.tiff"), {"a.svs": 1, "b.ndpi": 1, "c.tiff": 1}),
-        (("a.mrxs", "a/Data0001.dat", "a/Slidedat.ini", "b.tif"), {"a.mrxs": 3, "b.tif": 1}),
+        (("a.mrxs", "a/Data0001.dat", "a/Slidedat.ini", "a/more/thumb.jpg", "b.tif"), {"a.mrxs": 4, "b.tif": 1}),
         (("a.vsi", "_a_/stack1/frame_t.ets", "_a_/stack2/frame_t.ets"), {"a.vsi": 3}),
         (("a.oif", "a.oif.files/s_C001.tif"), {"a.oif": 2}),
         (("a.ics", "a.ids"), {"a.ics": 2}),
         (("a.dv", "a.dv.log", "b.dv"), {"a.dv": 2, "b.dv": 1}),
         (("a.czi", "a (1).czi", "a (2).czi", "b (1).czi"), {"a.czi": 3, "b (1).czi": 1}),
-        (("p/p.HTD", "p/A01_w1.TIF", "p/thumbs/A01.TIF"), {"p/p.HTD": 3}),
-        (("q/Index.idx.xml", "q/r01c01.tiff", "q/r01c02.tiff"), {"q/Index.idx.xml": 3}),
+        (("p/p.HTD", "p/p_A01_w1.TIF", "p/TimePoint_1/p_A01.TIF"), {"p/p.HTD": 3}),
         (("e.nd", "e_w1.TIF", "e_w2.TIF", "other.tif"), {"e.nd": 3, "other.tif": 1}),
         (("notes.txt", "Thumbs.db", ".DS_Store", "._a.tif", "a.tif"), {"a.tif": 1}),
         (("sub/deeper/a.TIF",), {"sub/deeper/a.TIF": 1}),
@@ -105,20 +103,10 @@ def test_omeros_own_folders_are_passed_over(tmp_path: Path) -> None:
     assert mains == [os.fsencode(tmp_path / "in" / "b.tif")]
 
 
-def test_a_folder_is_read_once_for_all_that_are_asked_for_in_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_is_read_once_for_all_that_are_asked_for_in_it(tmp_path: Path) -> None:
     make(tmp_path, *(f"{number}.svs" for number in range(50)))
-    read = []
-    whole = formats._read
-
-    def noted(folder: bytes, seen: formats.Seen) -> formats.Folder | None:
-        read.append(folder)
-        return whole(folder, seen)
-
-    monkeypatch.setattr(formats, "_read", noted)
-    shared: dict[bytes, Any] = {}
+    seen = formats.Seen()
     mains = [os.fsencode(tmp_path / f"{number}.svs") for number in range(50)]
-    told = [formats.one(main, formats.Seen(), shared) for main in mains]
+    told = [formats.one(main, seen) for main in mains]
     assert [each.main for each in told if each] == mains
-    assert len(read) == 1
+    assert seen.folders == 1

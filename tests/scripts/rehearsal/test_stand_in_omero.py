@@ -273,7 +273,16 @@ def _add_alice(folder: Path) -> int:
 
 def test_options_of_import(omero: Omero) -> None:
     """Each line of the script is one import, after which its exit code is printed."""
-    for name in ("a.tif", "b/c.mrxs", "b/c/Data.dat", "b/c/d.tif", "e.companion.ome", "e1.tif", "x.fake", "empty.tif"):
+    for name in (
+        "a.tif",
+        "b/c.vsi",
+        "b/_c_/frame_t.ets",
+        "b/_c_/d.tif",
+        "e.companion.ome",
+        "e1.tif",
+        "x.fake",
+        "empty.tif",
+    ):
         omero.image(name, b"" if name == "empty.tif" else b'<Image FileName="e1.tif"/>')
     omero.image("y&series=3.fake")
     begin = f'cd /OMERO/DropBox; i() {{ {_OMERO} import -u alice -s h "$@" 2>>/OMERO/err; echo "= $?"; }}; '
@@ -300,7 +309,7 @@ def test_options_of_import(omero: Omero) -> None:
     answers = dict(zip(lines, zip(blocks[1::2], blocks[0::2], strict=False), strict=True))
     used = answers["i -f ."][1].splitlines()
     assert used.count("#======================================") == 5
-    assert "/OMERO/DropBox/b/c/Data.dat" in used
+    assert "/OMERO/DropBox/b/_c_/frame_t.ets" in used
     codes = {line: int(answer[0]) for line, answer in answers.items()}
     assert codes == {
         **dict.fromkeys(lines, 0),
@@ -317,8 +326,8 @@ def test_options_of_import(omero: Omero) -> None:
     assert (omero.data / "log" / "out").read_text() == "Image:5\n"
     assert "==> Summary" in (omero.data / "log" / "errs").read_text()
     by_path = {image.client_path.removeprefix("OMERO/DropBox/"): image for image in omero.server.images()}
-    assert (by_path["b/c.mrxs"].dataset, by_path["e.companion.ome"].dataset, by_path["x.fake"].dataset) == ("D",) * 3
-    entries = omero.server.query("SELECT count(*) FROM filesetentry WHERE clientPath LIKE '%/b/c%'")
+    assert (by_path["b/c.vsi"].dataset, by_path["e.companion.ome"].dataset, by_path["x.fake"].dataset) == ("D",) * 3
+    entries = omero.server.query("SELECT count(*) FROM filesetentry WHERE clientPath LIKE '%/b/%c%'")
     assert entries == [(3,)]
     assert omero.server.query("SELECT ns, textValue FROM annotation") == [("ns", "text")]
     assert len(by_path) == 5

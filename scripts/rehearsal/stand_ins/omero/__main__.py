@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scripts.rehearsal.stand_ins.omero import administration, importing, parser
+from scripts.rehearsal.stand_ins.omero import administration, importing, log_in, parser
 from scripts.rehearsal.stand_ins.omero import commands as others
 from scripts.rehearsal.stand_ins.omero.state import Refused
 
@@ -21,6 +21,7 @@ def run(words: list[str]) -> int:
     mine = argparse.ArgumentParser(prog="omero")
     mine.add_argument("-q", "--quiet", action="store_true", dest="all_quiet")
     mine.add_argument("-d", "--debug", default="0")
+    log_in.add_arguments(mine, quiet=False)  # for commands that have none of their own
     commands = mine.add_subparsers(dest="command", required=True)
     importing.configure(commands.add_parser("import"))
     others.configure(commands)

@@ -1,4 +1,4 @@
-"""The commands beside `import` that scripts use: log-in, hql, obj, fs, search, user and group."""
+"""The commands beside `import` that scripts use: log-in, hql, obj, fs, chgrp, search, user and group."""
 
 from __future__ import annotations
 
@@ -94,6 +94,9 @@ def configure(commands: Any) -> None:
             parser = add(name, _users if kind == "user" else _groups, listed, log_in_too=True)
             parser.add_argument("name", nargs="?")
             parser.add_argument("--style", choices=tables.STYLES)
+    parser = add("chgrp", _chgrp)
+    parser.add_argument("grp")
+    parser.add_argument("objects", nargs="+", metavar="obj")
     commands.add_parser("version").set_defaults(func=_version)
 
 
@@ -251,6 +254,29 @@ def _update(args: argparse.Namespace) -> int:
     for name, value in _parsed(args.values).items():
         server.query(f"UPDATE {table} SET {name} = ? WHERE id = ?", value, found[1]["id"])
     _print(args.object)
+    return 0
+
+
+def _chgrp(args: argparse.Namespace) -> int:
+    """Filesets with their images: links to containers, which stay in their group, go (omero-blitz: Chgrp2I)."""
+    server = Server(DATA)
+    administers = server.user_of(log_in.key(args))[2]
+    group = server.query("SELECT id FROM experimentergroup WHERE name = ?", args.grp)
+    if not group:
+        sys.stderr.write(f"Failed to find group: {args.grp}\n")
+        return 196
+    if not administers:
+        sys.stderr.write(f"Current user is not member of group: {group[0][0]}\n")
+        return 197
+    for each in args.objects:
+        found = _found(server, each)
+        if found is None or found[0] != "Fileset":
+            sys.stderr.write(f"ERROR: No object found: {each}\n")
+            return 1
+        mine = "SELECT id FROM images WHERE fileset = ?"
+        server.query("UPDATE images SET egroup = ? WHERE fileset = ?", group[0][0], found[1]["id"])
+        server.query(f"DELETE FROM datasetimagelink WHERE child IN ({mine})", found[1]["id"])
+        _print(f"omero.cmd.Chgrp2 {each} ok")
     return 0
 
 

@@ -14,10 +14,11 @@ DATA = Path("/OMERO")
 _TRIES = 3
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
-    """`again`: they are those of a command of a command, and leave alone what was given before its name."""
+def add_arguments(parser: argparse.ArgumentParser, *, again: bool = False, quiet: bool = True) -> None:
+    """`again`: they are those of a command of a command, and leave alone what was given before its name. `quiet`: that
+    option is among them."""
     none: str | None = argparse.SUPPRESS if again else None
-    for short, long in (("-C", "--create"), ("-q", "--quiet")):
+    for short, long in (("-C", "--create"), *([("-q", "--quiet")] if quiet else [])):
         parser.add_argument(short, long, action="store_true", default=none or False)
     for words in (
         *(("-s", "--server"), ("-g", "--group"), ("-u", "--user"), ("-w", "--password"), ("-k", "--key")),

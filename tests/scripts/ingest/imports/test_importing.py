@@ -58,6 +58,60 @@ def test_a_file_of_no_known_format_is_told_at_once(importing: Importing) -> None
     assert len(importing.server.jvm_starts()) == 1
 
 
+def test_what_must_not_reach_omero_does_not(importing: Importing) -> None:
+    """A slide without a reader, a document type, somebody else's file: told by the scan, before there is a JVM."""
+    good = importing.image("good.tif")
+    slide = importing.image("patient.mrxs", b"\xff\xd8\xff\xe0")
+    entity = importing.image("a.ome.xml", b'<?xml version="1.0"?><!DOCTYPE OME [<!ENTITY a SYSTEM "file:///a">]><OME/>')
+    theirs = importing.image("alice/a.companion.ome", b'<OME><UUID FileName="../bob/b.ome.tif"/></OME>')
+    bobs = importing.image("bob/b.ome.tif")
+    late = importing.image("late.ome.xml", b"<OME/>    ")
+    assert importing.scan()["faulty"] == 3
+    # Another content of the same size and time comes in its place, between the look and the import.
+    place = importing.folder / "late.ome.xml"
+    before = place.stat()
+    place.write_bytes(b"<!ENTITY  ")
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = importing.run()
+    assert (done["imported"], done["failed"], done["left"]) == (2, 1, 0)
+    bad = dict.fromkeys((slide, entity, theirs, late), FAILED)
+    assert importing.states() == {good: IMPORTED, bobs: IMPORTED, **bad}
+    assert set(importing.once()) == {good.decode().lstrip("/"), bobs.decode().lstrip("/")}
+    retried = importing.answer(importing.ask("retry", files=[slide.hex()], under=""))
+    assert retried["filesets"] == 1
+    assert importing.run()["failed"] == 1
+    assert importing.states()[slide] == FAILED
+
+
+def test_what_took_a_file_from_elsewhere_is_hidden_and_told(importing: Importing) -> None:
+    """A reader that reaches out of the folder, which no look at the files has foreseen."""
+    path = importing.image("alice/a.tif")
+    theirs = importing.image("bob/b.tif")
+    importing.server.fault("hold", "a.tif", at="thumbnails", times=1)
+    importing.scan(b"/OMERO/in/alice")
+    request = importing.ask("run", **run_work(target="Dataset:@name:D", create=True))
+    until(importing.server.held, seconds=60)
+    ((fileset,),) = importing.server.query("SELECT id FROM fileset")
+    importing.server.query(
+        "INSERT INTO originalfile (id, name, path) VALUES (99, 'b.tif', 'root_0/b.tif')",
+    )
+    importing.server.query(
+        "INSERT INTO filesetentry (fileset, originalFile, clientPath) VALUES (?, 99, ?)",
+        fileset,
+        theirs.decode().lstrip("/"),
+    )
+    importing.server.release()
+    assert importing.answer(request)["failed"] == 1
+    entry = importing.at.ledger.get(path)
+    assert entry is not None
+    assert (entry.state, entry.fileset) == (FAILED, fileset)
+    assert "it made OMERO read /OMERO/in/bob/b.tif, which is not in its folder" in entry.reason
+    assert "only administrators see them" in entry.reason
+    assert importing.server.query("SELECT egroup FROM images") == [(0,)]
+    assert importing.server.query("SELECT * FROM datasetimagelink") == []
+    assert f'importer refused "/OMERO/in/alice/a.tif": fileset {fileset}' in importing.log()
+
+
 def test_a_jvm_without_enough_memory_costs_its_file_and_not_the_worker(importing: Importing) -> None:
     small, large = importing.image("small.tif"), importing.image("large.tif")
     importing.server.fault("memory", "large.tif")

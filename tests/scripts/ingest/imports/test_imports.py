@@ -313,6 +313,16 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
     with pytest.raises(Failed, match="no file that OMERO imports was found under /OMERO/in"):
         scan_report.show(result, b"/OMERO/in")
     assert ".txt 7" in capsys.readouterr().err
+    with pytest.raises(Failed):
+        scan_report.show({**result, "not_taken": {".raw": 3}, "odd": 2}, b"/OMERO/in")
+    said = capsys.readouterr().err
+    assert "other programs' files look alike: .raw 3" in said
+    assert "2 pipes, sockets or devices were not opened" in said
+    deep = {"unreadable": [b"/OMERO/in/deep".hex()], "unreadable_count": 1, "unreadable_reason": "File name too long"}
+    with pytest.raises(
+        Failed, match=r"the first /OMERO/in/deep \(File name too long\); let uid 1000 read them, or sho"
+    ):
+        scan_report.show({**result, **deep}, b"/OMERO/in")
 
 
 def test_sizes_and_times_are_for_people() -> None:
