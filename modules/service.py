@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle
+from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.ecs_service import (
     EcsService,
     EcsServiceCapacityProviderStrategy,
@@ -142,13 +142,14 @@ class Service(Construct):
         )
 
     def _ways_from_balancers(self, scope: Construct, targets: Sequence[Target]) -> list[Rule]:
-        """The balancers belong to another stack, and the ways to this one's."""
+        """The balancers belong to another stack, and the ways to this one's: what else a balancer reaches is not."""
         opened: list[Rule] = []
         for target in targets:
             role = f"_{target.role}" if target.role else ""
             endpoint = self.endpoint(target.port, target.description).named(f"balancer_to_{self._id}{role}")
             opened += open_ways(scope, target.balancer, [endpoint])
-        return list(dict.fromkeys(opened))
+        here = TerraformStack.of(scope)
+        return [rule for rule in dict.fromkeys(opened) if TerraformStack.of(rule) is here]
 
 
 def _runs_what_was_asked_for(props: TaskProps, task: Task) -> Postcondition:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Stacks, of_type
+from tests.settings.test_sign_in import LEAST as SIGN_IN
+from tests.settings.test_sign_in import SINGLE, TLS
 from tests.settings.test_topology import sections
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -33,6 +35,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **sections("rw-ro-tls"),
         "omero": {"server": {"launch_type": "EC2"}, "web": {"sessions": {"replicas": 0}, "max_count": 4}},
     },
+    "sign_in": {**TLS, "sign_in": {**SIGN_IN, "single_sign_on": SINGLE}},
     "upload_host": {"upload_host": {"sources": [{"bucket": "lab-slides"}]}},
     "rw-tls-nlb-s3fg": {**sections("rw-tls-nlb-s3fg"), "omero": {"web": {"sessions": None}}},
     "existing": {

@@ -113,3 +113,10 @@ def test_a_task_definition_has_room_for_it(single: Stacks) -> None:
     """64 KiB for all of its containers (ECS service quotas)."""
     definition = of_type(single["omero"], "aws_ecs_task_definition")["web_task_definition"]
     assert len(definition["container_definitions"]) < 32_768
+
+
+def test_web_waits_for_no_way_of_another_stack(single: Stacks) -> None:
+    """Terraform takes whole resources of its own configuration there."""
+    waits = of_type(single["omero"], "aws_ecs_service")["web"]["depends_on"]
+    assert waits
+    assert all(each.count(".") == 1 for each in waits), waits
