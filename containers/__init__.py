@@ -46,7 +46,7 @@ def embedded(path: Path) -> str:
 
 
 # What runs as a program needs of this folder.
-PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",)}
+PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",), "web": ("web",)}
 
 
 def package(name: str) -> str:

@@ -23,6 +23,7 @@ from modules.addresses import MAIN
 from modules.audit import skip
 from modules.container import Target
 from modules.security_group import SecurityGroup, SecurityGroupProps
+from modules.web_serving import DRAIN_SECONDS, HEALTH_SECONDS, IDLE_SECONDS
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
@@ -91,8 +92,7 @@ class LoadBalancer(Construct):
             security_groups=[group.id],
             drop_invalid_header_fields=True,
             enable_deletion_protection=props.retain,
-            # Seconds; a large rendering may keep a browser waiting.
-            idle_timeout=120,
+            idle_timeout=IDLE_SECONDS,
             access_logs=LbAccessLogs(bucket=props.access_log_bucket, enabled=True),
         )
         if not props.internal:
@@ -110,13 +110,12 @@ class LoadBalancer(Construct):
             port=props.target_port,
             protocol="HTTP",
             target_type="ip",
-            # Seconds that a request under way is left to finish when a container goes.
-            deregistration_delay="60",
+            deregistration_delay=str(DRAIN_SECONDS),
             health_check=LbTargetGroupHealthCheck(
                 path=props.health_path,
                 matcher=props.health_codes,
                 interval=30,
-                timeout=10,
+                timeout=HEALTH_SECONDS,
                 healthy_threshold=2,
                 unhealthy_threshold=5,
             ),

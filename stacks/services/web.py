@@ -9,6 +9,7 @@ from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
+from modules.web_serving import workers
 from stacks.services.context import ServiceContext, TaskSize
 
 
@@ -20,6 +21,7 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         image=settings.image,
         servers=servers,
         secret_key_arn=context.data.web_secret_key.arn,
+        workers=workers(settings.cpu),
         sessions=frontend.sessions.endpoint if frontend.sessions else None,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
     )
