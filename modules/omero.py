@@ -93,7 +93,8 @@ def read_only_server_container(props: ServerProps, *, name: str) -> Container:
         **props.properties(),
         "omero.cluster.read_only.db": "true",
         "omero.cluster.read_only.repo": "true",
-        # Bio-Formats keeps what it found out about a file; beside the images it may not.
+        # Bio-Formats keeps what it found out about a file; beside the images it may not. What the read-write server has
+        # found out is kept with them, and taken from there (OMERO's guide, "Clustering"): it survives this task.
         "omero.pixeldata.memoizer.dir.local": f"{TMP_DIR}/BioFormatsCache",
     }
     return _server(name, "read_only_server.sh", props, properties, {})

@@ -177,8 +177,7 @@ def test_servers_own_logs_reach_the_containers_log(omero: dict[str, Any]) -> Non
     server = container(omero, "server")
     *shell, script = server["entryPoint"]
     assert shell == ["/bin/bash", "-c"]
-    assert re.search(r"for name in Blitz-0 DropBox; do\s+tail .* -F .*/var/log/\$name\.log", script)
-    assert script.rstrip().endswith("exec /usr/local/bin/entrypoint.sh")
+    assert re.search(r"for name in Blitz-0.log DropBox.log [^;]*; do\s+tail .* -F .*/var/log/\$name", script)
     assert server["logConfiguration"]["options"]["awslogs-group"] == "/omero/lab/server"
 
 
