@@ -29,6 +29,9 @@ CACHE_SECONDS = 1
 
 # Of each worker. A slow transfer holds a thread and next to nothing else.
 THREADS = 16
+# What autoscaling lets each thread get a minute: half of what it can do if a request takes 0.3 seconds, as a tile from
+# OMERO.server does (an estimate). Threads that wait for OMERO.server are scarce before the CPU is.
+REQUESTS_A_MINUTE_OF_THREAD = 100
 CPU_UNITS = 1024
 """ECS's units of CPU that are one vCPU."""
 
@@ -40,3 +43,8 @@ def workers(cpu: int) -> int:
     waits for OMERO.server. Two at the least: one may be busy with Python.
     """
     return max(2, 2 * cpu // CPU_UNITS + 1)
+
+
+def requests_a_minute(cpu: int) -> int:
+    """What one task of so many units of CPU may get before another one is started."""
+    return workers(cpu) * THREADS * REQUESTS_A_MINUTE_OF_THREAD

@@ -104,7 +104,8 @@ class Web(Settings):
     count: Annotated[int, Field(ge=1, le=20)] = 2
     """Number of tasks; with `max_count`, the minimum."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
-    """Maximum number of tasks: ECS starts more above 60 % CPU. Left out, `count` tasks run at all times."""
+    """Maximum number of tasks: ECS starts more above 60 % CPU, or above 4,000 requests a minute and task for each vCPU.
+    Left out, `count` tasks run at all times."""
     sessions: Sessions | None = Sessions()
     """Left out, a small cache in two Availability Zones; with `null`, each session lives in one container and ends
     with it."""

@@ -9,7 +9,7 @@ from modules.connections import Endpoint
 from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
-from modules.web_serving import workers
+from modules.web_serving import requests_a_minute, workers
 from stacks.services.context import ServiceContext, TaskSize
 
 
@@ -42,6 +42,9 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
                 service_name=web.name,
                 minimum=settings.count,
                 maximum=settings.max_count,
+                requests_a_minute=requests_a_minute(settings.cpu),
+                balancer=frontend.web.arn_suffix,
+                target_group=frontend.web.target_group_arn_suffix,
             ),
         )
     return web
