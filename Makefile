@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-omero setup-web setup-audit aws rehearse changes e2e peers nightly test local-aws lint audit kills bench schema docs format lock clean
+.PHONY: help setup setup-omero setup-web setup-audit aws rehearse changes e2e peers nightly test local-aws lint audit kills bench bench-web schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -73,6 +73,9 @@ kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 h
 bench: setup ## Seconds and memory of synthesis and plan.
 	@$(OMERO) bench
 	@$(OMERO) bench-imports
+
+bench-web: setup-web ## Requests a second, memory and start of the real OMERO.web by workers and threads.
+	@$(RUN) tests.peers.bench
 
 schema: setup ## Write the JSON Schema of the workspace files.
 	@$(OMERO) schema

@@ -89,7 +89,8 @@ class Sessions(Settings):
     )
     """ElastiCache node type; the smallest holds the sessions of thousands of users."""
     replicas: Annotated[int, Field(ge=0, le=5)] = 1
-    """Replicas in other Availability Zones: with one, users stay logged in during an outage of one zone."""
+    """Replicas in other Availability Zones: with one, sessions survive the outage of a zone, but for those of the last
+    moment. With none, everyone logs in again after it."""
 
 
 class Web(Settings):
