@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-omero setup-bioformats setup-audit aws rehearse changes e2e nightly test local-aws lint audit kills bench schema docs format lock clean
+.PHONY: help setup setup-omero setup-bioformats setup-web setup-audit aws rehearse changes e2e peers nightly test local-aws lint audit kills bench bench-web schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -24,6 +24,9 @@ setup-omero: setup ## Install OMERO's own parser, which the tests ask (Python 3.
 
 setup-bioformats: setup ## Install Bio-Formats, which the tests ask which files are one image (a JDK).
 	@$(PYTHON) scripts/deploy/bioformats_parts.py --quiet
+
+setup-web: setup ## Install OMERO.web and a cache server, which `make peers` runs (as setup-omero; a minute, once).
+	@$(PYTHON) scripts/deploy/web_parts.py --quiet
 
 setup-audit:
 	@$(PYTHON) scripts/deploy/bootstrap.py --quiet --audit
@@ -40,7 +43,10 @@ changes: setup ## Change a deployed workspace, setting by setting, on the AWS on
 e2e: setup ## Rehearse the examples that cover all others, and the cheapest chain of changes.
 	@$(OMERO) e2e $(ARGS)
 
-nightly: setup lint test audit local-aws kills ## All that is too long for every change: every example, every change, Terraform tests, kills.
+peers: setup-web ## Run the real OMERO.web with a real cache, as each topology has it.
+	@$(RUN) pytest -m peers -n $(JOBS) --dist loadfile tests/peers $(ARGS)
+
+nightly: setup lint test audit local-aws kills peers ## All that is too long for every change: every example, every change, Terraform tests, kills.
 	@$(RUN) pytest -n $(JOBS) -m nightly
 	@$(RUN) scripts.rehearsal.e2e --all
 	@$(OMERO) changes
@@ -71,6 +77,9 @@ kills: setup ## Randomised imports with kills and faults (RUNS=500), and 2,000 h
 bench: setup ## Seconds and memory of synthesis and plan.
 	@$(OMERO) bench
 	@$(OMERO) bench-imports
+
+bench-web: setup-web ## Requests a second, memory and start of the real OMERO.web by workers and threads.
+	@$(RUN) tests.peers.bench
 
 schema: setup ## Write the JSON Schema of the workspace files.
 	@$(OMERO) schema

@@ -49,7 +49,12 @@ def _with_parts(path: Path) -> list[str]:
 
 
 # What runs as a program needs of this folder.
-PARTS = {"importer": ("importer", "supervisor"), "supervisor": ("supervisor",), "sign_in": ("sign_in",)}
+PARTS = {
+    "importer": ("importer", "supervisor"),
+    "sign_in": ("sign_in", "web"),
+    "supervisor": ("supervisor",),
+    "web": ("web",),
+}
 
 
 def package(name: str) -> str:

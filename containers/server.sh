@@ -1,7 +1,7 @@
-# Starts the read-write server as its image does, and copies two of OMERO's own logs to the container's, which go
-# to CloudWatch: each line with the name of its file before it. OMERO makes the files when it starts.
+# Starts the read-write server as its image does.
 set -eu
 @server_paths.sh
+omero=/opt/omero/server/venv3/bin/omero
 # Which NFS client this is: the importer beside compares it with its own (ADR 15).
 mkdir -p /OMERO/.omero-on-aws
 echo "$(cat /proc/sys/kernel/random/boot_id) $(stat -c %d /OMERO/)" >/OMERO/.omero-on-aws/mount.new
@@ -11,13 +11,16 @@ mv /OMERO/.omero-on-aws/mount.new /OMERO/.omero-on-aws/mount
 /opt/omero/server/venv3/bin/python - <<'END' || true
 @dropbox_settings.py
 END
-for name in Blitz-0 DropBox; do
-    tail -n +1 -F "/opt/omero/server/OMERO.server/var/log/$name.log" 2>/dev/null | sed -u "s/^/$name.log | /" &
-done
 # What read-only servers wait for: that a server of their image has been well on this repository and its database.
 (
-    until /opt/omero/server/venv3/bin/omero admin status >/dev/null 2>&1; do sleep 5; done
+    until "$omero" admin status >/dev/null 2>&1; do sleep 5; done
     echo "$SERVER_IMAGE" >/OMERO/.omero-on-aws/well.new
     mv /OMERO/.omero-on-aws/well.new /OMERO/.omero-on-aws/well
 ) &
-exec /usr/local/bin/entrypoint.sh
+skipped=
+own_settings() {
+    # No check for a newer OMERO, which no security group lets out. ECS does not take an empty variable
+    # (terraform-provider-aws issue 39533).
+    "$omero" config set -- omero.upgrades.url ""
+}
+@server_run.sh

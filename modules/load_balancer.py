@@ -9,7 +9,14 @@ from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs
 from cdktf_cdktf_provider_aws.lb_listener import (
     LbListener,
     LbListenerDefaultAction,
+    LbListenerDefaultActionFixedResponse,
     LbListenerDefaultActionRedirect,
+)
+from cdktf_cdktf_provider_aws.lb_listener_rule import (
+    LbListenerRule,
+    LbListenerRuleAction,
+    LbListenerRuleCondition,
+    LbListenerRuleConditionHostHeader,
 )
 from cdktf_cdktf_provider_aws.lb_target_group import (
     LbTargetGroup,
@@ -23,7 +30,10 @@ from modules.addresses import MAIN
 from modules.audit import skip
 from modules.container import Target
 from modules.security_group import SecurityGroup, SecurityGroupProps
+from modules.web_serving import DRAIN_SECONDS, HEALTH_SECONDS, IDLE_SECONDS
 
+# Of the rule for our own name; rules of whoever comes before it have smaller numbers.
+HOST_PRIORITY = 100
 HTTP_PORT = 80
 HTTPS_PORT = 443
 # TLS 1.3 and 1.2, with the ciphers that have forward secrecy.
@@ -34,8 +44,12 @@ STICKINESS_SECONDS = 86_500
 
 @dataclass(frozen=True, kw_only=True)
 class TlsProps:
-    """`hsts_seconds` is how long browsers shall insist on HTTPS; None does not ask them to."""
+    """`domain_name` is the only name that is served.
 
+    `hsts_seconds` is how long browsers shall insist on HTTPS; None does not ask them to.
+    """
+
+    domain_name: str
     certificate_arn: str
     hsts_seconds: int | None = None
 
@@ -63,7 +77,7 @@ class LoadBalancerProps:
 
 
 class LoadBalancer(Construct):
-    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`, after the `listeners`.
+    """`dns_name`, `zone_id`, `security_group_id`; a service registers with `targets`.
 
     CloudWatch knows it by `arn_suffix`, and its containers by `target_group_arn_suffix`. `listener_arn` is that of the
     listener that serves people, `arn` the balancer's, and `target_group_arn` its containers'.
@@ -96,8 +110,7 @@ class LoadBalancer(Construct):
             security_groups=[group.id],
             drop_invalid_header_fields=True,
             enable_deletion_protection=props.retain,
-            # Seconds; a large rendering may keep a browser waiting.
-            idle_timeout=120,
+            idle_timeout=IDLE_SECONDS,
             access_logs=LbAccessLogs(bucket=props.access_log_bucket, enabled=True),
         )
         if not props.internal:
@@ -115,13 +128,12 @@ class LoadBalancer(Construct):
             port=props.target_port,
             protocol="HTTP",
             target_type="ip",
-            # Seconds that a request under way is left to finish when a container goes.
-            deregistration_delay="60",
+            deregistration_delay=str(DRAIN_SECONDS),
             health_check=LbTargetGroupHealthCheck(
                 path=props.health_path,
                 matcher=props.health_codes,
                 interval=30,
-                timeout=10,
+                timeout=HEALTH_SECONDS,
                 healthy_threshold=2,
                 unhealthy_threshold=5,
             ),
@@ -129,9 +141,9 @@ class LoadBalancer(Construct):
         )
         if not props.tls:
             skip(target_group, CKV_AWS_378="this topology has no certificate")
-        forward = LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)
-        serves = self._https(balancer, forward, props.tls) if props.tls else self._http_only(balancer, forward)
-        self.listeners = [serves]
+        serves = (
+            self._https(balancer, target_group, props.tls) if props.tls else self._http_only(balancer, target_group)
+        )
         self.arn = balancer.arn
         self.listener_arn = serves.arn
         self.target_group_arn = target_group.arn
@@ -142,7 +154,7 @@ class LoadBalancer(Construct):
         self.security_group_id = group.id
         self.targets = [Target(arn=target_group.arn, port=props.target_port, balancer=group, description="OMERO.web")]
 
-    def _http_only(self, balancer: Lb, forward: LbListenerDefaultAction) -> LbListener:
+    def _http_only(self, balancer: Lb, target_group: LbTargetGroup) -> LbListener:
         skip(
             balancer,
             CKV2_AWS_20="this topology has no certificate: it is reached over HTTP by the balancer's DNS name",
@@ -153,7 +165,7 @@ class LoadBalancer(Construct):
             load_balancer_arn=balancer.arn,
             port=HTTP_PORT,
             protocol="HTTP",
-            default_action=[forward],
+            default_action=[LbListenerDefaultAction(type="forward", target_group_arn=target_group.arn)],
         )
         skip(
             listener,
@@ -162,8 +174,11 @@ class LoadBalancer(Construct):
         )
         return listener
 
-    def _https(self, balancer: Lb, forward: LbListenerDefaultAction, tls: TlsProps) -> LbListener:
-        redirect = LbListenerDefaultActionRedirect(status_code="HTTP_301", protocol="HTTPS", port=str(HTTPS_PORT))
+    def _https(self, balancer: Lb, target_group: LbTargetGroup, tls: TlsProps) -> LbListener:
+        """OMERO.web makes links of whatever name a request is for, so there is one name alone: 421 for any other."""
+        redirect = LbListenerDefaultActionRedirect(
+            status_code="HTTP_301", protocol="HTTPS", host=tls.domain_name, port=str(HTTPS_PORT)
+        )
         LbListener(
             self,
             "http",
@@ -173,7 +188,7 @@ class LoadBalancer(Construct):
             default_action=[LbListenerDefaultAction(type="redirect", redirect=redirect)],
         )
         hsts = f"max-age={tls.hsts_seconds}" if tls.hsts_seconds else None
-        return LbListener(
+        listener = LbListener(
             self,
             "https",
             load_balancer_arn=balancer.arn,
@@ -182,5 +197,25 @@ class LoadBalancer(Construct):
             ssl_policy=TLS_POLICY,
             certificate_arn=tls.certificate_arn,
             routing_http_response_strict_transport_security_header_value=hsts,
-            default_action=[forward],
+            default_action=[
+                LbListenerDefaultAction(
+                    type="fixed-response",
+                    fixed_response=LbListenerDefaultActionFixedResponse(
+                        status_code="421",
+                        content_type="text/plain",
+                        message_body=f"OMERO.web is at https://{tls.domain_name}/ alone.",
+                    ),
+                )
+            ],
         )
+        LbListenerRule(
+            self,
+            "own_name",
+            listener_arn=listener.arn,
+            priority=HOST_PRIORITY,
+            condition=[
+                LbListenerRuleCondition(host_header=LbListenerRuleConditionHostHeader(values=[tls.domain_name]))
+            ],
+            action=[LbListenerRuleAction(type="forward", target_group_arn=target_group.arn)],
+        )
+        return listener

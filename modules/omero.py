@@ -13,7 +13,15 @@ from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
 from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
-from modules.sign_in import LONG_HEADERS, PROPERTIES, SignInProps
+from modules.sign_in import APPENDED, LONG_HEADERS, PROPERTIES, SignInProps
+from modules.web_serving import (
+    CACHE_SECONDS,
+    GRACEFUL_SECONDS,
+    HEALTH_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    STOP_SECONDS,
+    THREADS,
+)
 
 # Answers without asking the server, so that a server's restart does not take the web tasks down.
 WEB_HEALTH_PATH = "/index/"
@@ -96,7 +104,8 @@ def read_only_server_container(props: ServerProps, *, name: str) -> Container:
         **props.properties(),
         "omero.cluster.read_only.db": "true",
         "omero.cluster.read_only.repo": "true",
-        # Bio-Formats keeps what it found out about a file; beside the images it may not.
+        # Bio-Formats keeps what it found out about a file; beside the images it may not. What the read-write server has
+        # found out is kept with them, and taken from there (OMERO's guide, "Clustering"): it survives this task.
         "omero.pixeldata.memoizer.dir.local": f"{TMP_DIR}/BioFormatsCache",
     }
     return _server(name, "read_only_server.sh", props, properties, {})
@@ -222,6 +231,7 @@ def web_container(
     image: str,
     servers: Mapping[str, Endpoint],
     secret_key_arn: str,
+    workers: int,
     sessions: Endpoint | None = None,
     domain_name: str | None = None,
     site: Mapping[str, str],
@@ -230,9 +240,11 @@ def web_container(
     signed_in: bool = False,
     sign_in: SignInProps | None = None,
 ) -> Container:
-    """One of the equal web containers; they share a secret key, so that any may read another's cookies.
+    """One of the equal web containers. They share a secret key, so that each may check what another has signed: that
+    is messages between two pages, for a session's cookie holds nothing but its number.
 
     `servers` are those that people may choose when they log in, by the name they see; the first is preset.
+    `workers` are gunicorn's processes.
     `sessions` is the cache that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP. `signed_in`: that balancer signs
     people in, and with `sign_in` it does so for OMERO.
@@ -240,26 +252,36 @@ def web_container(
     besides what the image gives them.
     """
     url = f"http://127.0.0.1:{WEB_PORT}{WEB_HEALTH_PATH}"
-    probe = f"import urllib.request as r; r.urlopen('{url}', timeout=8)"
+    probe = f"import urllib.request as r; r.urlopen('{url}', timeout={HEALTH_SECONDS - 2})"
     properties = {
         **site,
+        "omero.web.wsgi_args": (
+            f"--keep-alive {KEEP_ALIVE_SECONDS} --graceful-timeout {GRACEFUL_SECONDS} "
+            "--access-logfile - --logger-class containers.web.logs.Accesses"
+            f"{f' {LONG_HEADERS}' if signed_in else ''}"
+        ),
+        "omero.web.wsgi_threads": str(THREADS),
+        "omero.web.wsgi_workers": str(workers),
         "omero.web.server_list": json.dumps(
             [[server.known_host, server.port, name] for name, server in servers.items()]
         ),
         **(_shared_sessions(sessions) if sessions else {}),
         **(_behind_tls(domain_name) if domain_name else {}),
-        **({"omero.web.wsgi_args": LONG_HEADERS} if signed_in else {}),
         **(PROPERTIES if sign_in else {}),
     }
+    if sign_in:
+        appended = {**appended, **{name: [*appended.get(name, ()), entry] for name, entry in APPENDED.items()}}
     return Container(
         name="web",
         image=image,
-        entry_point=("/bin/bash", "-c", script("web_sign_in.sh")) if sign_in else (),
+        entry_point=("/bin/bash", "-c", script("web.sh")),
         ports=[WEB_PORT],
         environment={
             **_variables(properties),
             **({"APPENDED_PROPERTIES": _appending(appended)} if appended else {}),
             **(sign_in.environment() if sign_in else {}),
+            "PROGRAM": package("sign_in" if sign_in else "web"),
+            "WEB_IMAGE": image,
         },
         secrets={
             **_variables(site_secrets),
@@ -267,9 +289,12 @@ def web_container(
             **(sign_in.secrets() if sign_in else {}),
         },
         health=Health(
-            command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1', timeout=10, start_period=120, grace=300
+            command=f'/opt/omero/web/venv3/bin/python -c "{probe}" || exit 1',
+            timeout=HEALTH_SECONDS,
+            start_period=120,
+            grace=300,
         ),
-        stop_timeout=30,
+        stop_timeout=STOP_SECONDS,
         calls=[*servers.values(), *([sessions] if sessions else [])],
     )
 
@@ -285,11 +310,21 @@ def _appending(lists: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _shared_sessions(cache: Endpoint) -> dict[str, str]:
-    """Django's own cache for Redis: its client is in OME's image (defaults of ome/ansible-role-omero-web)."""
-    url = f"rediss://{cache.known_host}:{cache.port}/0"
-    backend = "django.core.cache.backends.redis.RedisCache"
+    """Django's own cache for Redis with a little of ours. Its client is in OME's image (defaults of
+    ome/ansible-role-omero-web), and has no time-outs of its own up to version 6.
+    """
+    default = {
+        "BACKEND": "containers.web.sessions.Cache",
+        "LOCATION": f"rediss://{cache.known_host}:{cache.port}/0",
+        # A command that the cache has not answered is sent once more.
+        "OPTIONS": {
+            "retry_on_timeout": True,
+            "socket_connect_timeout": CACHE_SECONDS,
+            "socket_timeout": CACHE_SECONDS,
+        },
+    }
     return {
-        "omero.web.caches": json.dumps({"default": {"BACKEND": backend, "LOCATION": url}}),
+        "omero.web.caches": json.dumps({"default": default}),
         "omero.web.session_engine": "django.contrib.sessions.backends.cache",
     }
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from containers import package
 from modules.account import Account
 
 # The cookies and headers of the balancer's sessions are longer than gunicorn's default of 8,190 bytes.
@@ -46,7 +45,7 @@ class SignInProps:
     session_seconds: int
 
     def environment(self) -> Mapping[str, str]:
-        """Variables of the container: what the app has to know, and the app itself."""
+        """Variables of the container: what the app has to know."""
         told = {
             "signer": self.signer,
             "issuer": self.issuer,
@@ -57,7 +56,7 @@ class SignInProps:
             "new_user_group": self.new_user_group,
             "session_seconds": self.session_seconds,
         }
-        return {"SIGN_IN": json.dumps(told), "PROGRAM": package("sign_in")}
+        return {"SIGN_IN": json.dumps(told)}
 
     def secrets(self) -> Mapping[str, str]:
         """ARNs of the secrets that become variables."""

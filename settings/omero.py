@@ -116,7 +116,8 @@ class Sessions(Settings):
     )
     """ElastiCache node type; the smallest holds the sessions of thousands of users."""
     replicas: Annotated[int, Field(ge=0, le=5)] = 1
-    """Replicas in other Availability Zones: with one, users stay logged in during an outage of one zone."""
+    """Replicas in other Availability Zones: with one, sessions survive the outage of a zone, but for those of the last
+    moment. With none, everyone logs in again after it."""
 
 
 class Web(Settings):
@@ -131,7 +132,8 @@ class Web(Settings):
     count: Annotated[int, Field(ge=1, le=20)] = 2
     """Number of tasks; with `max_count`, the minimum."""
     max_count: Annotated[int, Field(ge=1, le=20)] | None = None
-    """Maximum number of tasks: ECS starts more above 60 % CPU. Left out, `count` tasks run at all times."""
+    """Maximum number of tasks: ECS starts more above 60 % CPU, or above 4,000 requests a minute and task for each vCPU.
+    Left out, `count` tasks run at all times."""
     sessions: Sessions | None = Sessions()
     """Left out, a small cache in two Availability Zones; with `null`, each session lives in one container and ends
     with it."""
@@ -295,12 +297,8 @@ class Omero(Settings):
     def web_properties(self) -> SiteProperties:
         """What OMERO.web is given of OMERO's own properties."""
         sections, web = self._sections, self.web
-        own, appended = sections.web(), web.append
-        if web.apps is not None:
-            on = switched_on(web.apps, appended)
-            own = {"omero.web.apps": on, **own}
-            appended = {name: entries for name, entries in appended.items() if name not in on}
-        return merged(own, sections.secrets(), web.properties, appended, web.secret_properties)
+        own = {**({} if web.apps is None else {"omero.web.apps": switched_on(web.apps)}), **sections.web()}
+        return merged(own, sections.secrets(), web.properties, web.append, web.secret_properties)
 
     @property
     def secret_arns(self) -> list[str]:

@@ -101,18 +101,16 @@ _LAST_LINK = [
 _VIEWERS = {True: "omero_iviewer.views.index", False: "omeroweb.webclient.views.image_viewer"}
 
 
-def switched_on(apps: Sequence[App], appended: Mapping[str, Sequence[Any]]) -> dict[str, str]:
-    """OMERO.web's properties with these apps and no others, and then what else is appended.
+def switched_on(apps: Sequence[App]) -> dict[str, str]:
+    """OMERO.web's properties with these apps and no others.
 
-    They are set, and so replace what the image's own configuration appends: all of it is in here.
+    They are set, and so replace what the image's own configuration appends: all of it is in here. What a workspace
+    appends comes after them.
     """
     found = {name: list(entries) for name, entries in _WITHOUT.items()}
     for app in apps:
         for name, entries in _ENTRIES[app].items():
             found[name] += entries
     found["omero.web.ui.top_links"].append(_LAST_LINK)
-    for name, entries in appended.items():
-        if name in found:
-            found[name] += entries
     values = {name: json.dumps(entries, ensure_ascii=False) for name, entries in found.items()}
     return {**values, "omero.web.viewer.view": _VIEWERS["iviewer" in apps]}

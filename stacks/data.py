@@ -45,8 +45,8 @@ class DataStack(WorkspaceStack):
         )
         self.web_secret_key = self._secret(
             "web_secret_key",
-            "Key that OMERO.web signs its cookies with",
-            "a new one logs every user out, at a time that nobody chose",
+            "Key that OMERO.web signs with",
+            "a new one breaks forms that are open, at a time that nobody chose",
         )
         self.database_user = DatabaseUser(name=USER, password_arn=self.database_password.arn)
         self.read_only_user = self._read_only_user() if workspace.traits.read_only else None

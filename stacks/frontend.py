@@ -105,7 +105,7 @@ class FrontendStack(WorkspaceStack):
             props = CertificateProps(domain_name=settings.domain_name, hosted_zone_id=settings.hosted_zone_id)
             certificate_arn = Certificate(self, "certificate", props).arn
         hsts_seconds = settings.hsts_days * 86_400 if settings.hsts_days else None
-        return TlsProps(certificate_arn=certificate_arn, hsts_seconds=hsts_seconds)
+        return TlsProps(domain_name=settings.domain_name, certificate_arn=certificate_arn, hsts_seconds=hsts_seconds)
 
     def _server_balancer(self, settings: ServerAccess) -> NetworkLoadBalancer:
         return NetworkLoadBalancer(

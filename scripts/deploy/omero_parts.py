@@ -141,15 +141,20 @@ def make_venv(root: Path, python: Path, where: Path, what: str, *packages: list[
 
 def step(root: Path, env: Mapping[str, str]) -> Step:
     """The set-up of .tools/omero."""
-    where, compiled = root / ".tools" / "omero", wheel(root, env)
+    return environment(root, env, "omero", "OMERO's own parts", ("omero",))
+
+
+def environment(root: Path, env: Mapping[str, str], name: str, what: str, programs: Sequence[str]) -> Step:
+    """The set-up of .tools/`name`: Python 3.10 with the packages of tools/`name`.txt, their `programs`, zeroc-ice."""
+    where, compiled = root / ".tools" / name, wheel(root, env)
     python, _ = find_python(env)
-    inputs = (digest(content(root, "tools/omero.txt")), str(compiled), os.path.realpath(python), str(root))
+    inputs = (digest(content(root, f"tools/{name}.txt")), str(compiled), os.path.realpath(python), str(root))
 
     def make() -> None:
-        packages: list[str | Path] = ["-r", root / "tools" / "omero.txt"]
-        make_venv(root, python, where, "OMERO's own parts", packages, ["--no-index", compiled])
+        packages: list[str | Path] = ["-r", root / "tools" / f"{name}.txt"]
+        make_venv(root, python, where, what, packages, ["--no-index", compiled])
 
-    return Step("omero", "OMERO's own parts", inputs, (where / "bin" / "python", where / "bin" / "omero"), make)
+    return Step(name, what, inputs, tuple(where / "bin" / each for each in ("python", *programs)), make)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

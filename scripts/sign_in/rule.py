@@ -6,7 +6,7 @@ makes it. It goes with its listener.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from containers.sign_in import AUTHENTICATED_PATH
@@ -98,8 +98,8 @@ def differences(context: SignInContext, found: Mapping[str, Any], version: str) 
     config = _config(found)
     wanted = _provider(context)
     differing = [name for name, value in wanted.items() if config.get(name) != value]
-    if _paths(found) != [_path(context)]:
-        differing.append("path")
+    if _matched(found["Conditions"]) != _matched(_conditions(context)):
+        differing.append("name and path")
     if [each.get("TargetGroupArn") for each in found["Actions"] if each["Type"] == "forward"] != [_targets(context)]:
         differing.append("target group")
     if found["Tags"].get(SECRET_TAG) != version:
@@ -190,16 +190,19 @@ def _path(context: SignInContext) -> str:
 
 
 def _conditions(context: SignInContext) -> list[dict[str, Any]]:
-    return [{"Field": "path-pattern", "PathPatternConfig": {"Values": [_path(context)]}}]
-
-
-def _paths(found: Mapping[str, Any]) -> list[str]:
-    """The only condition's values; what else there is, is none that was asked for."""
+    """OMERO.web's own name alone, as the rules after this one have it."""
+    tls = context.deployment.workspace.tls
+    assert tls is not None  # noqa: S101 - there is no sign-in without it
     return [
-        value
-        for condition in found["Conditions"]
-        for value in (condition.get("PathPatternConfig") or {"Values": [condition["Field"]]})["Values"]
+        {"Field": "host-header", "HostHeaderConfig": {"Values": [tls.domain_name]}},
+        {"Field": "path-pattern", "PathPatternConfig": {"Values": [_path(context)]}},
     ]
+
+
+def _matched(conditions: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What conditions match, by their field; AWS gives the values in an older form as well."""
+    configs = {"host-header": "HostHeaderConfig", "path-pattern": "PathPatternConfig"}
+    return {each["Field"]: (each.get(configs.get(each["Field"], "")) or {}).get("Values", []) for each in conditions}
 
 
 def _targets(context: SignInContext) -> str:

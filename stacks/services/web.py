@@ -10,6 +10,7 @@ from modules.container import Deployment
 from modules.omero import web_container
 from modules.service import Service
 from modules.sign_in import SignInProps, keys_url
+from modules.web_serving import requests_a_minute, workers
 from settings.sign_in import SignIn
 from stacks.services.context import ServiceContext, TaskSize
 
@@ -22,6 +23,7 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         image=settings.image,
         servers=servers,
         secret_key_arn=context.data.web_secret_key.arn,
+        workers=workers(settings.cpu),
         sessions=frontend.sessions.endpoint if frontend.sessions else None,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
         site=site.values,
@@ -47,6 +49,9 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
                 service_name=web.name,
                 minimum=settings.count,
                 maximum=settings.max_count,
+                requests_a_minute=requests_a_minute(settings.cpu),
+                balancer=frontend.web.arn_suffix,
+                target_group=frontend.web.target_group_arn_suffix,
             ),
         )
     return web

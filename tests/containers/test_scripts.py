@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import containers
-from containers import package, script
+from containers import script
 
 SCRIPTS = sorted(path.name for path in Path(containers.__file__).parent.glob("*.*") if path.name != "__init__.py")
 
@@ -37,6 +36,13 @@ def test_refuses_what_terraform_would_read_as_its_own(tmp_path: Path, monkeypatc
         script("bad.sh")
 
 
+# What OMERO.server writes of its own into files (OMERO's guide, "Server backup and restore").
+LOGS = (
+    *(f"{name}.log" for name in ("Blitz-0", "DropBox", "FileServer", "Indexer-0", "MonitorServer", "PixelData-0")),
+    *("Processor-0.log", "Tables-0.log", "master.err", "master.out"),
+)
+
+
 def _stand_in(image: Path, text: str) -> str:
     """The script with the image's folders replaced by stand-ins below `image`."""
     for folder in ("/opt/omero", "/usr/local/bin", "/startup", "/OMERO/"):
@@ -55,28 +61,35 @@ def image(tmp_path: Path) -> Path:
     """A stand-in for the server's image: the same folders, and start-up steps that say that they ran.
 
     `var` is as an empty volume leaves it, and the server starts only where `var/tmp` is: so does OMERO.server since
-    5.6.17 (ome/openmicroscopy issue 6448).
+    5.6.17 (ome/openmicroscopy issue 6448). `calls` has the command lines of `omero`, and what the server did.
     """
     logs = tmp_path / "opt/omero/server/OMERO.server/var/log"
     logs.mkdir(parents=True)
-    for name in ("50-config.py", "60-database.sh", "99-run.sh"):
-        _executable(tmp_path / "startup" / name, f"echo ran {name}")
-    write = "; ".join(f"echo from {name} >> {logs}/{name}.log" for name in ("Blitz-0", "DropBox"))
+    calls = tmp_path / "calls"
+    _executable(tmp_path / "startup/50-config.py", f"echo ran 50-config.py; echo configured >> {calls}")
+    _executable(tmp_path / "startup/60-database.sh", "echo ran 60-database.sh")
     temporary = logs.parent / "tmp"
-    start = f"test -d {temporary} || exit; echo ran 99-run.sh; {write}; sleep 2.5"
+    write = "; ".join(f"echo from {name} >> {logs}/{name}" for name in LOGS)
+    # Until it is told to stop, where a test wants that.
+    runs = f"while [ -e {tmp_path}/runs ]; do sleep 0.05; done; echo ended >> {calls}"
+    start = f"test -d {temporary} || exit; echo ran 99-run.sh; echo started >> {calls}; {write}; sleep 2.5; {runs}"
     _executable(tmp_path / "startup/99-run.sh", start)
-    _executable(
-        tmp_path / "usr/local/bin/entrypoint.sh", f'for step in {tmp_path}/startup/*; do "$step"; done; pkill -P $$'
-    )
-    _executable(tmp_path / "usr/local/bin/dumb-init", 'exec "$@"')
     _executable(tmp_path / "opt/omero/server/venv3/bin/activate", "true")
-    _executable(tmp_path / "opt/omero/server/venv3/bin/omero", f"[ -e {tmp_path}/up ]")
+    stop = f"rm -f {tmp_path}/runs; until grep -q ended {calls}; do sleep 0.05; done"
+    _executable(
+        tmp_path / "opt/omero/server/venv3/bin/omero",
+        f"""case "$*" in
+            "admin status") [ -e {tmp_path}/up ] ;;
+            "admin stop"*) echo "omero $*" >> {calls}; grep -q started {calls} || exit 1; {stop} ;;
+            *) echo "omero $*" >> {calls} ;;
+        esac""",
+    )
     (tmp_path / "OMERO").mkdir()
     return tmp_path
 
 
 def _environ() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "SERVER_IMAGE": "example/server:2"}
+    return {"PATH": os.environ["PATH"], "SERVER_IMAGE": "example/server:2", "OMERO_TMPDIR": "/tmp"}  # noqa: S108
 
 
 def _command(image: Path, name: str) -> list[str]:
@@ -87,6 +100,11 @@ def _command(image: Path, name: str) -> list[str]:
 def _output(image: Path, name: str) -> list[str]:
     done = subprocess.run(_command(image, name), capture_output=True, text=True, check=True, env=_environ())
     return done.stdout.splitlines()
+
+
+def _calls(image: Path) -> list[str]:
+    path = image / "calls"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def _well(image: Path, text: str) -> Path:
@@ -103,13 +121,47 @@ def test_the_read_write_server_runs_every_step_and_copies_its_logs(image: Path) 
         "ran 60-database.sh",
         "ran 99-run.sh",
     ]
-    assert {"Blitz-0.log | from Blitz-0", "DropBox.log | from DropBox"} <= set(said)
+    assert {f"{name} | from {name}" for name in LOGS} <= set(said)
+
+
+@pytest.mark.parametrize("name", ["server.sh", "read_only_server.sh"])
+def test_no_server_asks_for_a_newer_omero(image: Path, name: str) -> None:
+    """The setting comes after the image's step that begins with none."""
+    if name == "read_only_server.sh":
+        _well(image, "example/server:2\n")
+    _output(image, name)
+    assert _calls(image)[:3] == ["configured", "omero config set -- omero.upgrades.url ", "started"]
+
+
+@pytest.mark.parametrize("name", ["server.sh", "read_only_server.sh"])
+def test_a_stop_lets_the_server_end_by_itself(image: Path, name: str) -> None:
+    if name == "read_only_server.sh":
+        _well(image, "example/server:2\n")
+    (image / "runs").touch()
+    with subprocess.Popen(_command(image, name), stdout=subprocess.PIPE, text=True, env=_environ()) as server:
+        assert server.stdout is not None
+        while "from Blitz-0.log" not in server.stdout.readline():
+            assert server.poll() is None
+        server.terminate()
+        assert server.wait() == 0
+    assert _calls(image)[-2:] == ["omero admin stop --wait 100", "ended"]
+
+
+def test_a_stop_before_the_server_has_started_ends_it_at_once(image: Path) -> None:
+    _executable(image / "startup/60-database.sh", "echo waiting; exec sleep 60")
+    with subprocess.Popen(_command(image, "server.sh"), stdout=subprocess.PIPE, text=True, env=_environ()) as server:
+        assert server.stdout is not None
+        while "waiting" not in server.stdout.readline():
+            assert server.poll() is None
+        server.terminate()
+        assert server.wait(30) == 0
+        server.stdout.close()
 
 
 def test_the_read_write_server_tells_first_which_nfs_client_it_is(image: Path) -> None:
     """As `os.stat` and Linux have it, from the mount of the server's own container."""
     folder = image / "OMERO/.omero-on-aws"
-    _executable(image / "usr/local/bin/entrypoint.sh", f"cp {folder}/mount {image}/seen; pkill -P $$")
+    _executable(image / "startup/50-config.py", f"cp {folder}/mount {image}/seen")
     _output(image, "server.sh")
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert (image / "seen").read_text() == f"{boot_id} {(image / 'OMERO').stat().st_dev}\n"
@@ -146,21 +198,22 @@ def test_a_read_only_server_skips_the_database_step(image: Path) -> None:
     _well(image, "example/server:2\n")
     said = _output(image, "read_only_server.sh")
     assert [line for line in said if line.startswith("ran")] == ["ran 50-config.py", "ran 99-run.sh"]
-    assert "Blitz-0.log | from Blitz-0" in said
+    assert "Blitz-0.log | from Blitz-0.log" in said
 
 
-def test_web_has_the_app_before_its_image_starts_it(tmp_path: Path) -> None:
-    binaries = tmp_path / "opt/omero/web/venv3/bin"
-    _executable(binaries / "python", f'exec {sys.executable} "$@"')
-    _executable(binaries / "omero", 'printf "%s\\n" "$@" >>"$SEEN"')
-    entry = tmp_path / "usr/local/bin/entrypoint.sh"
-    _executable(entry, f'{sys.executable} -c "import containers.sign_in.token as it; print(it.__file__)" >>"$SEEN"')
-    seen = tmp_path / "seen"
-    text = _stand_in(tmp_path, script("web_sign_in.sh")).replace("own=/tmp", f"own={tmp_path}")
-    environment = {"PATH": os.environ["PATH"], "PROGRAM": package("sign_in"), "SEEN": str(seen)}
-    subprocess.run(["bash", "-c", text], env=environment, cwd=tmp_path, check=True)
-    app = f"{tmp_path}/omero-on-aws/containers/sign_in/token.py"
-    assert seen.read_text().splitlines() == ["config", "append", "--", "omero.web.apps", '"containers.sign_in"', app]
+def test_a_read_only_server_makes_its_certificates_where_it_may_write(image: Path) -> None:
+    """The image makes them when it loads its settings, in /OMERO (00-omero-server-omero.j2 of its role)."""
+    _well(image, "example/server:2\n")
+    _output(image, "read_only_server.sh")
+    assert "omero certificates" not in _calls(image), "an image that makes none"
+    settings = image / "opt/omero/server/config/00-omero-server.omero"
+    settings.parent.mkdir()
+    settings.write_text("config set omero.db.host db\ncertificates -v\n")
+    (image / "calls").unlink()
+    _output(image, "read_only_server.sh")
+    folder = "omero config set -- omero.glacier2.IceSSL.DefaultDir /tmp/certs"
+    calls = _calls(image)
+    assert calls.index("configured") < calls.index(folder) < calls.index("omero certificates") < calls.index("started")
 
 
 NEEDED = (
@@ -170,8 +223,6 @@ NEEDED = (
     "startup/50-config.py",
     "startup/60-database.sh",
     "startup/99-run.sh",
-    "usr/local/bin/dumb-init",
-    "usr/local/bin/entrypoint.sh",
 )
 
 

@@ -230,8 +230,8 @@ def test_apps_of_the_image_are_switched_one_by_one() -> None:
         return dict(Omero.model_validate({"web": web}).web_properties.values)
 
     assert "omero.web.apps" not in given()
-    values = given(apps=["figure", "fpbioimage"], append={"omero.web.apps": ["lab_app"]})
-    assert json.loads(values["omero.web.apps"]) == ["omero_figure", "omero_fpbioimage", "lab_app"]
+    values = given(apps=["figure", "fpbioimage"])
+    assert json.loads(values["omero.web.apps"]) == ["omero_figure", "omero_fpbioimage"]
     assert [each[0] for each in json.loads(values["omero.web.open_with"])] == [
         "Image viewer",
         "omero_figure",
@@ -241,9 +241,3 @@ def test_apps_of_the_image_are_switched_one_by_one() -> None:
     assert values["omero.web.viewer.view"] == "omeroweb.webclient.views.image_viewer"
     assert given(apps=["iviewer"])["omero.web.viewer.view"] == "omero_iviewer.views.index"
     assert json.loads(given(apps=[])["omero.web.apps"]) == []
-
-
-def test_what_is_appended_to_other_lists_stays_appended() -> None:
-    middleware = {"index": 10, "class": "lab.Middleware"}
-    omero = Omero.model_validate({"web": {"apps": [], "append": {"omero.web.middleware": [middleware]}}})
-    assert omero.web_properties.appended == {"omero.web.middleware": [middleware]}

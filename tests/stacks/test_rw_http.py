@@ -178,8 +178,7 @@ def test_servers_own_logs_reach_the_containers_log(omero: dict[str, Any]) -> Non
     server = container(omero, "server")
     *shell, script = server["entryPoint"]
     assert shell == ["/bin/bash", "-c"]
-    assert re.search(r"for name in Blitz-0 DropBox; do\s+tail .* -F .*/var/log/\$name\.log", script)
-    assert script.rstrip().endswith("exec /usr/local/bin/entrypoint.sh")
+    assert re.search(r"for name in Blitz-0.log DropBox.log [^;]*; do\s+tail .* -F .*/var/log/\$name", script)
     assert server["logConfiguration"]["options"]["awslogs-group"] == "/omero/lab/server"
 
 
@@ -261,9 +260,15 @@ def test_web_scales_by_its_load_only_if_asked(synthesise: Callable[..., Stacks],
     target = only(scaled, "aws_appautoscaling_target")
     assert (target["min_capacity"], target["max_capacity"]) == (3, 9)
     assert target["resource_id"] == "service/omero-lab/${aws_ecs_service.web.name}"
-    policy = only(scaled, "aws_appautoscaling_policy")["target_tracking_scaling_policy_configuration"]
-    assert policy["target_value"] == 60
-    assert policy["scale_in_cooldown"] > policy["scale_out_cooldown"]
+    found = of_type(scaled, "aws_appautoscaling_policy").values()
+    policies = [each["target_tracking_scaling_policy_configuration"] for each in found]
+    assert all(policy["scale_in_cooldown"] > policy["scale_out_cooldown"] for policy in policies)
+    values = {policy["predefined_metric_specification"]["predefined_metric_type"]: policy for policy in policies}
+    assert values["ECSServiceAverageCPUUtilization"]["target_value"] == 60
+    requests = values["ALBRequestCountPerTarget"]
+    assert requests["target_value"] == 8000, "5 workers of 16 threads"
+    label = requests["predefined_metric_specification"]["resource_label"]
+    assert re.fullmatch(r"\$\{.*_arn_suffix\}/\$\{.*target_group_arn_suffix\}", label)
     services = of_type(scaled, "aws_ecs_service")
     assert services["web"]["lifecycle"]["ignore_changes"] == ["desired_count"], "or each deployment undoes the scaling"
     assert "ignore_changes" not in services["server"]["lifecycle"]

@@ -30,7 +30,16 @@ def test_https_is_served_with_tls_1_3_and_the_validated_certificate(frontend: di
     assert (https["port"], https["protocol"]) == (443, "HTTPS")
     assert https["ssl_policy"].startswith("ELBSecurityPolicy-TLS13-")
     assert https["certificate_arn"] == "${aws_acm_certificate_validation.certificate_validation.certificate_arn}"
-    assert [action["type"] for action in https["default_action"]] == ["forward"]
+
+
+def test_a_request_for_another_name_is_refused(frontend: dict[str, Any]) -> None:
+    """OMERO.web takes any name for its own (`omero.web.allowed_hosts` is `*`): health checks have none."""
+    (refused,) = of_type(frontend, "aws_lb_listener")["balancer_https"]["default_action"]
+    assert (refused["type"], refused["fixed_response"]["status_code"]) == ("fixed-response", "421")
+    rule = only(frontend, "aws_lb_listener_rule")
+    assert rule["listener_arn"] == "${aws_lb_listener.balancer_https.arn}"
+    assert rule["condition"] == [{"host_header": {"values": [TLS["domain_name"]]}}]
+    assert [action["type"] for action in rule["action"]] == ["forward"]
 
 
 def test_http_is_redirected(frontend: dict[str, Any]) -> None:
@@ -38,7 +47,8 @@ def test_http_is_redirected(frontend: dict[str, Any]) -> None:
     assert set(listeners) == {"balancer_http", "balancer_https"}
     (action,) = listeners["balancer_http"]["default_action"]
     assert action["type"] == "redirect"
-    assert action["redirect"] == {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}
+    place = {"host": TLS["domain_name"], "port": "443", "protocol": "HTTPS"}
+    assert action["redirect"] == {**place, "status_code": "HTTP_301"}
 
 
 def test_the_certificates_proof_goes_with_the_stack(frontend: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def test_omero_web_keeps_its_sessions_there(omero: dict[str, Any]) -> None:
     values = variables(omero, "web")
     assert values["CONFIG_omero_web_session__engine"] == "django.contrib.sessions.backends.cache"
     cache = json.loads(values["CONFIG_omero_web_caches"])["default"]
-    assert cache["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+    assert cache["BACKEND"] == "containers.web.sessions.Cache"
     address = r"rediss://\$\{.*aws_elasticache_replication_group_sessions_primary_endpoint_address\}:6379/0"
     assert re.fullmatch(address, cache["LOCATION"])
 

@@ -63,7 +63,7 @@ def test_compiles_once_for_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(made) == 2
 
 
-@pytest.mark.parametrize("name", ["omero.txt", "zeroc-ice.txt", "zeroc-ice-build.txt"])
+@pytest.mark.parametrize("name", ["omero.txt", "web.txt", "zeroc-ice.txt", "zeroc-ice-build.txt"])
 def test_everything_is_pinned_with_hashes_and_without_an_index(name: str) -> None:
     text = (bootstrap.ROOT / "tools" / name).read_text().replace("\\\n", "")
     lines = [line for line in text.splitlines() if not line.startswith("#")]

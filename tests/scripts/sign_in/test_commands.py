@@ -72,7 +72,7 @@ def test_a_dry_run_changes_nothing(stage: Stage) -> None:
         ({"session_hours": 1}, "SessionTimeout"),
         ({"scope": "openid"}, "Scope"),
         ({"token_endpoint": "https://login.example.org/other"}, "TokenEndpoint"),
-        ({"single_sign_on": SINGLE_SIGN_ON}, "path"),
+        ({"single_sign_on": SINGLE_SIGN_ON}, "name and path"),
     ],
 )
 def test_a_change_of_the_section_is_told_and_set(stage: Stage, section: dict[str, Any], named: str) -> None:

@@ -32,6 +32,9 @@ def configure(commands: Any, run: Callable[[list[str]], int]) -> None:
     start = administration.add_parser("start")
     start.add_argument("--foreground", action="store_true")
     start.set_defaults(func=_serve)
+    stop = administration.add_parser("stop")
+    stop.add_argument("--wait", type=float, default=300)
+    stop.set_defaults(func=_stop)
     ice = administration.add_parser("ice")
     ice.add_argument("words", nargs="*")
     ice.set_defaults(func=_ice)
@@ -162,6 +165,7 @@ def _serve(args: argparse.Namespace) -> int:
     """
     server = Server(DATA)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    (SERVER_HOME / "var/serving.pid").write_text(str(os.getpid()), encoding="ascii")
     _start_grid(_kept("config")[1])
     if server.is_read_only:
         with locks.held(server.serving_in, locks.SERVING):
@@ -181,6 +185,24 @@ def _serve(args: argparse.Namespace) -> int:
             server.begin_serving(repository.mount())
             threading.Thread(target=engine.serve, args=(server,), kwargs={"forever": True}, daemon=True).start()
             _accept()
+
+
+def _stop(args: argparse.Namespace) -> int:
+    """End the server of this container, and wait until it is gone; 1 where there is none, and 44 as omero-py's."""
+    place = SERVER_HOME / "var/serving.pid"
+    if not place.exists():
+        sys.stderr.write("Server not running\n")
+        return 1
+    pid = int(place.read_text(encoding="ascii"))
+    end = time.monotonic() + args.wait
+    try:
+        os.kill(pid, signal.SIGTERM)
+        while time.monotonic() < end:
+            os.kill(pid, 0)
+            time.sleep(0.05)
+    except ProcessLookupError:
+        return 0
+    return 44
 
 
 def _start_grid(properties: dict[str, str]) -> None:

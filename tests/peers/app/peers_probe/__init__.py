@@ -1,0 +1,1 @@
+"""An OMERO.web app for the tests: sessions, transfers and faults that otherwise take an OMERO.server."""
