@@ -232,6 +232,13 @@ def test_a_project_is_read_back_as_it_was_given(place: Place) -> None:
     assert found["environment"]["privilegedMode"] is True
 
 
+@pytest.mark.parametrize("key", ["name", "arn"])
+def test_a_project_is_deleted_by_name_or_arn(place: Place, key: str) -> None:
+    place.codebuild.delete_project(name=place.project()[key])
+    assert place.name not in place.codebuild.list_projects()["projects"]
+    place.codebuild.delete_project(name=place.name)
+
+
 def test_what_is_not_there_is_not_found(place: Place) -> None:
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         place.codebuild.start_build(projectName=place.name)

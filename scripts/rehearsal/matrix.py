@@ -127,6 +127,7 @@ def _changed(document: Document, key: str, value: Any) -> Document | None:
 
 _KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
 _CERTIFICATE = f"arn:aws:acm:eu-west-1:{ACCOUNT}:certificate/11111111-2222-3333-4444-555555555555"
+_PACKAGE = f"omero-gallery==3.4.3 --hash=sha256:{'0' * 64}"
 
 LAUNCH_TYPE = Setting(name="ec2", key="omero.server.launch_type", off="FARGATE", on="EC2")
 READ_ONLY = Setting(name="read-only", key="omero.read_only", on={"count": 1})
@@ -155,13 +156,14 @@ CHAINS: tuple[Chain, ...] = (
     ),
     Chain(
         number=3,
-        about="the ways in: File Gateway, upload hosts, DataSync, SFTP, own and existing buckets",
+        about="the ways in: File Gateway, upload hosts, DataSync, SFTP, own and existing buckets; images of one's own",
         settings=(
             Setting(name="gateway", key="file_gateway"),
             Setting(name="upload-host", key="upload_host"),
             Setting(name="datasync", key="datasync"),
             Setting(name="bucket", key="datasync.bucket", on="example-incoming"),
             Setting(name="sftp", key="sftp", on={"cidrs": ["198.51.100.0/24"]}),
+            Setting(name="images", key="images", on={"web": {"packages": [_PACKAGE]}}),
         ),
         base={"omero": {"server": {"launch_type": "EC2"}, "web": {"sessions": None}}},
     ),

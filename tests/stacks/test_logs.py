@@ -54,7 +54,7 @@ def test_every_log_group_has_the_key_of_the_network(workspaces: list[Synthesised
             expected = f"${{{KEY}}}" if stack == "network" else FROM_NETWORK
             assert group["kms_key_id"] == expected, (stack, name)
             with_groups.add(stack)
-    assert with_groups == {"network", "data", "file_gateway", "omero", "upload_host", "sftp", "datasync"}
+    assert with_groups == {"network", "data", "file_gateway", "omero", "upload_host", "sftp", "datasync", "images"}
 
 
 def test_log_groups_outlive_their_stack_if_the_data_does(workspaces: list[Synthesised]) -> None:

@@ -41,7 +41,7 @@ _OWN_BUCKET = re.compile(r"[^/]+/.+")
 def install() -> None:
     """Put them into moto's CodeBuild."""
     actions.wrap(Response, "codebuild_backend", {"CreateProject": create_project})
-    actions.add(Response, "codebuild_backend", {"UpdateProject": update_project})
+    actions.add(Response, "codebuild_backend", {"UpdateProject": update_project, "DeleteProject": delete_project})
 
 
 def project_of(backend: Any, name: str) -> Json:
@@ -72,6 +72,11 @@ def update_project(backend: Any, asked: Json) -> Json:
     _keep(project, asked)
     project["lastModifiedDate"] = unix_time()
     return {"project": project}
+
+
+def delete_project(backend: Any, asked: Json) -> None:
+    """By name or, as Terraform's provider does, by ARN; one that is not there is no error."""
+    backend.codebuild_projects.pop(asked["name"].rpartition(":project/")[2], None)
 
 
 def _check(backend: Any, name: str, asked: Json) -> None:

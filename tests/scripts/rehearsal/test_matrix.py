@@ -22,6 +22,7 @@ CHANGED = {
     "datasync",
     "datasync.bucket",
     "file_gateway",
+    "images",
     "network.flow_logs",
     "network.nat_gateways",
     "omero.dashboard",
