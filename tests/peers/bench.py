@@ -35,8 +35,8 @@ def measure() -> None:
     rows = []
     try:
         for workers, threads in COMBINATIONS:
-            console.say(f"{workers} workers of {threads} threads ...")
             rows.append((str(workers), str(threads), *_measured(definition, cache, workers, threads)))
+            console.say("  ".join(rows[-1]))
     finally:
         cache.kill()
     columns = ("workers", "threads", "start, s", "MB", "/index/ a second", "log-in page a second", "under transfers, s")
