@@ -67,6 +67,10 @@ class State(Settings):
     """Region of both; left out, the workspace's."""
 
 
+WITH_PASSWORDS = ("importer", "ldap", "mail", "public")
+"""Sections of `omero` that name a secret."""
+
+
 class Workspace(Settings):
     """One deployment of OMERO."""
 
@@ -195,6 +199,13 @@ class Workspace(Settings):
         if self.omero.server.launch_type != "EC2" and self.omero.ec2:
             yield "omero.ec2", "EC2 instances need omero.server.launch_type: EC2; set that, or remove omero.ec2"
 
+    @property
+    def secret_arns(self) -> list[str]:
+        """All secrets that the workspace names, each once."""
+        single = self.at("sign_in.single_sign_on.password_arn")
+        named = [*self.omero.secret_arns, self.at("sign_in.client_secret_arn"), single]
+        return list(dict.fromkeys(arn for arn in named if arn))
+
     @rule
     def _arns_are_of_the_region(self) -> Iterator[Fault]:
         arns = {
@@ -202,6 +213,12 @@ class Workspace(Settings):
             "tls.certificate_arn": self.at("tls.certificate_arn"),
             "sign_in.client_secret_arn": self.at("sign_in.client_secret_arn"),
             "sign_in.single_sign_on.password_arn": self.at("sign_in.single_sign_on.password_arn"),
+            **{f"omero.{section}.password_arn": self.at(f"omero.{section}.password_arn") for section in WITH_PASSWORDS},
+            **{
+                f"omero.{side}.secret_properties.{name}": arn
+                for side in ("server", "web")
+                for name, arn in (self.at(f"omero.{side}.secret_properties") or {}).items()
+            },
             **self._answers(lambda part: part.arns()),
         }
         for key, arn in arns.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from containers import package, script
+from containers import package
 from tests.conftest import Stacks, container, of_type, variables
 from tests.settings.test_sign_in import LEAST, SECRET, SINGLE, TLS
 
@@ -46,7 +46,7 @@ def test_no_stack_knows_the_client_secret_or_makes_the_rule(before: Stacks, sing
         text = json.dumps(stacks)
         assert "authenticate" not in text
         assert "client_secret" not in text
-        assert "aws_lb_listener_rule" not in text
+        assert set(of_type(stacks["frontend"], "aws_lb_listener_rule")) == {"balancer_own_name"}
 
 
 def test_scripts_find_the_listener_and_its_containers(before: Stacks) -> None:
@@ -59,8 +59,9 @@ def test_before_omeros_own_log_in_nothing_of_omero_web_changes_but_the_length_of
     before: Stacks, synthesise: Callable[..., Stacks]
 ) -> None:
     without = synthesise(**TLS)
-    added = {"CONFIG_omero_web_wsgi__args": "--limit-request-field_size 32768"}
-    assert variables(before["omero"], "web") == {**variables(without["omero"], "web"), **added}
+    given, plain = variables(before["omero"], "web"), variables(without["omero"], "web")
+    arguments = "CONFIG_omero_web_wsgi__args"
+    assert given == {**plain, arguments: f"{plain[arguments]} --limit-request-field_size 32768"}
     assert container(before["omero"], "web")["secrets"] == container(without["omero"], "web")["secrets"]
 
 
@@ -98,7 +99,7 @@ def test_the_app_comes_on_top_of_the_images_and_is_the_log_in_page(single: Stack
     assert given["PROGRAM"] == package("sign_in")
     assert given["CONFIG_omero_web_login__view"] == "sign_in"
     assert "CONFIG_omero_web_apps" not in given
-    assert web["entryPoint"] == ["/bin/bash", "-c", script("web_sign_in.sh")]
+    assert given["APPENDED_PROPERTIES"] == """config append -- omero.web.apps '"containers.sign_in"'"""
     assert {"name": "SIGN_IN_PASSWORD", "valueFrom": SECRET} in web["secrets"]
 
 

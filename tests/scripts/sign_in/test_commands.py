@@ -9,16 +9,22 @@ import pytest
 
 from containers.sign_in import AUTHENTICATED_PATH
 from tests.scripts.sign_in.conftest import CLIENT_SECRET, Stage, way_out
-from tests.settings.test_sign_in import LEAST, SINGLE
+from tests.settings.test_sign_in import LEAST, SINGLE, TLS
 
 SINGLE_SIGN_ON = {**SINGLE, "password_arn": SINGLE["password_arn"].replace("eu-central-1", "eu-west-1")}
 
 
 def asked(rule: dict[str, Any]) -> tuple[list[str], dict[str, Any], str]:
-    """The paths of a rule, what it asks the provider, and where it forwards to."""
-    (condition,) = rule["Conditions"]
+    """The paths of a rule, what it asks the provider, and where it forwards to. It is for OMERO.web's own name alone."""
+    conditions = {each["Field"]: each for each in rule["Conditions"]}
+    assert conditions.keys() == {"host-header", "path-pattern"}
+    assert conditions["host-header"]["HostHeaderConfig"]["Values"] == [TLS["tls"]["domain_name"]]
     first, second = sorted(rule["Actions"], key=lambda action: int(action["Order"]))
-    return condition["PathPatternConfig"]["Values"], first["AuthenticateOidcConfig"], second["TargetGroupArn"]
+    return (
+        conditions["path-pattern"]["PathPatternConfig"]["Values"],
+        first["AuthenticateOidcConfig"],
+        second["TargetGroupArn"],
+    )
 
 
 def test_makes_one_rule_before_all_of_omero_web(stage: Stage) -> None:
