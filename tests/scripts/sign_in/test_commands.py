@@ -15,7 +15,7 @@ SINGLE_SIGN_ON = {**SINGLE, "password_arn": SINGLE["password_arn"].replace("eu-c
 
 
 def asked(rule: dict[str, Any]) -> tuple[list[str], dict[str, Any], str]:
-    """The paths of a rule, what it asks the provider, and where it forwards to. It is for OMERO.web's own name alone."""
+    """The paths of a rule, what it asks the provider, and where it forwards to; it is for OMERO.web's own name."""
     conditions = {each["Field"]: each for each in rule["Conditions"]}
     assert conditions.keys() == {"host-header", "path-pattern"}
     assert conditions["host-header"]["HostHeaderConfig"]["Values"] == [TLS["tls"]["domain_name"]]
