@@ -10,25 +10,31 @@ import pytest
 
 import main
 from settings import load
-from tests.conftest import container, read_stacks
+from tests.conftest import Stacks, container, read_stacks
 from tests.peers.web import Cache, Web
 
 Start = Callable[..., Web]
 
 
 @pytest.fixture(scope="session")
-def definition(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
-    """`definition(example)` is the synthesised container of OMERO.web of an example workspace."""
-    known: dict[str, dict[str, Any]] = {}
+def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Stacks]:
+    """`synthesised(example)` are the stacks of an example workspace."""
+    known: dict[str, Stacks] = {}
 
-    def synthesised(example: str) -> dict[str, Any]:
+    def stacks(example: str) -> Stacks:
         if example not in known:
             out = tmp_path_factory.mktemp("out")
             main.build(load(example), outdir=str(out))
-            known[example] = container(read_stacks(out)["omero"], "web")
+            known[example] = read_stacks(out)
         return known[example]
 
-    return synthesised
+    return stacks
+
+
+@pytest.fixture(scope="session")
+def definition(synthesised: Callable[[str], Stacks]) -> Callable[[str], dict[str, Any]]:
+    """`definition(example)` is the synthesised container of OMERO.web of an example workspace."""
+    return lambda example: container(synthesised(example)["omero"], "web")
 
 
 @pytest.fixture(scope="module")

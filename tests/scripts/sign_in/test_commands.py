@@ -9,7 +9,7 @@ import pytest
 
 from containers.sign_in import AUTHENTICATED_PATH
 from tests.scripts.sign_in.conftest import CLIENT_SECRET, Stage, way_out
-from tests.settings.test_sign_in import LEAST, SINGLE, TLS
+from tests.settings.test_sign_in import LEAST, SINGLE
 
 SINGLE_SIGN_ON = {**SINGLE, "password_arn": SINGLE["password_arn"].replace("eu-central-1", "eu-west-1")}
 
@@ -18,7 +18,7 @@ def asked(rule: dict[str, Any]) -> tuple[list[str], dict[str, Any], str]:
     """The paths of a rule, what it asks the provider, and where it forwards to; it is for OMERO.web's own name."""
     conditions = {each["Field"]: each for each in rule["Conditions"]}
     assert conditions.keys() == {"host-header", "path-pattern"}
-    assert conditions["host-header"]["HostHeaderConfig"]["Values"] == [TLS["tls"]["domain_name"]]
+    assert conditions["host-header"]["HostHeaderConfig"]["Values"] == ["omero.example.org"]
     first, second = sorted(rule["Actions"], key=lambda action: int(action["Order"]))
     return (
         conditions["path-pattern"]["PathPatternConfig"]["Values"],
