@@ -25,6 +25,7 @@ from containers import package
 from modules.sign_in import APPENDED, LONG_HEADERS, PROPERTIES, SignInProps
 from tests.containers.sign_in.balancer_help import EXPECTED, KID, Balancer
 
+pytestmark = pytest.mark.peers
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = ROOT / ".tools" / "web" / "bin" / "python"
 NOT_INSTALLED = "the real OMERO.web is not installed in .tools/web"
