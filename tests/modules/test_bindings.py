@@ -33,6 +33,7 @@ def test_imports_only_what_is_asked_for() -> None:
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
+@pytest.mark.nightly
 def test_node_loads_less_and_the_output_is_the_same(tmp_path: Path) -> None:
     """jsii's Node tells at its end which of the provider's submodules it has loaded."""
     report = tmp_path / "loaded"

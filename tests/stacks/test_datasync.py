@@ -296,6 +296,7 @@ def test_longest_names_fit(tmp_path: Path) -> None:
     main.build(longest, outdir=str(tmp_path))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_terraform_finds_the_stack_valid(tmp_path: Path, variant: str) -> None:
     main.build(workspace(**VARIANTS[variant]), outdir=str(tmp_path))

@@ -76,6 +76,7 @@ def test_what_holds_for_every_stack_holds(synthesise: Synthesise, route: str, ho
     holds(synthesise(**made(**ROUTES[route])))
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("route", ROUTES)
 def test_terraform_finds_it_valid(tmp_path: Path, route: str) -> None:
     main.build(workspace(**made(**ROUTES[route])), outdir=str(tmp_path))

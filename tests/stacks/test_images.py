@@ -151,6 +151,7 @@ def test_repositories_have_the_data_key_where_the_workspace_names_one(synthesise
     assert not of_type(stack, "aws_kms_key")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["images", "image_repositories"])
 def test_terraform_finds_them_valid(tmp_path: Path, name: str) -> None:
     main.build(workspace(images=SECTION), outdir=str(tmp_path))

@@ -110,6 +110,7 @@ def test_the_key_lets_alarms_in(stack: dict[str, Any]) -> None:
     ]
 
 
+@pytest.mark.nightly
 def test_terraform_finds_it_valid(tmp_path: Path) -> None:
     main.build(workspace(sftp=SECTION), outdir=str(tmp_path))
     folder = tmp_path / "stacks" / "sftp"

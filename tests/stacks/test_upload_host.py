@@ -51,6 +51,7 @@ def test_is_there_only_if_asked_for_and_changes_no_other_stack(
         assert stack["resource"] == stacks[name]["resource"]
 
 
+@pytest.mark.nightly
 def test_terraform_finds_it_valid(tmp_path: Path) -> None:
     main.build(workspace(upload_host=SECTION), outdir=str(tmp_path))
     folder = tmp_path / "stacks" / "upload_host"

@@ -234,6 +234,7 @@ def test_import_tells_every_fault_and_changes_nothing(there: Stage, run: Run, tm
         assert said in run("user", "import", path).err
 
 
+@pytest.mark.nightly
 def test_a_thousand_users_under_throttling(
     sftp_files: Path, run_on: Callable[[Stage], Run], throttled: LocalAws, tmp_path: Path
 ) -> None:
