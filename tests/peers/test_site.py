@@ -89,7 +89,7 @@ def test_servers_properties_go_through_omeros_own_command(tmp_path: Path, synthe
     environ = {"PATH": os.environ["PATH"], "OMERODIR": str(tmp_path), "HOME": str(tmp_path)}
 
     def omero(*words: str) -> str:
-        command = [OMERO_PY / "bin/omero", "config", *words]
+        command = [str(OMERO_PY / "bin/omero"), "config", *words]
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
 
     wanted = load(EXAMPLE).omero.server_properties.values
