@@ -13,7 +13,7 @@ from tests.conftest import Stacks, container, of_type, variables
 from tests.interception import Authority
 from tests.stacks.test_rw_tls import TLS
 
-ARN = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:{}-a1B2c3"
+ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:{}-a1B2c3"
 SERVERS = ("server", "read_only_1")
 
 
