@@ -14,7 +14,7 @@ from tests.peers.conftest import Start, through_balancer
 from tests.peers.web import Cache, Web
 
 pytestmark = pytest.mark.peers
-TOPOLOGIES = ("rw-http", "rw-tls", "rw-ro-tls")
+TOPOLOGIES = ("rw-http", "rw-ro-tls")
 
 
 class Site:
