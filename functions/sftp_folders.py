@@ -23,8 +23,9 @@ from typing import Any
 ROOT = 0
 # OMERO.server's own: of what lies between the drop area and a sender's folder.
 OMERO = 1000
-# OMERO.server, which is in the group, reads; nobody else does.
-MODE = 0o750
+# OMERO.server, which is in the group, reads; nobody else does. The set-group-ID bit gives the group to all that is made
+# below: senders are not in it themselves.
+MODE = 0o2750
 ON_THE_WAY = 0o755
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 

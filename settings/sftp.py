@@ -31,6 +31,10 @@ class Sftp(Section):
     """True gives a `vpc` endpoint only private addresses: senders connect over a VPN or Direct Connect."""
     open_to_the_world: bool = False
     """Must be true for `endpoint: public` and for `0.0.0.0/0`, so that nobody opens it to everyone by accident."""
+    uids: Literal["own", "omero"] = "own"
+    """Whose the files of a new sender are. `own`: a uid for each sender's folder, so that no sender can read or change
+    another's files, whatever becomes of the logical home. `omero`: uid 1000 for all, which hard links (`ln`) and
+    clients that upload files with mode 0600 need."""
     failed_logins: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Number of refused keys within five minutes that raises an alarm. A client may offer several keys at each
     login."""

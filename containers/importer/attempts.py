@@ -306,12 +306,14 @@ class Attempts:
             "images": entries.ranges(fileset.images),
             "count": len(fileset.images),
             "owner": fileset.owner,
+            **entries.within(fileset.dataset),
             "imported_at": entries.now_text(),
         }
         if fileset.outside:
             return self._refused(entry, fileset, values)
         note = self._note(attempt, fileset) if already else ""
         remove = ["reason", "by", "changed", "differs", *([] if note else ["note"])]
+        remove += [] if fileset.dataset else ["dataset", "dataset_name"]
         self._ledger.settle(
             entry,
             IMPORTED,

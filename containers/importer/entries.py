@@ -5,8 +5,8 @@ part of the id: the key of the index, in 16 parts so that none gets hot), `found
 entries are imported in the order of folders), `path` (bytes: a name in Linux need not be text), `files`, `size` (bytes
 of all), `print` (of sizes and times: another one is another content), `together` (entries that may be one fileset of
 OMERO's are imported by one importer), `checksum` if it was asked for; `state`, `attempts`, `attempt` (the one that has
-it), `reason`, `log`, `fileset`, `images`, `owner` (the one that OMERO has), `note`, `who`, `at`, `write` (the token of
-the last change) and `history`, which only grows.
+it), `reason`, `log`, `fileset`, `images`, `owner` (the one that OMERO has), `dataset` (its id) and `dataset_name` as
+OMERO had them last, `note`, `who`, `at`, `write` (the token of the last change) and `history`, which only grows.
 
 What the other table has is described in docs/adr/0015-imports-beside-the-server.md.
 """
@@ -101,6 +101,11 @@ def numbers(text: str) -> Iterator[int]:
     for part in text.split(",") if text else []:
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
+
+
+def within(dataset: tuple[int, str] | None) -> dict[str, Any]:
+    """The attributes that say in which dataset the images are; none where they are in none."""
+    return {"dataset": dataset[0], "dataset_name": dataset[1]} if dataset else {}
 
 
 def now_text(seconds: float | None = None) -> str:

@@ -26,7 +26,8 @@ FINISHED, RUNS, BROKEN, PARTLY, GONE = "finished", "runs", "broken", "partly", "
 
 class Fileset(NamedTuple):
     """One of OMERO's. `state`: FINISHED with images; RUNS: OMERO may be at it; BROKEN: it ended without images; PARTLY:
-    images, and no clean end; GONE: it will never have any. `outside`: a file that it uses and that is not its own."""
+    images, and no clean end; GONE: it will never have any. `outside`: a file that it uses and that is not its own.
+    `dataset`: the id and the name of the one that its images are in, the oldest of several; a plate's are in none."""
 
     id: int
     images: frozenset[int]
@@ -36,6 +37,7 @@ class Fileset(NamedTuple):
     log: str
     uploaded: bool = False  # it goes on without its importer
     outside: bytes = b""
+    dataset: tuple[int, str] | None = None
 
 
 def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]:
@@ -61,10 +63,12 @@ def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]
                         images.add(int(image))
     jobs = _jobs(omero, sorted({id_ for filesets in named.values() for id_ in filesets}))
     mains = {id_: path for path, filesets in named.items() for id_, (images, _) in filesets.items() if images}
-    outside = _outside(omero, mains)
+    outside, datasets = _outside(omero, mains), _datasets(omero, sorted(mains))
     return {
         path: [
-            _fileset(id_, frozenset(images), owner, jobs.get(id_))._replace(outside=outside.get(id_, b""))
+            _fileset(id_, frozenset(images), owner, jobs.get(id_))._replace(
+                outside=outside.get(id_, b""), dataset=datasets.get(id_)
+            )
             for id_, (images, owner) in sorted(filesets.items())
         ]
         for path, filesets in named.items()
@@ -85,6 +89,19 @@ def _outside(omero: Omero, mains: dict[int, bytes]) -> dict[int, bytes]:
             inside = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(file))
             if int(id_) not in found and not is_below(inside, name, mains[int(id_)]):
                 found[int(id_)] = b"/" + os.fsencode(name)
+    return found
+
+
+def _datasets(omero: Omero, ids: list[int]) -> dict[int, tuple[int, str]]:
+    found: dict[int, tuple[int, str]] = {}
+    for at in range(0, len(ids), IDS):
+        listed = ", ".join(map(str, ids[at : at + IDS]))
+        query = (
+            "select distinct image.fileset.id, dataset.id, dataset.name from DatasetImageLink link "  # noqa: S608 - numbers
+            f"join link.parent dataset join link.child image where image.fileset.id in ({listed}) order by dataset.id"
+        )
+        for fileset, dataset, name in omero.query(query):
+            found.setdefault(int(fileset), (int(dataset), name))
     return found
 
 

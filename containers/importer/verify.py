@@ -34,9 +34,12 @@ def verify(
         found = [each for each in ledger.get_all(some).values() if each["state"] == IMPORTED]
         filesets = evidence.of_paths(omero, [each["path"] for each in found])
         for each in found:
-            differs = _difference(each, filesets.get(each["path"], []))
-            values = {"verified_at": entries.now_text(), **({"differs": differs} if differs else {})}
-            ledger.note(each, values, remove=() if differs else ("differs",))
+            theirs = filesets.get(each["path"], [])
+            differs = _difference(each, theirs)
+            within = entries.within(theirs[0].dataset) if theirs else {}
+            values = {"verified_at": entries.now_text(), **({"differs": differs} if differs else {}), **within}
+            gone = [name for name in ("differs", "dataset", "dataset_name") if name not in values]
+            ledger.note(each, values, remove=gone)
             counts["differs" if differs else "same"] += 1
     return counts
 

@@ -75,9 +75,9 @@ def test_makes_folders_with_their_owners(client: Client, base: Path, name: str) 
     answer, failed = invoke(client, name, asked)
     assert (failed, states(answer)) == (False, [("made", 1000), ("made", 2000)])
     assert files.owner(drop) == Owner(1000, 1000, 0o755)
-    assert files.owner(drop / "alice") == Owner(1000, 1000, 0o750)
+    assert files.owner(drop / "alice") == Owner(1000, 1000, 0o2750)
     assert files.owner(drop / "lab") == Owner(1000, 1000, 0o755)
-    assert files.owner(drop / "lab" / "bob") == Owner(2000, 1000, 0o750)
+    assert files.owner(drop / "lab" / "bob") == Owner(2000, 1000, 0o2750)
     assert states(invoke(client, name, asked)[0]) == [("there", 1000), ("there", 2000)]
 
 
@@ -85,11 +85,11 @@ def test_takes_no_folder_away_from_its_owner(client: Client, base: Path, name: s
     invoke(client, name, {"folders": [folder("alice", 2000)]})
     assert states(invoke(client, name, {"folders": [folder("alice", 3000)]})[0]) == [("foreign", 2000)]
     alice = base / "OMERO" / "SFTP" / "alice"
-    assert files.owner(alice) == Owner(2000, 1000, 0o750)
+    assert files.owner(alice) == Owner(2000, 1000, 0o2750)
     # Unless it is still root's: a call ended half-way.
     files.own(alice, Owner(0, 0, 0o700))
     assert states(invoke(client, name, {"folders": [folder("alice", 3000)]})[0]) == [("made", 3000)]
-    assert files.owner(alice) == Owner(3000, 1000, 0o750)
+    assert files.owner(alice) == Owner(3000, 1000, 0o2750)
 
 
 def test_leaves_the_drop_area_by_no_name_and_no_link(client: Client, base: Path, name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,9 +17,10 @@ from botocore.exceptions import ClientError
 from containers.importer import entries
 from containers.importer.entries import FAILED, IMPORTED, INCOMPLETE, PENDING
 from contract.omero import DATA_DIR
+from contract.outputs import Omero
 from scripts import aws, console
 from scripts.errors import EXIT_FAILED, Failed, Refused
-from scripts.ingest.imports import report, run_options, scan_report, sources
+from scripts.ingest.imports import page, report, run_options, scan_report, sources
 from scripts.ingest.imports.asking import answer, wait
 from scripts.ingest.imports.context import ImportContext, import_context
 from scripts.ingest.imports.exec_pass import one_pass
@@ -318,17 +320,29 @@ def show_command(
 def report_command(
     kind: Annotated[Literal["json", "csv", "html"], typer.Option("--format", help="Format of the report.")] = "json",
     workspace: WorkspaceOption = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a page for browsers to this file, to search, sort and filter in, and print nothing."),
+    ] = None,
     under: UnderOption = "",
 ) -> None:
-    """Print everything in the ledger to stdout."""
+    """Print everything in the ledger to stdout, or write it to a page."""
     at = import_context(workspace)
     found = at.ledger.entries(under=sources.path(at.deployment, under) if under else b"")
-    if kind == "csv":
+    about: dict[str, Any] = {
+        "workspace": at.deployment.workspace.name,
+        "at": entries.now_text(),
+        "web": at.deployment.published(Omero.web_url),
+    }
+    if html:
+        page.write_file(html, found, **about)
+        console.say(f"the page is {html}; paths may name patients, and only you may read it")
+    elif kind == "csv":
         report.write_csv(found, sys.stdout)
     elif kind == "json":
         report.write_json(found, sys.stdout)
     else:
-        report.write_html(found, sys.stdout, workspace=at.deployment.workspace.name, at=entries.now_text())
+        page.write(found, sys.stdout, **about)
 
 
 @app.command("verify")

@@ -19,7 +19,8 @@ from scripts import aws
 # Not frozen: a million of them are made three times as fast, and nobody changes one.
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A fileset. `size` in bytes; `images` as ranges of ids, `count` of them; `owner` is who has it in OMERO."""
+    """A fileset. `size` in bytes; `images` as ranges of ids, `count` of them; `owner` is who has it in OMERO, `dataset`
+    the id of where it was when OMERO was last asked: after its import, and at each `verify`."""
 
     id: str
     path: bytes
@@ -36,6 +37,8 @@ class Entry:
     images: str = ""
     count: int = 0
     owner: str = ""
+    dataset: int | None = None
+    dataset_name: str = ""
     note: str = ""
     who: str = ""
     at: str = ""

@@ -196,7 +196,14 @@ def user_add(
     home: Annotated[
         str | None, typer.Option(help="Folder under the drop area [default: the user's name].", show_default=False)
     ] = None,
-    uid: Annotated[int, typer.Option(help="POSIX uid that the files belong to; 1000 is OMERO.server's own.")] = 1000,
+    uid: Annotated[
+        int | None,
+        typer.Option(
+            help="POSIX uid that the files belong to; 1000 is OMERO.server's own [default: the folder's owner, or for "
+            "a new one as `sftp.uids` says].",
+            show_default=False,
+        ),
+    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="May download, but not upload.")] = False,
     workspace: WorkspaceOption = None,
     dry_run: DryRunOption = False,

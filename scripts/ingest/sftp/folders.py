@@ -24,16 +24,21 @@ class Folder:
     uid: int
 
 
-def find_missing(context: SftpContext, folders: Sequence[Folder]) -> list[Folder]:
-    """Those that are not there yet.
+def look(context: SftpContext, folders: Sequence[Folder]) -> list[dict[str, Any]]:
+    """What is there in the place of each, as the function says; nothing is made."""
+    return _call(context, folders, look_only=True)
+
+
+def missing(context: SftpContext, folders: Sequence[Folder], found: Sequence[dict[str, Any]]) -> list[Folder]:
+    """Those that are not there yet, of what `look` has found.
 
     Raises:
         Refused: one is somebody else's, or no folder can be where it should be.
     """
-    faults, missing = [], []
-    for folder, row in zip(folders, _call(context, folders, look_only=True), strict=True):
+    faults, absent = [], []
+    for folder, row in zip(folders, found, strict=True):
         where = f"{context.settings.folder}/{folder.path}"
-        if row["state"] == "foreign":
+        if row["state"] == "foreign" and row["uid"] != folder.uid:
             faults.append(
                 f"the folder {where} belongs to uid {row['uid']}, not {folder.uid}; give --uid {row['uid']}, or "
                 "another --home."
@@ -41,10 +46,10 @@ def find_missing(context: SftpContext, folders: Sequence[Folder]) -> list[Folder
         elif row["state"] == "blocked":
             faults.append(f"{where} is a file or a symbolic link, not a folder; give another --home.")
         elif row["state"] == "made":
-            missing.append(folder)
+            absent.append(folder)
     if faults:
         raise Refused("\n".join(faults))
-    return missing
+    return absent
 
 
 def make(context: SftpContext, folders: Sequence[Folder]) -> None:

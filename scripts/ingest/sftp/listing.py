@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from contract import omero
 from scripts import csv_files
 from scripts.csv_files import Row
 from scripts.errors import Refused
@@ -62,13 +61,18 @@ def _user(context: SftpContext, row: Row, folder: Path) -> User:
     if bool(text) == bool(file):
         raise Refused("give either key or key_file.")
     key = keys.parse(text, row.where) if text else keys.read(folder / file)
-    uid, read_only = value.get("uid") or str(omero.UID), value.get("read_only", "").lower()
-    if not uid.isascii() or not uid.isdigit():
+    uid, read_only = value.get("uid", ""), value.get("read_only", "").lower()
+    if uid and not (uid.isascii() and uid.isdigit()):
         raise Refused(f"the uid {uid!r} is not a number; give a whole number.")
     if read_only not in YES + NO:
         raise Refused(f"read_only is {read_only!r}; allowed: yes, no, or empty.")
     return users.requested(
-        context, value["name"], key, home=value.get("home") or None, uid=int(uid), read_only=read_only in YES
+        context,
+        value["name"],
+        key,
+        home=value.get("home") or None,
+        uid=int(uid) if uid else None,
+        read_only=read_only in YES,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,8 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@.-]{2,99}")
 BLOCKED = "root"
 PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 MOST_UID = 2**32 - 2
+# Senders' own uids are from here to twice as many: above all that systems give to people and programs.
+FIRST_OWN_UID = 2**30
 MOST_HOME = 500
 MOST_KEYS = 10
 
@@ -32,12 +35,13 @@ MOST_KEYS = 10
 class User:
     """As somebody wants it. `home` is below the drop area.
 
-    The default uid is OMERO.server's own: it may then import by every kind of transfer, hard links among them.
+    A `uid` that nobody has asked for gives way to that of a folder that is there already.
     """
 
     name: str
     home: str
-    uid: int = omero.UID
+    uid: int
+    uid_is_asked_for: bool = False
     read_only: bool = False
     keys: tuple[PublicKey, ...] = field(default=())
 
@@ -46,6 +50,19 @@ class User:
         """The user's folder."""
         return Folder(self.home, self.uid)
 
+    @property
+    def gid(self) -> int:
+        """The group of a session. Whose uid is not OMERO.server's is not in its group either: that group may read what
+        every sender has delivered."""
+        return omero.GID if self.uid == omero.UID else self.uid
+
+
+def own_uid(home: str) -> int:
+    """The uid of whoever delivers into a folder: the same for all who share it, and another for every other folder,
+    but for a chance of one in 2,000 that two of 1,000 meet; those then have the logical home as their only wall."""
+    digest = hashlib.sha256(home.encode()).digest()
+    return FIRST_OWN_UID + int.from_bytes(digest[:8], "big") % FIRST_OWN_UID
+
 
 def requested(
     context: SftpContext,
@@ -53,10 +70,10 @@ def requested(
     key: PublicKey,
     *,
     home: str | None = None,
-    uid: int = omero.UID,
+    uid: int | None = None,
     read_only: bool = False,
 ) -> User:
-    """A user as asked for.
+    """A user as asked for; without a uid, with the one that the workspace's `sftp.uids` says.
 
     Raises:
         Refused: name, home or uid cannot be.
@@ -71,10 +88,17 @@ def requested(
             f"the user name {name} is not allowed: Transfer Family refuses it at login, because password scanners try "
             "it; give another name."
         )
-    if not 1 <= uid <= MOST_UID:
-        raise Refused(f"the uid {uid} is not allowed; give 1 to {MOST_UID} (0 is root), or remove it for {omero.UID}.")
+    if uid is not None and not 1 <= uid <= MOST_UID:
+        raise Refused(f"the uid {uid} is not allowed; give 1 to {MOST_UID} (0 is root), or remove it for the default.")
+    folder = _home(context, name if home is None else home)
+    default = own_uid(folder) if context.settings.uids == "own" else omero.UID
     return User(
-        name=name, home=_home(context, name if home is None else home), uid=uid, read_only=read_only, keys=(key,)
+        name=name,
+        home=folder,
+        uid=default if uid is None else uid,
+        uid_is_asked_for=uid is not None,
+        read_only=read_only,
+        keys=(key,),
     )
 
 
@@ -162,7 +186,9 @@ def add(context: SftpContext, server_id: str, users: Sequence[User], changes: Ch
     if faults:
         raise Refused("\n".join(faults))
     if new:
-        missing = folders.find_missing(context, [user.folder for user in new])
+        found = folders.look(context, [user.folder for user in new])
+        new = [_as_the_folder(user, row) for user, row in zip(new, found, strict=True)]
+        missing = folders.missing(context, [user.folder for user in new], found)
         if missing:
             several = len(missing) > 1
             what = f"{len(missing)} folders" if several else f"folder {context.settings.folder}/{missing[0].path}"
@@ -170,6 +196,11 @@ def add(context: SftpContext, server_id: str, users: Sequence[User], changes: Ch
     for user in new:
         _add(context, server_id, user, changes)
     return len(new)
+
+
+def _as_the_folder(user: User, row: dict[str, Any]) -> User:
+    foreign = row["state"] == "foreign" and not user.uid_is_asked_for
+    return replace(user, uid=row["uid"]) if foreign else user
 
 
 def _add(context: SftpContext, server_id: str, user: User, changes: Changes) -> None:
@@ -202,7 +233,7 @@ def _as_asked(context: SftpContext, user: User) -> dict[str, Any]:
         "Role": context.role_arn(read_only=user.read_only),
         "HomeDirectoryType": "LOGICAL",
         "HomeDirectoryMappings": [{"Entry": "/", "Target": target}],
-        "PosixProfile": {"Uid": user.uid, "Gid": omero.GID},
+        "PosixProfile": {"Uid": user.uid, "Gid": user.gid},
     }
 
 
@@ -213,9 +244,11 @@ def _difference(context: SftpContext, server_id: str, user: User) -> str | None:
         return None
     asked = _as_asked(context, user)
     mappings = [{key: row[key] for key in ("Entry", "Target")} for row in found.get("HomeDirectoryMappings", [])]
-    profile = {key: found.get("PosixProfile", {}).get(key) for key in ("Uid", "Gid")}
-    same = {**found, "HomeDirectoryMappings": mappings, "PosixProfile": profile}
     about = shown(context, found)
+    # The group of a user that is there stays: earlier versions gave everyone OMERO.server's.
+    if about["uid"] == user.uid or not user.uid_is_asked_for:
+        asked.pop("PosixProfile")
+    same = {**found, "HomeDirectoryMappings": mappings}
     if any(same.get(key) != value for key, value in asked.items()):
         access = "read only" if about["read_only"] else "may write"
         return (

@@ -277,7 +277,22 @@ def test_images_belong_to_the_user_that_is_named(importing: Importing) -> None:
     assert (image.owner, image.dataset) == ("alice", "slides")
     entry = importing.at.ledger.get(path)
     assert entry is not None
-    assert entry.owner == "alice"
+    assert (entry.owner, entry.dataset, entry.dataset_name) == ("alice", 1, "slides")
+
+
+def test_the_ledger_follows_an_image_into_another_dataset(importing: Importing) -> None:
+    path = importing.image("a.tif")
+    importing.scan()
+    importing.run(target="Dataset:name:first", create=True)
+    for change, where in (
+        ("UPDATE dataset SET name = 'second'", (1, "second")),
+        ("DELETE FROM datasetimagelink", (None, "")),
+    ):
+        importing.server.query(change)
+        importing.answer(importing.ask("verify", under=""))
+        entry = importing.at.ledger.get(path)
+        assert entry is not None
+        assert (entry.dataset, entry.dataset_name) == where
 
 
 def test_an_unknown_user_is_said(importing: Importing) -> None:

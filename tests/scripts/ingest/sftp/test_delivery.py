@@ -11,6 +11,7 @@ import pytest
 from local_aws import files
 from local_aws.files import Owner
 from local_aws.testing.sftp import AWKWARD, Sftp, digest, make_key, needs_sftp
+from scripts.ingest.sftp.users import own_uid
 from tests.scripts.ingest.sftp.sftp_help import Ran, Stage
 
 Run = Callable[..., Ran]
@@ -41,7 +42,8 @@ def test_delivers_a_large_file_and_five_hundred_small_ones(there: Stage, sftp: S
     names = sorted(each.name for each in source.iterdir())
     assert sorted(each.name for each in landed.iterdir()) == names
     assert [name for name in names if digest(landed / name) != digest(source / name)] == []
-    assert files.owner(landed / "slide.ndpi") == Owner(1000, 1000, 0o644)
+    # OMERO.server is in the group.
+    assert files.owner(landed / "slide.ndpi") == Owner(own_uid("alice"), 1000, 0o644)
 
 
 def test_gets_in_by_its_own_key_as_long_as_it_has_it(
@@ -109,11 +111,44 @@ def test_cannot_leave_its_home(there: Stage, run: Run, sftp: Sftp, key: Path, tm
     assert "Remote working directory: /\n" in shown.stdout
 
 
+@pytest.mark.parametrize(("uid", "is_let_in"), [(None, False), (1000, True)])
+def test_the_logical_home_is_not_the_only_wall(
+    there: Stage, run: Run, sftp: Sftp, key: Path, tmp_path: Path, uid: int | None, *, is_let_in: bool
+) -> None:
+    """With homes of type PATH, the whole file system is to be seen; the POSIX profile decides alone."""
+    words = () if uid is None else ("--uid", str(uid))
+    bobbys, omeros = make_key(tmp_path, "bobbys"), make_key(tmp_path, "omeros")
+    for name, of in (("bobby", bobbys), ("carol", key)):
+        assert run("user", "add", name, "--key", of.with_suffix(".pub"), *words).code == 0
+    assert run("user", "add", "omero", "--key", omeros.with_suffix(".pub"), "--uid", "1000").code == 0
+    (tmp_path / "slide.svs").write_text("bobby's")
+    # A file that its sender's client has kept from others.
+    (tmp_path / "slide.svs").chmod(0o640)
+    deliver = f"lcd {tmp_path}\nmkdir case\nput slide.svs case/slide.svs\n"
+    assert sftp.run(deliver, user="bobby", key=bobbys).returncode == 0
+    for name in ("carol", "omero"):
+        there.context.transfer.update_user(
+            ServerId=there.server["ServerId"],
+            UserName=name,
+            HomeDirectoryType="PATH",
+            HomeDirectory=f"/{there.files.name}",
+        )
+    case = f"/{there.files.name}/OMERO/SFTP/bobby/case"
+    commands = (f"get {case}/slide.svs got", f"ls {case}", f"put got {case}/mine", f"rm {case}/slide.svs")
+    (sftp.work / "got").write_text("")
+    ended = [sftp.run(f"{command}\n", user="carol", key=key).returncode == 0 for command in commands]
+    assert ended == [is_let_in] * len(commands)
+    if not is_let_in:
+        # OMERO.server reads it, and so imports it in place.
+        assert sftp.run(f"get {case}/slide.svs read\n", user="omero", key=omeros).returncode == 0
+        assert (sftp.work / "read").read_text() == "bobby's"
+
+
 def test_reader_reads_only(there: Stage, run: Run, sftp: Sftp, tmp_path: Path) -> None:
     reader = make_key(tmp_path, "reader")
     run("user", "add", "reader", "--key", reader.with_suffix(".pub"), "--home", "alice", "--read-only")
     (there.drop / "alice" / "result").write_text("to fetch")
-    files.own(there.drop / "alice" / "result", Owner(1000, 1000, 0o644))
+    files.own(there.drop / "alice" / "result", Owner(own_uid("alice"), 1000, 0o644))
     assert sftp.run("get result\n", user="reader", key=reader).returncode == 0
     for command in ("put result x", "rm result", "mkdir d", "rename result x"):
         assert sftp.run(f"get result\n{command}\n", user="reader", key=reader).returncode == 1

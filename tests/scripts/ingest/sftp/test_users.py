@@ -37,17 +37,18 @@ def test_add_show_list_remove(there: Stage, run: Run, key: Path) -> None:
     added = run("user", "add", "alice", "--key", key.with_suffix(".pub"), "--json")
     assert added.code == 0, added.err
     assert added.data["user"]["home"] == "/OMERO/SFTP/alice"
-    assert files.owner(there.drop / "alice") == Owner(1000, 1000, 0o750)
+    own = users.own_uid("alice")
+    assert files.owner(there.drop / "alice") == Owner(own, 1000, 0o2750)
     again = run("user", "add", "alice", "--key", key.with_suffix(".pub"), "--json")
     assert (again.code, again.data["changes"]) == (0, [])
     assert "nothing to change: user alice already exists." in again.err
 
     shown = run("user", "show", "alice", "--json").data
-    assert (shown["uid"], shown["gid"], shown["read_only"]) == (1000, 1000, False)
+    assert (shown["uid"], shown["gid"], shown["read_only"]) == (own, own, False)
     (one,) = shown["keys"]
     assert one["fingerprint"] == asyncssh.read_public_key(key.with_suffix(".pub")).get_fingerprint()
     run("user", "add", "lab.bob", "--key", key.with_suffix(".pub"), "--home", "lab/bob", "--uid", "2000", "--read-only")
-    assert files.owner(there.drop / "lab" / "bob") == Owner(2000, 1000, 0o750)
+    assert files.owner(there.drop / "lab" / "bob") == Owner(2000, 1000, 0o2750)
     assert run("user", "list", "--json").data == [
         {"name": "alice", "read_only": False, "keys": 1},
         {"name": "lab.bob", "read_only": True, "keys": 1},
@@ -121,13 +122,60 @@ def test_refuses_another_user_of_that_name_and_another_owners_folder(
     assert "user alice already exists, with another key; run `" in run("user", "add", "alice", "--key", other).err
     said = run("user", "add", "alice", "--key", pub, "--home", "elsewhere")
     assert said.code == 2
-    assert "user alice already exists, with the home /OMERO/SFTP/alice, uid 1000, may write; choose" in said.err
+    own = users.own_uid("alice")
+    assert f"user alice already exists, with the home /OMERO/SFTP/alice, uid {own}, may write; choose" in said.err
     taken = run("user", "add", "bobby", "--key", pub, "--home", "alice", "--uid", "2000")
     assert taken.code == 2
-    assert "the folder /OMERO/SFTP/alice belongs to uid 1000, not 2000; give --uid 1000, or another" in taken.err
+    assert f"the folder /OMERO/SFTP/alice belongs to uid {own}, not 2000; give --uid {own}, or another" in taken.err
     assert run("user", "show", "bobby").code == 2
     (there.drop / "file").write_text("")
     assert "/OMERO/SFTP/file is a file or a symbolic link" in run("user", "add", "file", "--key", pub).err
+
+
+def _posix(there: Stage, name: str) -> dict[str, int]:
+    described = there.context.transfer.describe_user(ServerId=there.server["ServerId"], UserName=name)["User"]
+    profile: dict[str, int] = described["PosixProfile"]
+    return profile
+
+
+def test_each_folder_has_a_uid_of_its_own_and_who_shares_it_has_that(there: Stage, run: Run, key: Path) -> None:
+    pub = key.with_suffix(".pub")
+    for name, words in (("alice", ()), ("bobby", ()), ("carol", ("--home", "alice")), ("david", ("--uid", "1000"))):
+        assert run("user", "add", name, "--key", pub, *words).code == 0
+    profiles = {name: _posix(there, name) for name in ("alice", "bobby", "carol", "david")}
+    assert profiles["alice"] == profiles["carol"] != profiles["bobby"]
+    # In OMERO.server's group is only who is OMERO.server.
+    assert [name for name, profile in profiles.items() if profile["Gid"] == 1000] == ["david"]
+    assert len({profiles[name]["Gid"] for name in ("alice", "bobby")}) == 2
+
+
+def test_a_workspace_may_give_all_files_to_omero(there: Stage, key: Path) -> None:
+    context = there.with_(**PUBLIC, uids="omero")
+    user = users.requested(context, "alice", keys.read(key.with_suffix(".pub")))
+    with changing() as changes:
+        users.add(context, there.server["ServerId"], [user], changes)
+    assert _posix(there, "alice") == {"Uid": 1000, "Gid": 1000}
+
+
+def test_who_was_there_before_stays_as_he_was(there: Stage, run: Run, key: Path) -> None:
+    """Earlier versions gave all files to OMERO.server, and with `--uid` its group to the sender."""
+    pub = key.with_suffix(".pub")
+    for name, uid in (("alice", 1000), ("bobby", 2000)):
+        assert run("user", "add", name, "--key", pub, "--uid", str(uid)).code == 0
+        profile = {"Uid": uid, "Gid": 1000}
+        there.context.transfer.update_user(ServerId=there.server["ServerId"], UserName=name, PosixProfile=profile)
+        (there.drop / name / "slide.svs").write_text("an image")
+        owner = Owner(uid, 1000, 0o750)
+        files.own(there.drop / name, owner)
+        for words in ((), ("--uid", str(uid))):
+            again = run("user", "add", name, "--key", pub, *words, "--json")
+            assert (again.code, again.data["changes"]) == (0, [])
+        assert _posix(there, name) == profile
+        # A new user of the folder delivers as its owner, and the folder stays as it is.
+        assert run("user", "remove", name, "--yes").code == 0
+        assert run("user", "add", name, "--key", pub).code == 0
+        assert _posix(there, name)["Uid"] == uid
+        assert files.owner(there.drop / name) == owner
 
 
 def test_refuses_without_an_endpoint(stage: Stage, run: Run, key: Path) -> None:
@@ -253,7 +301,7 @@ def test_a_thousand_users_under_throttling(
     listed = run("user", "list", "--json").data
     assert listed == [{"name": row["name"], "read_only": False, "keys": 1} for row in rows]
     assert len(list(stage.drop.iterdir())) == 1000
-    assert files.owner(stage.drop / "sender-0999") == Owner(2999, 1000, 0o750)
+    assert files.owner(stage.drop / "sender-0999") == Owner(2999, 1000, 0o2750)
     with calls(stage) as names:
         again = run("user", "import", _csv(tmp_path / "again.csv", rows[:20]), "--json")
     assert (again.code, again.data["added"], again.data["changes"]) == (0, 0, [])
