@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from constructs import Construct
 
-from contract import names
+from contract import arrivals, names
 from contract.outputs import Omero
 from contract.policy import Statement
 from modules.alarm_topic import AlarmTopic, AlarmTopicProps
@@ -48,6 +48,8 @@ class Importer(Construct):
             ),
         )
         self._parameter = stack.publish(Omero.importer_digest, self._program.digest)
+        # In a parameter, for a change of it should not replace the server.
+        self._arrivals = stack.publish(Omero.arrivals, arrivals.parameter(workspace))
         stack.publish(Omero.importer_log_group_name, self._log.name)
         stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
         self._alarm(key_arn)
@@ -58,6 +60,7 @@ class Importer(Construct):
         data, account = self._context.data, self._context.stack.account
         return (
             Statement(sid="FindProgram", actions=("ssm:GetParameter",), resources=(self._parameter.arn,)),
+            Statement(sid="ReadArrivals", actions=("ssm:GetParameter",), resources=(self._arrivals.arn,)),
             # The program's key is that of ECS Exec's sessions, which the role may use already.
             self._program.use,
             data.ledger.use,
@@ -88,6 +91,7 @@ class Importer(Construct):
                 parallel_filesets=settings.parallel_filesets,
                 program_bucket=self._program.bucket_name,
                 program_parameter=self._parameter.name,
+                arrivals_parameter=self._arrivals.name,
                 ledger_table=data.ledger.name,
                 requests_table=data.requests.name,
                 admin=settings.admin,

@@ -37,6 +37,7 @@ SWIFT = {
     "importer/worker.py": ("POLL_SECONDS = 2.0", "POLL_SECONDS = 0.1"),
 }
 LOOKS = ("60.0, 15.0, 60.0", "1.0, 0.3, 60.0")
+ARRIVALS = (("STEP_SECONDS = 2.0", "STEP_SECONDS = 0.1"), ("SETTINGS_SECONDS = 60.0", "SETTINGS_SECONDS = 0.3"))
 
 
 @functools.cache
@@ -44,7 +45,7 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tupl
     """The worker's program as it is deployed, with shorter waits; `more` are (file, text, other text), `added` are
     (file, text)."""
     changes = [(name, old, new) for name, (old, new) in SWIFT.items()]
-    changes += [("importer/worker.py", *LOOKS), *more]
+    changes += [("importer/worker.py", *LOOKS), *(("importer/arrivals.py", *each) for each in ARRIVALS), *more]
     out = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(base64.b64decode(package("importer")))) as given,
@@ -95,6 +96,18 @@ class Importing:
         digest = hashlib.sha256(program).hexdigest()
         self.programs.client("s3").put_object(Bucket=self.bucket, Key=f"importer/{digest}", Body=program)
         self.programs.client("ssm").put_parameter(Name=self.bucket, Value=digest, Type="String", Overwrite=True)
+
+    def watch(self, *folders: dict[str, Any], settle: float = 0.05) -> None:
+        """Have the worker watch these, as the stack `omero` tells it, at intervals of a moment."""
+        plain = {"user": "", "group": "", "target": "", "transfer": "ln_s", "owners": {}}
+        settings = {
+            "interval_seconds": 0.3,
+            "settle_seconds": settle,
+            "folders": [{"path": "/OMERO/in", **plain, **each} for each in folders],
+        }
+        self.programs.client("ssm").put_parameter(
+            Name=f"{self.bucket}-arrivals", Value=json.dumps(settings), Type="String", Overwrite=True
+        )
 
     def ask(self, do: str, **work: Any) -> str:
         return self.at.requests.ask(do, work)
@@ -273,6 +286,7 @@ def workspace_of_imports(programs: Programs, monkeypatch: pytest.MonkeyPatch) ->
     (programs.folder / "in").mkdir(exist_ok=True)
     made = Importing(programs, deployment, context_of(deployment), Server(programs.folder), name)
     made.publish(swift_program())
+    made.watch()
     return made
 
 
@@ -288,6 +302,7 @@ def worker_environment(importing: Importing) -> dict[str, str]:
     """As the stack `omero` sets it."""
     parameters: Mapping[str, str] = importing.deployment.parameters
     return {
+        "ARRIVALS_PARAMETER": f"{importing.bucket}-arrivals",
         "IMPORT_ROOTS": json.dumps(["/OMERO"]),
         "JAVA_OPTS": "-Xmx1024m -XX:+ExitOnOutOfMemoryError",
         "LEDGER_TABLE": parameters[Data.ledger_table_name.path],
