@@ -22,7 +22,7 @@ from containers.supervisor.signing import AwsError
 
 from . import entries
 from .entries import ARRIVALS, PENDING
-from .ledger import Ledger, is_under
+from .ledger import Ledger, chunks, is_under
 from .omero import REPOSITORY
 from .requests import Requests
 from .table import Table
@@ -37,8 +37,8 @@ SETTINGS_SECONDS = 60.0
 AGAIN_SECONDS = 3600.0
 # Hour of the day, UTC, at which everything is read.
 NIGHT_HOUR = 2
-# Scans of one watched folder at a time, before all of it is scanned at once.
-SCANS = 4
+# Of one scan: a row has room for 400 KB, and a path has 4 KiB at most.
+PATHS = 40
 FOLDER = "{folder}"
 # Whom the name of a folder, which a stranger may have given, can make the owner of images.
 USER = re.compile(r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}")
@@ -59,6 +59,7 @@ class Delivery:
     scan: str = ""
     run: str = ""
     arriving: int = 0
+    replaced: int = 0
     scan_error: str = ""
     run_error: str = ""
     not_before: float = 0.0
@@ -147,7 +148,8 @@ class Arrivals:
             for each in self._deliveries.values():
                 self._ask_for_run(each)
         for each in self._deliveries.values():
-            self._show(each.path, arriving=each.arriving, error=each.run_error or each.scan_error)
+            error = each.run_error or each.scan_error
+            self._show(each.path, arriving=each.arriving, replaced=each.replaced, error=error)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -221,17 +223,19 @@ class Arrivals:
         if not asked:
             return
         open_ = {each.id for each in self._requests.open()}
-        scanned = False
+        scanned = any(each.scan and each.scan not in open_ for each in asked)
         results: dict[str, dict[str, Any]] = {}
         for each in asked:
             if each.scan and each.scan not in open_:
-                result = results.setdefault(each.scan, self._requests.result(each.scan))
-                scanned, each.scan = True, ""
-                each.arriving = result.get("unstable", 0)
+                if each.scan not in results:
+                    results[each.scan] = self._requests.result(each.scan)
+                result, each.scan = results[each.scan], ""
+                counts = result.get("by_path", {}).get(each.path.hex(), (0, 0, 0))
+                each.arriving, each.replaced, new = counts
+                each.scan_error = result.get("error", "")
                 # What is still arriving is scanned until it is not.
                 each.again = each.arriving > 0 or "error" in result
-                each.scan_error = result.get("error", "")
-                if result.get("new", 0) + result.get("renewed", 0):
+                if new:
                     each.not_before = 0.0
             if each.run and each.run not in open_:
                 result, each.run = self._requests.result(each.run), ""
@@ -241,23 +245,14 @@ class Arrivals:
             self._find_pending()
 
     def _ask_for_scans(self) -> None:
-        """One for each delivery, or for a whole watched folder where many have changed: each is a thread."""
+        """One for all that have changed, as far as a request holds their paths: each is a thread, and waits once."""
+        dirty = [each for each in self._deliveries.values() if each.dirty and not each.scan]
         work = {"data_dir": os.fsdecode(os.path.dirname(REPOSITORY)), "checksum": False}
         work["settle_seconds"] = self._settings["settle_seconds"]
-        for folder in self._settings["folders"]:
-            mine = [each for each in self._deliveries.values() if each.settings == folder]
-            dirty = [each for each in mine if each.dirty and not each.scan]
-            if len(dirty) + len({each.scan for each in mine if each.scan}) > SCANS:
-                if any(each.scan for each in mine):
-                    continue
-                paths = [os.fsencode(folder["path"])]
-            else:
-                paths = [each.path for each in dirty]
-            for path in paths:
-                id_ = self._requests.ask("scan", {**work, "path": path.hex()}, WHO)
-                for each in dirty:
-                    if is_under(each.path, path):
-                        each.scan, each.dirty = id_, False
+        for some in chunks(dirty, PATHS):
+            id_ = self._requests.ask("scan", {**work, "paths": [each.path.hex() for each in some]}, WHO)
+            for each in some:
+                each.scan, each.dirty = id_, False
 
     def _ask_for_run(self, each: Delivery) -> None:
         if not each.pending or each.run or time.monotonic() < each.not_before:

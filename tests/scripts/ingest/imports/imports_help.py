@@ -70,13 +70,15 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tupl
 
 @dataclass
 class Importing:
-    """`folder` is what the containers see as /OMERO/in; `server` the stand-in OMERO."""
+    """`folder` is what the containers see as /OMERO/in; `server` the stand-in OMERO; `parameters` are the
+    deployment's."""
 
     programs: Programs
     deployment: DeployedWorkspace
     at: ImportContext
     server: Server
     bucket: str
+    parameters: dict[str, str]
     _marks: set[str] = field(default_factory=set)
 
     @property
@@ -105,6 +107,7 @@ class Importing:
             "settle_seconds": settle,
             "folders": [{"path": "/OMERO/in", **plain, **each} for each in folders],
         }
+        self.parameters[Omero.arrivals.path] = json.dumps(settings)
         self.programs.client("ssm").put_parameter(
             Name=f"{self.bucket}-arrivals", Value=json.dumps(settings), Type="String", Overwrite=True
         )
@@ -270,21 +273,22 @@ def workspace_of_imports(programs: Programs, monkeypatch: pytest.MonkeyPatch) ->
     )
     settings: Workspace = workspace(region=programs.aws.region)
     ENDPOINT[0] = programs.aws.endpoint
+    parameters = {
+        Data.ledger_table_name.path: name,
+        Data.requests_table_name.path: f"{name}-requests",
+        Data.root_password_arn.path: secret,
+        Omero.cluster_name.path: programs.ecs.cluster,
+        Omero.server_service_name.path: "server",
+        Omero.importer_log_group_name.path: "/tasks",
+        Omero.importer_parallel_filesets.path: "4",
+    }
     deployment = LocalDeployedWorkspace(
         workspace=settings,
         session=boto_session(programs.aws.region),
-        parameters={
-            Data.ledger_table_name.path: name,
-            Data.requests_table_name.path: f"{name}-requests",
-            Data.root_password_arn.path: secret,
-            Omero.cluster_name.path: programs.ecs.cluster,
-            Omero.server_service_name.path: "server",
-            Omero.importer_log_group_name.path: "/tasks",
-            Omero.importer_parallel_filesets.path: "4",
-        },
+        parameters=parameters,
     )
     (programs.folder / "in").mkdir(exist_ok=True)
-    made = Importing(programs, deployment, context_of(deployment), Server(programs.folder), name)
+    made = Importing(programs, deployment, context_of(deployment), Server(programs.folder), name, parameters)
     made.publish(swift_program())
     made.watch()
     return made
