@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from containers.importer import entries
+from containers.importer.entries import FAILED
 from contract.outputs import Omero
 from scripts import console
 from scripts.errors import EXIT_FAILED, Refused
@@ -19,7 +20,7 @@ from scripts.ingest.imports.asking import answer
 from scripts.ingest.imports.command import UnderOption
 from scripts.ingest.imports.context import ImportContext, import_context
 from scripts.ingest.imports.worker_state import absence
-from scripts.options import JsonOption, WorkspaceOption
+from scripts.options import DryRunOption, JsonOption, WorkspaceOption
 from scripts.output import write_json
 
 app = typer.Typer(
@@ -107,7 +108,12 @@ def resume_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
 
 
 @app.command("replay")
-def replay_command(workspace: WorkspaceOption = None, under: UnderOption = "", as_json: JsonOption = False) -> None:
+def replay_command(
+    workspace: WorkspaceOption = None,
+    under: UnderOption = "",
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Scan the watched folders now, and import what failed once more; use it after mending. OMERO is asked first, so
     that nothing is imported twice."""
     at = import_context(workspace)
@@ -120,12 +126,14 @@ def replay_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
                 f"{' or '.join(map(entries.shown, watched))}."
             )
         watched = [below]
-    count = sum(answer(at, "replay", {"under": each.hex()})["filesets"] for each in watched)
-    console.say(
-        f"{count} filesets that failed are pending again; `omero-aws arrivals status` shows what becomes of them"
-    )
+    if dry_run:
+        count = sum(at.ledger.totals(each, FAILED)[FAILED].filesets for each in watched)
+        console.say(f"would be done: the watched folders scanned, and {count} filesets that failed imported once more")
+    else:
+        count = sum(answer(at, "replay", {"under": each.hex()})["filesets"] for each in watched)
+        console.say(f"{count} filesets that failed are pending again; `arrivals status` shows what becomes of them")
     if as_json:
-        write_json({"filesets": count})
+        write_json({"dry_run": dry_run, "filesets": count})
 
 
 def _settings(at: ImportContext) -> dict[str, Any]:
