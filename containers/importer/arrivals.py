@@ -233,8 +233,8 @@ class Arrivals:
                 counts = result.get("by_path", {}).get(each.path.hex(), (0, 0, 0))
                 each.arriving, each.replaced, new = counts
                 each.scan_error = result.get("error", "")
-                # What is still arriving is scanned until it is not.
-                each.again = each.arriving > 0 or "error" in result
+                # What still changes is dirty with the next look; what nobody has scanned is not.
+                each.again = "error" in result
                 if new:
                     each.not_before = 0.0
             if each.run and each.run not in open_:
