@@ -174,7 +174,7 @@ class Arrivals:
             if any(is_under(each.path, under) or is_under(under, each.path) for under in replayed):
                 each.dirty, each.not_before = True, 0.0
             if each.watched.changed(whole=whole) or each.again:
-                each.dirty = True
+                each.dirty, each.again = True, False
             if self._stop.is_set():
                 return
         self._find_pending()
