@@ -17,8 +17,8 @@ def folders(workspace: Workspace) -> tuple[WatchedFolder, ...]:
     return workspace.arrivals.folders or _of_ways_in(workspace)
 
 
-def parameter(workspace: Workspace) -> str:
-    """What the worker reads (containers/importer/arrivals.py)."""
+def parameter(workspace: Workspace, hints_url: str = "") -> str:
+    """What the worker reads (containers/importer/arrivals.py); `hints_url` is the queue of hints, or ""."""
     settings = workspace.arrivals
     if settings is None:
         return "{}"
@@ -26,6 +26,7 @@ def parameter(workspace: Workspace) -> str:
         {
             "interval_seconds": settings.interval_minutes * 60,
             "settle_seconds": settings.settle_seconds,
+            "hints_url": hints_url,
             "folders": [each.model_dump(mode="json") for each in folders(workspace)],
         },
         separators=(",", ":"),

@@ -6,6 +6,7 @@ worker that starts looks at everything once, and the ledger knows what is there 
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import queue
@@ -35,6 +36,9 @@ STEP_SECONDS = 2.0
 SETTINGS_SECONDS = 60.0
 # After an import that came to nothing as a whole, for instance of a sender whom OMERO does not know.
 AGAIN_SECONDS = 3600.0
+# Between looks that hints ask for; and for how long an NFS client may remember a folder as it was before the file came
+# (nfs(5), acdirmax): it is looked at once more after that.
+HINT_SECONDS, LATER_SECONDS = 15.0, 60.0
 # Hour of the day, UTC, at which everything is read.
 NIGHT_HOUR = 2
 # Of one scan: a row has room for 400 KB, and a path has 4 KiB at most.
@@ -97,13 +101,22 @@ class Arrivals:
     """Works in a thread of its own: a look at a large tree takes minutes, in which imports go on."""
 
     def __init__(
-        self, table: Table, requests: Requests, ledger: Ledger, *, settings: Callable[[], str], stop: threading.Event
+        self,
+        table: Table,
+        requests: Requests,
+        ledger: Ledger,
+        *,
+        settings: Callable[[], str],
+        hints: Callable[[str], bool],
+        stop: threading.Event,
     ) -> None:
-        """`settings` reads them, as `contract.arrivals` writes them."""
+        """`settings` reads them, as `contract.arrivals` writes them; `hints` waits for one in the queue of an URL."""
         self._table = table
         self._requests = requests
         self._ledger = ledger
         self._read = settings
+        self._hints = hints
+        self._hinted = threading.Event()
         self._stop = stop
         self._settings: dict[str, Any] = {}
         self._deliveries: dict[bytes, Delivery] = {}
@@ -116,7 +129,8 @@ class Arrivals:
 
     def start(self) -> None:
         """Begin to look."""
-        threading.Thread(target=self._run, daemon=True).start()
+        for each in (self._run, self._listen):
+            threading.Thread(target=each, daemon=True).start()
 
     def replay(self, under: bytes) -> None:
         """Have everything at or below a folder scanned, and forget why something was not imported; "" is all."""
@@ -132,6 +146,19 @@ class Arrivals:
                 traceback.print_exc()
             self._stop.wait(STEP_SECONDS)
 
+    def _listen(self) -> None:
+        """Hints make looks earlier, and are missed by nobody."""
+        while not self._stop.is_set():
+            url = self._settings.get("hints_url")
+            try:
+                if url and self._hints(url):
+                    self._hinted.set()
+                    continue
+            except (AwsError, OSError, http.client.HTTPException) as fault:
+                sys.stderr.write(f"hints of arrivals wait: {fault}\n")
+                url = ""
+            self._stop.wait(STEP_SECONDS if url else SETTINGS_SECONDS)
+
     def _step(self) -> None:
         if self._is_due("settings", SETTINGS_SECONDS):
             self._configure(json.loads(self._read()))
@@ -140,6 +167,11 @@ class Arrivals:
         replayed = []
         while not self._replayed.empty():
             replayed.append(self._replayed.get())
+        if self._hinted.is_set() and self._is_due("hint", HINT_SECONDS):
+            self._hinted.clear()
+            self._due["look"], self._due["again"] = 0.0, time.monotonic() + LATER_SECONDS
+        if 0.0 < self._due.get("again", 0.0) <= time.monotonic():
+            self._due["look"], self._due["again"] = 0.0, 0.0
         if self._is_due("look", self._settings["interval_seconds"]) or replayed:
             self._look(replayed)
         self._follow()

@@ -65,7 +65,12 @@ class Worker:
         self._grouping = threading.RLock()
         self._last = ""
         self._arrivals = Arrivals(
-            self._table, self._requests, self._ledger, settings=self._arrivals_settings, stop=self.stopping
+            self._table,
+            self._requests,
+            self._ledger,
+            settings=self._arrivals_settings,
+            hints=self._hint,
+            stop=self.stopping,
         )
         self._due: dict[str, float] = {}
 
@@ -328,6 +333,15 @@ class Worker:
             return "{}"
         arguments = {"Name": os.environ["ARRIVALS_PARAMETER"]}
         return str(self._aws.call("ssm", "AmazonSSM.GetParameter", arguments)["Parameter"]["Value"])
+
+    def _hint(self, url: str) -> bool:
+        """Whether there was one within 20 s, the longest that SQS waits; it is taken out of the queue."""
+        arguments = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
+        found = self._aws.call("sqs", "AmazonSQS.ReceiveMessage", arguments).get("Messages", [])
+        for each in found:
+            taken = {"QueueUrl": url, "ReceiptHandle": each["ReceiptHandle"]}
+            self._aws.call("sqs", "AmazonSQS.DeleteMessage", taken)
+        return bool(found)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

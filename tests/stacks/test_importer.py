@@ -285,6 +285,7 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     watching = synthesise(arrivals={"folders": [{"path": "/OMERO/in"}]})["omero"]
     for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy"):
         assert of_type(watching, type_) == of_type(without, type_)
+    assert not of_type(watching, "aws_sqs_queue"), "nothing sends hints"
     parameter = of_type(watching, "aws_ssm_parameter")["published_arrivals"]
     assert (parameter["name"], json.loads(parameter["value"])["folders"][0]["path"]) == (
         "/omero/lab/omero/arrivals",
@@ -292,3 +293,25 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     )
     read = _statements(watching)["ReadArrivals"]
     assert (read["Action"], read["Resource"]) == ("ssm:GetParameter", "${aws_ssm_parameter.published_arrivals.arn}")
+
+
+def test_ways_in_that_are_watched_send_hints(synthesise: Callable[..., Stacks]) -> None:
+    ways_in: dict[str, Any] = {"sftp": {"cidrs": ["192.0.2.0/24"]}, "datasync": {}}
+    omero = synthesise(**ways_in, arrivals={})["omero"]
+    assert of_type(omero, "aws_ecs_task_definition") == of_type(synthesise()["omero"], "aws_ecs_task_definition")
+    queue = only(omero, "aws_sqs_queue")
+    assert (queue["sqs_managed_sse_enabled"], queue["message_retention_seconds"]) == (True, 3600)
+    rule = of_type(omero, "aws_cloudwatch_event_rule")["importer_hints"]
+    patterns = json.loads(rule["event_pattern"])["$or"]
+    assert [each["source"] for each in patterns] == [["aws.transfer"], ["aws.transfer"], ["aws.datasync"]]
+    assert patterns[1]["detail-type"] == ["SFTP Server File Rename Completed"]
+    assert patterns[1]["detail"]["renamed-file-path"][0]["prefix"].startswith("/${")
+    assert patterns[2]["detail"] == {"State": ["SUCCESS", "ERROR"]}
+    parameter = json.loads(of_type(omero, "aws_ssm_parameter")["published_arrivals"]["value"])
+    assert parameter["hints_url"] == "${aws_sqs_queue.importer_hints_queue.url}"
+    take = _statements(omero)["TakeHints"]
+    assert (take["Action"], take["Resource"]) == (
+        ["sqs:DeleteMessage", "sqs:ReceiveMessage"],
+        "${aws_sqs_queue.importer_hints_queue.arn}",
+    )
+    assert not of_type(synthesise(**ways_in)["omero"], "aws_sqs_queue"), "nobody looks"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class Looking:
     ledger: Ledger
     requests: Requests
     arrivals: Arrivals = field(init=False)
+    settings: dict[str, Any] = field(init=False)
 
     def step(self) -> list[Request]:
         self.arrivals._step()
@@ -92,10 +94,15 @@ class Looking:
 @pytest.fixture
 def looking(tmp_path: Path, tables: tuple[Table, Table], ledger: Ledger) -> Looking:
     (tmp_path / "alice").mkdir()
-    settings = {"interval_seconds": 0, "settle_seconds": 60, "folders": [{**BY_SENDER, "path": str(tmp_path)}]}
     made = Looking(tmp_path, ledger, Requests(tables[1]))
+    made.settings = {"interval_seconds": 0, "settle_seconds": 60, "folders": [{**BY_SENDER, "path": str(tmp_path)}]}
     made.arrivals = Arrivals(
-        tables[1], made.requests, ledger, settings=lambda: json.dumps(settings), stop=threading.Event()
+        tables[1],
+        made.requests,
+        ledger,
+        settings=lambda: json.dumps(made.settings),
+        hints=lambda _url: False,
+        stop=threading.Event(),
     )
     return made
 
@@ -164,3 +171,28 @@ def test_what_is_gone_is_no_longer_shown(looking: Looking, tables: tuple[Table, 
     (looking.folder / "alice").rename(looking.folder / ".alice")
     looking.step()
     assert [row["path"] for row in tables[1].rows("arrivals")] == shown[1:]
+
+
+def test_a_hint_makes_a_look_at_once_and_one_when_no_client_remembers_how_it_was(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    looking.settings["interval_seconds"] = 3600
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "1.tif").write_bytes(b"")
+    assert looking.step() == []
+    looking.arrivals._hinted.set()
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "late.tif").write_bytes(b"")
+    assert looking.step() == []
+    now[0] += 61
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "unhinted.tif").write_bytes(b"")
+    now[0] += 120
+    assert looking.step() == []
+    now[0] += 3600
+    assert len(looking.step()) == 1, "without any hint, too"

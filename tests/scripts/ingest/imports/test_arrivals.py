@@ -141,3 +141,16 @@ def test_a_paused_worker_that_is_killed_again_and_again_loses_nothing(
         senders.restart_worker()
         paths.append(senders.image(f"bob/late/{number}.tif"))
     _until_imported(senders, *paths, seconds=90)
+
+
+def test_a_hint_makes_the_worker_look_at_once(senders: Importing) -> None:
+    """Whatever is in it: junk is a hint as well."""
+    sqs = senders.programs.client("sqs")
+    url = sqs.create_queue(QueueName=senders.bucket)["QueueUrl"]
+    senders.watch(BY_SENDER, interval=3600, hints_url=url)
+    until(lambda: b"/OMERO/in" in senders.at.requests.arrivals(), seconds=40)
+    path = senders.image("alice/1.tif")
+    sqs.send_message(QueueUrl=url, MessageBody="no JSON")
+    _until_imported(senders, path)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert {attributes[f"ApproximateNumberOfMessages{each}"] for each in ("", "NotVisible")} == {"0"}
