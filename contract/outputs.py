@@ -106,4 +106,5 @@ class Omero(Outputs):
     importer_log_group_name = Output("The importer's log.")
     importer_parallel_filesets = Output("Filesets that the importer imports at once.")
     importer_digest = Output("SHA-256 of the program that imports.")
+    arrivals = Output("The folders that the importer looks at by itself, and what it does with their files.")
     alarm_topic_arn = Output("Reports an importer that is silent: subscribe to it.")

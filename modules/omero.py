@@ -154,7 +154,8 @@ def _trust_store() -> dict[str, str]:
 class ImporterProps:
     """What imports beside the server whose image and mounts it has.
 
-    `program_bucket` has the program, and the SSM parameter `program_parameter` says which object of it.
+    `program_bucket` has the program, and the SSM parameter `program_parameter` says which object of it;
+    `arrivals_parameter` is the one with the folders that it looks at by itself.
     `admin` is the OMERO administrator, or one with the privilege Sudo, whose password the secret holds.
     """
 
@@ -164,6 +165,7 @@ class ImporterProps:
     parallel_filesets: int
     program_bucket: str
     program_parameter: str
+    arrivals_parameter: str
     ledger_table: str
     requests_table: str
     admin: str
@@ -181,6 +183,7 @@ def importer_container(server: ServerProps, props: ImporterProps) -> Container:
         # The start-up would make a database if it found none, and a second server.
         entry_point=("/opt/omero/server/venv3/bin/python", "-c", BOOTSTRAP, "supervisor"),
         environment={
+            "ARRIVALS_PARAMETER": props.arrivals_parameter,
             "IMPORT_ROOTS": json.dumps([mount.path for mount in server.mounts]),
             # It comes after the -Xmx1024M of `omero import`, and wins (omero/plugins/import.py of ome/omero-py).
             "JAVA_OPTS": f"-Xmx{props.heap_mib}m -XX:+ExitOnOutOfMemoryError",

@@ -90,6 +90,11 @@ TREE: dict[str, Entry] = {
         panel=INGEST,
         help="Import images from OMERO's file system, each exactly once.",
     ),
+    "arrivals": Entry(
+        module="scripts.ingest.arrivals.command",
+        panel=INGEST,
+        help="See and steer what is imported from watched folders without anybody asking for it.",
+    ),
     "sftp": Entry(
         module="scripts.ingest.sftp.command",
         panel=INGEST,

@@ -13,14 +13,16 @@ from pydantic import AfterValidator, Field, model_validator
 from settings import addresses
 from settings.access import Access, Tls
 from settings.appstream import AppStream
+from settings.arrivals import Arrivals
 from settings.data import Data
 from settings.datasync import DataSync
-from settings.fields import AccountId, BucketName, Distinct, Fault, Like, Region, Settings, listed, rule
+from settings.fields import AccountId, BucketName, Distinct, Fault, Like, Region, Settings, accepted, listed, rule
 from settings.file_gateway import FileGateway
 from settings.images import Images
 from settings.network import Network
 from settings.omero import Omero
 from settings.omero_defaults import with_defaults
+from settings.paths import DATA_DIR
 from settings.section import Section
 from settings.sftp import Sftp
 from settings.share import Share
@@ -106,6 +108,8 @@ class Workspace(Settings):
     """OMERO.insight in a browser, created by `omero-aws appstream ensure`; left out, none."""
     sftp: Sftp | None = None
     """A folder under /OMERO that senders deliver into by SFTP (`omero-aws sftp`); left out, none."""
+    arrivals: Arrivals | None = None
+    """Folders whose images are imported without anybody asking for it; left out, none."""
     images: Images | None = None
     """Container images of one's own, built by `omero-aws images`; left out, none."""
     retain: bool = True
@@ -258,6 +262,30 @@ class Workspace(Settings):
                 yield key, f"{folder} and {other_key} {other} overlap; give folders that do not contain each other"
 
     @rule
+    def _watched_folders_are_seen(self) -> Iterator[Fault]:
+        """By the servers; a hard link needs its file on their own file system (link(2), EXDEV)."""
+        share = self._share_of_servers
+        for index, folder in accepted((self.arrivals and self.arrivals.folders) or ()):
+            on_share = bool(share) and f"{folder.path}/".startswith(f"{share}/")
+            if not on_share and not folder.path.startswith(f"{DATA_DIR}/"):
+                seen = f"{DATA_DIR}/... or {share}/..." if share else f"{DATA_DIR}/..."
+                yield (
+                    f"arrivals.folders.{index}.path",
+                    f"OMERO.server does not see {folder.path}; give a folder under {seen}",
+                )
+            if on_share and folder.transfer == "ln":
+                yield (
+                    f"arrivals.folders.{index}.transfer",
+                    "ln makes hard links, which do not reach a File Gateway's share; remove it (ln_s), or set cp",
+                )
+
+    @rule
+    def _something_is_watched(self) -> Iterator[Fault]:
+        watched = self.arrivals is None or self.arrivals.folders
+        if not watched and not self.sftp and not self.datasync and not self._share_of_servers:
+            yield "arrivals", "the workspace has no sftp, datasync or share whose folder could be watched; add folders"
+
+    @rule
     def _addresses_suffice(self) -> Iterator[Fault]:
         offered = self.network.private_addresses
         if offered is not None and self.addresses > offered:
@@ -273,6 +301,14 @@ class Workspace(Settings):
         for key, part in self.sections.items():
             with suppress(AttributeError):
                 found |= {f"{key}.{inner}": answer for inner, answer in ask(part).items()}
+        return found
+
+    @property
+    def _share_of_servers(self) -> str | None:
+        """Where the servers see a File Gateway's share; None if they mount none."""
+        if not self.traits.share:
+            return None
+        found: str | None = self.at("share.mount_point") or self.at("file_gateway.mount_point")
         return found
 
     @property

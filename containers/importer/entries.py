@@ -33,7 +33,8 @@ INDEX = "by_state"
 
 # Parts of the table of requests.
 REQUEST, ENDED, CONTROL, WORKER, ATTEMPT, TODO = "request", "ended", "control", "worker", "attempt", "todo"
-LEASE, PAUSE, CANCEL = "lease", "pause", "cancel#"
+ARRIVALS = "arrivals"
+LEASE, PAUSE, PAUSE_ARRIVALS, CANCEL = "lease", "pause", "pause-arrivals", "cancel#"
 # States of a request.
 WAITING, RUNNING, DONE, CANCELLED = "waiting", "running", "done", "cancelled"
 

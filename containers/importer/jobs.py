@@ -15,7 +15,7 @@ from .scan import scan
 from .verify import verify
 
 Say = Callable[..., None]
-KINDS = ("scan", "verify", "retry", "dismiss", "users")
+KINDS = ("scan", "verify", "retry", "replay", "dismiss", "users")
 # Those that ask OMERO.
 ASKING = ("verify", "users")
 
@@ -31,8 +31,8 @@ def do(
     """
     if kind == "scan":
         return scan(work, ledger, who=who, stop=stop, say=say)
-    if kind == "retry":
-        return _retry(work, ledger, who)
+    if kind in ("retry", "replay"):
+        return _retry({"files": [], **work}, ledger, who)
     if kind == "dismiss":
         return _dismiss(work, ledger, who)
     assert omero is not None  # noqa: S101 - of ASKING

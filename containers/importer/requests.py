@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import entries
-from .entries import CANCEL, CONTROL, DONE, ENDED, PAUSE, REQUEST, RUNNING, WAITING
+from .entries import CANCEL, CANCELLED, CONTROL, DONE, ENDED, PAUSE, PAUSE_ARRIVALS, REQUEST, RUNNING, WAITING
 from .table import Table
 
 # Days for which an ended request is kept; the ledger's history is kept for ever.
@@ -60,6 +61,27 @@ class Requests:
             elif row["row"].startswith(CANCEL):
                 cancelled.add(row["row"][len(CANCEL) :])
         return paused, cancelled
+
+    def arrivals_paused(self) -> bool:
+        """Whether nothing is to be asked for that nobody asks for."""
+        row = self._table.get(entries.row_key(CONTROL, PAUSE_ARRIVALS))
+        return row is not None and row.get("paused") == "yes"
+
+    def ask(self, do: str, work: dict[str, Any], who: str) -> str:
+        """Write a request as people do; its id."""
+        now = entries.now_text()
+        id_ = f"{now}#{uuid.uuid4().hex[:12]}"
+        row = {"do": do, "work": json.dumps(work), "who": who, "state": WAITING, "asked": now}
+        self._table.put({"part": REQUEST, "row": id_, **row})
+        return id_
+
+    def result(self, id_: str) -> dict[str, Any]:
+        """Of a request that has ended; an `error` if it was cancelled."""
+        row = self._table.get(entries.row_key(ENDED, id_)) or {}
+        if row.get("state") == CANCELLED:
+            return {"error": "somebody has cancelled it; `omero-aws arrivals replay` begins it again at once"}
+        result: dict[str, Any] = json.loads(row.get("result", "{}"))
+        return result
 
     def start(self, request: Request) -> None:
         """Show that it is being done."""

@@ -39,33 +39,60 @@ Say = Callable[..., None]
 def scan(work: dict[str, Any], ledger: Ledger, *, who: str, stop: threading.Event, say: Say) -> dict[str, Any]:
     """The counts. `work` has `path` (hex), `data_dir`, `settle_seconds` and `checksum`.
 
+    Instead of `path` it may have `paths`, which may have gone; `by_path` then has what of each still changes, was
+    replaced after its import, and is new, where that is not 0.
+
     Raises:
         JobError: the folder is not there, is OMERO's own, or none that is imported from; or `stop` was set, so that it
             has to begin again.
     """
-    root = bytes.fromhex(work["path"])
-    roots = [os.fsencode(each) for each in json.loads(os.environ["IMPORT_ROOTS"])]
-    if os.path.normpath(root) != root or not any(is_under(root, each) for each in roots):
+    data_dir = os.fsencode(work["data_dir"])
+    roots = [bytes.fromhex(each) for each in work.get("paths") or [work["path"]]]
+    for root in roots:
+        _check(root, data_dir)
+    if "paths" in work:
+        roots = [root for root in roots if os.path.lexists(root)]
+    elif not os.path.lexists(roots[0]):
+        raise JobError(
+            f"{entries.shown(roots[0])} is not there; `omero-aws exec -- ls` shows what is, as OMERO.server sees it"
+        )
+    skip = frozenset(os.path.join(data_dir, each) for each in (*OWN, DROPBOX)) - set(roots)
+    seen = formats.Seen()
+    looks = [_first_look(root, skip, seen, say) for root in roots]
+    _settle(float(work["settle_seconds"]), sum(map(len, looks)), stop, say)
+    recorder = _Recorder(ledger, who, checksum=bool(work["checksum"]))
+    seen = formats.Seen()
+    for root, first in zip(roots, looks):  # noqa: B905 - Python 3.9
+        _second_look(root, first, skip, seen, recorder, stop, say)
+    return {**recorder.result(seen), **({"by_path": recorder.by_path} if "paths" in work else {})}
+
+
+def _check(root: bytes, data_dir: bytes) -> None:
+    allowed = [os.fsencode(each) for each in json.loads(os.environ["IMPORT_ROOTS"])]
+    if os.path.normpath(root) != root or not any(is_under(root, each) for each in allowed):
         raise JobError(
             f"{entries.shown(root)} is outside of what is imported from; allowed is what is under "
-            f"{', '.join(map(entries.shown, roots))}"
+            f"{', '.join(map(entries.shown, allowed))}"
         )
-    if not os.path.lexists(root):
-        raise JobError(
-            f"{entries.shown(root)} is not there; `omero-aws exec -- ls` shows what is, as OMERO.server sees it"
-        )
-    data_dir = os.fsencode(work["data_dir"])
     for each in OWN:
         own = os.path.join(data_dir, each)
         if os.path.commonpath((own, root)) == own:
             raise JobError(
                 f"{entries.shown(root)} is OMERO's own and holds what was imported already; name another folder"
             )
-    skip = frozenset(os.path.join(data_dir, each) for each in (*OWN, DROPBOX)) - {root}
-    first = _first_look(root, skip, say)
-    _settle(float(work["settle_seconds"]), len(first), stop, say)
-    recorder = _Recorder(ledger, who, checksum=bool(work["checksum"]))
-    seen = formats.Seen()
+
+
+def _second_look(
+    root: bytes,
+    first: dict[bytes, str],
+    skip: frozenset[bytes],
+    seen: formats.Seen,
+    recorder: _Recorder,
+    stop: threading.Event,
+    say: Say,
+) -> None:
+    """Record what is as it was at the first look."""
+    before = dict(recorder.counts)
     chunk = []
     for found in _walk(root, seen, skip):
         recorder.counts["filesets"] += 1
@@ -81,7 +108,8 @@ def scan(work: dict[str, Any], ledger: Ledger, *, who: str, stop: threading.Even
         if stop.is_set():
             raise JobError("the worker is being stopped")
     recorder.record(chunk)
-    return recorder.result(seen, unstable_gone=len(first))
+    recorder.counts["unstable"] += len(first)
+    recorder.note(root, before)
 
 
 def _walk(root: bytes, seen: formats.Seen, skip: frozenset[bytes]) -> Iterable[formats.Fileset]:
@@ -95,9 +123,8 @@ def _digest(path: bytes) -> bytes:
     return hashlib.sha256(path).digest()[:16]
 
 
-def _first_look(root: bytes, skip: frozenset[bytes], say: Say) -> dict[bytes, str]:
+def _first_look(root: bytes, skip: frozenset[bytes], seen: formats.Seen, say: Say) -> dict[bytes, str]:
     first = {}
-    seen = formats.Seen()
     for found in _walk(root, seen, skip):
         first[_digest(found.main)] = found.print
         if len(first) % 1000 == 0:
@@ -123,6 +150,13 @@ class _Recorder:
         self.counts = dict.fromkeys(names, 0)
         self._samples: dict[str, list[str]] = {}
         self._number = 0
+        self.by_path: dict[str, list[int]] = {}
+
+    def note(self, root: bytes, before: dict[str, int]) -> None:
+        """Keep what was found below one of the folders, of what is still to be looked after."""
+        more = {name: count - before[name] for name, count in self.counts.items()}
+        if any(counts := [more["unstable"], more["changed"], more["new"] + more["renewed"]]):
+            self.by_path[root.hex()] = counts
 
     def sample(self, kind: str, path: bytes) -> None:
         some = self._samples.setdefault(kind, [])
@@ -198,10 +232,9 @@ class _Recorder:
             "at": entries.now_text(),
         }
 
-    def result(self, seen: formats.Seen, unstable_gone: int) -> dict[str, Any]:
+    def result(self, seen: formats.Seen) -> dict[str, Any]:
         return {
             **self.counts,
-            "unstable": self.counts["unstable"] + unstable_gone,
             "folders": seen.folders,
             "links": seen.links,
             "odd": seen.odd,

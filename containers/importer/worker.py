@@ -18,6 +18,7 @@ from containers.supervisor.__main__ import MARK, NEW_PROGRAM
 from containers.supervisor.signing import Aws, AwsError
 
 from . import jobs, mount
+from .arrivals import Arrivals
 from .attempts import Attempts
 from .entries import ATTEMPT, CANCELLED
 from .faults import JobError, Unreachable
@@ -63,6 +64,14 @@ class Worker:
         # Held while requests join a group or a group ends.
         self._grouping = threading.RLock()
         self._last = ""
+        self._arrivals = Arrivals(
+            self._table,
+            self._requests,
+            self._ledger,
+            settings=self._arrivals_settings,
+            hints=self._hint,
+            stop=self.stopping,
+        )
         self._due: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -80,6 +89,8 @@ class Worker:
             sys.stderr.write("the worker beside OMERO.server is at work, and does what is asked for\n")
             return BUSY
         self._lease.on_loss(self._kill)
+        if not self._once:
+            self._arrivals.start()
         try:
             return self._work()
         finally:
@@ -292,7 +303,10 @@ class Worker:
             omero = None
             try:
                 omero = self._logged_in() if request.do in jobs.ASKING else None
-                return jobs.do(request.do, request.work, self._ledger, omero, who=request.who, stop=stop, say=say)
+                result = jobs.do(request.do, request.work, self._ledger, omero, who=request.who, stop=stop, say=say)
+                if request.do == "replay":
+                    self._arrivals.replay(bytes.fromhex(request.work["under"]))
+                return result
             except Unreachable as fault:
                 say(waiting=str(fault))
                 if stop.wait(POLL_SECONDS):
@@ -312,6 +326,22 @@ class Worker:
         except (AwsError, OSError):
             return False
         return bool(now != os.environ["PROGRAM_DIGEST"])
+
+    def _arrivals_settings(self) -> str:
+        """As the parameter has them now. A task definition of before names none."""
+        if "ARRIVALS_PARAMETER" not in os.environ:
+            return "{}"
+        arguments = {"Name": os.environ["ARRIVALS_PARAMETER"]}
+        return str(self._aws.call("ssm", "AmazonSSM.GetParameter", arguments)["Parameter"]["Value"])
+
+    def _hint(self, url: str) -> bool:
+        """Whether there was one within 20 s, the longest that SQS waits; it is taken out of the queue."""
+        arguments = {"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 20}
+        found = self._aws.call("sqs", "AmazonSQS.ReceiveMessage", arguments).get("Messages", [])
+        for each in found:
+            taken = {"QueueUrl": url, "ReceiptHandle": each["ReceiptHandle"]}
+            self._aws.call("sqs", "AmazonSQS.DeleteMessage", taken)
+        return bool(found)
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

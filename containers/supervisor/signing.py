@@ -45,7 +45,7 @@ class Aws:
             OSError, http.client.HTTPException: there was no answer within `seconds`: what was asked may be done.
         """
         body = json.dumps(arguments, default=_base64).encode()
-        version = "1.0" if service == "dynamodb" else "1.1"
+        version = "1.0" if service in ("dynamodb", "sqs") else "1.1"
         headers = {"content-type": f"application/x-amz-json-{version}", "x-amz-target": action}
         status, content = self._ask(service, "POST", "/", headers, body, seconds)
         if status == 200:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from constructs import Construct
 
-from contract import names
+from contract import arrivals, names
 from contract.outputs import Omero
 from contract.policy import Statement
 from modules.alarm_topic import AlarmTopic, AlarmTopicProps
 from modules.container import Beside
+from modules.hints import Hints, HintsProps, ended_executions, uploads_by_sftp
 from modules.log_group import log_group
 from modules.omero import ImporterProps, ServerProps, importer_container
 from modules.program import Program, ProgramProps
@@ -48,6 +50,10 @@ class Importer(Construct):
             ),
         )
         self._parameter = stack.publish(Omero.importer_digest, self._program.digest)
+        # In a parameter, for a change of it should not replace the server.
+        self._hints = self._hints_of_arrivals()
+        parameter = arrivals.parameter(workspace, self._hints.queue_url if self._hints else "")
+        self._arrivals = stack.publish(Omero.arrivals, parameter)
         stack.publish(Omero.importer_log_group_name, self._log.name)
         stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
         self._alarm(key_arn)
@@ -58,6 +64,8 @@ class Importer(Construct):
         data, account = self._context.data, self._context.stack.account
         return (
             Statement(sid="FindProgram", actions=("ssm:GetParameter",), resources=(self._parameter.arn,)),
+            Statement(sid="ReadArrivals", actions=("ssm:GetParameter",), resources=(self._arrivals.arn,)),
+            *([self._hints.use] if self._hints else ()),
             # The program's key is that of ECS Exec's sessions, which the role may use already.
             self._program.use,
             data.ledger.use,
@@ -88,6 +96,7 @@ class Importer(Construct):
                 parallel_filesets=settings.parallel_filesets,
                 program_bucket=self._program.bucket_name,
                 program_parameter=self._parameter.name,
+                arrivals_parameter=self._arrivals.name,
                 ledger_table=data.ledger.name,
                 requests_table=data.requests.name,
                 admin=settings.admin,
@@ -95,6 +104,20 @@ class Importer(Construct):
             ),
         )
         return Beside(container=container, log_group_name=self._log.name, log_group_arn=self._log.arn)
+
+    def _hints_of_arrivals(self) -> Hints | None:
+        """Events of the ways in whose folders are watched; None if none of them sends any."""
+        workspace = self._context.workspace
+        patterns: list[dict[str, Any]] = []
+        if workspace.arrivals and workspace.sftp:
+            patterns += uploads_by_sftp(self._context.data.file_system.id)
+        if workspace.arrivals and workspace.datasync:
+            patterns.append(ended_executions())
+        if not patterns:
+            return None
+        return Hints(
+            self, "hints", HintsProps(name=names.physical("rule", workspace.name, "arrivals"), patterns=patterns)
+        )
 
     def _alarm(self, key_arn: str) -> None:
         context, workspace = self._context, self._context.workspace

@@ -101,6 +101,7 @@ def test_knows_what_the_record_says_and_nothing_else(synthesise: Callable[..., S
     assert "ledger" in found.pop("LEDGER_TABLE")
     assert "import_requests" in found.pop("REQUESTS_TABLE")
     assert found == {
+        "ARRIVALS_PARAMETER": "${aws_ssm_parameter.published_arrivals.name}",
         "IMPORT_ROOTS": '["/OMERO", "/s3uploads"]',
         "JAVA_OPTS": "-Xmx2560m -XX:+ExitOnOutOfMemoryError",
         "OMERO_ADMIN": "root",
@@ -277,3 +278,40 @@ def test_refuses_importers_that_could_not_run(importer: dict[str, Any], rule: st
 def test_the_alarm_listens_to_what_the_worker_prints() -> None:
     printed = (Path(programs.__file__).parent / "importer" / "worker.py").read_text(encoding="utf-8")
     assert f'sys.stdout.write("{ALIVE}\\n")' in printed
+
+
+def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise: Callable[..., Stacks]) -> None:
+    without = synthesise()["omero"]
+    watching = synthesise(arrivals={"folders": [{"path": "/OMERO/in"}]})["omero"]
+    for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy"):
+        assert of_type(watching, type_) == of_type(without, type_)
+    assert not of_type(watching, "aws_sqs_queue"), "nothing sends hints"
+    parameter = of_type(watching, "aws_ssm_parameter")["published_arrivals"]
+    assert (parameter["name"], json.loads(parameter["value"])["folders"][0]["path"]) == (
+        "/omero/lab/omero/arrivals",
+        "/OMERO/in",
+    )
+    read = _statements(watching)["ReadArrivals"]
+    assert (read["Action"], read["Resource"]) == ("ssm:GetParameter", "${aws_ssm_parameter.published_arrivals.arn}")
+
+
+def test_ways_in_that_are_watched_send_hints(synthesise: Callable[..., Stacks]) -> None:
+    ways_in: dict[str, Any] = {"sftp": {"cidrs": ["192.0.2.0/24"]}, "datasync": {}}
+    omero = synthesise(**ways_in, arrivals={})["omero"]
+    assert of_type(omero, "aws_ecs_task_definition") == of_type(synthesise()["omero"], "aws_ecs_task_definition")
+    queue = only(omero, "aws_sqs_queue")
+    assert (queue["sqs_managed_sse_enabled"], queue["message_retention_seconds"]) == (True, 3600)
+    rule = of_type(omero, "aws_cloudwatch_event_rule")["importer_hints"]
+    patterns = json.loads(rule["event_pattern"])["$or"]
+    assert [each["source"] for each in patterns] == [["aws.transfer"], ["aws.transfer"], ["aws.datasync"]]
+    assert patterns[1]["detail-type"] == ["SFTP Server File Rename Completed"]
+    assert patterns[1]["detail"]["renamed-file-path"][0]["prefix"].startswith("/${")
+    assert patterns[2]["detail"] == {"State": ["SUCCESS", "ERROR"]}
+    parameter = json.loads(of_type(omero, "aws_ssm_parameter")["published_arrivals"]["value"])
+    assert parameter["hints_url"] == "${aws_sqs_queue.importer_hints_queue.url}"
+    take = _statements(omero)["TakeHints"]
+    assert (take["Action"], take["Resource"]) == (
+        ["sqs:DeleteMessage", "sqs:ReceiveMessage"],
+        "${aws_sqs_queue.importer_hints_queue.arn}",
+    )
+    assert not of_type(synthesise(**ways_in)["omero"], "aws_sqs_queue"), "nobody looks"

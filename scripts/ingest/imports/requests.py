@@ -10,7 +10,18 @@ from typing import Any
 from uuid import uuid4
 
 from containers.importer import entries
-from containers.importer.entries import CANCEL, CONTROL, ENDED, LEASE, PAUSE, REQUEST, WAITING, WORKER
+from containers.importer.entries import (
+    ARRIVALS,
+    CANCEL,
+    CONTROL,
+    ENDED,
+    LEASE,
+    PAUSE,
+    PAUSE_ARRIVALS,
+    REQUEST,
+    WAITING,
+    WORKER,
+)
 from scripts import aws
 from scripts.errors import Failed
 
@@ -98,13 +109,19 @@ class Requests:
         """Those that wait or run, the oldest first."""
         return [Request.of(item) for item in self._rows(REQUEST)]
 
-    def pause(self, *, paused: bool) -> None:
-        """Have the worker begin no import any more, or again."""
-        self._put({"part": CONTROL, "row": PAUSE, "paused": "yes" if paused else "no", "who": self._who})
+    def pause(self, *, paused: bool, arrivals: bool = False) -> None:
+        """Have the worker begin no import any more, or again; or only none of `arrivals`, which nobody asks for."""
+        row = PAUSE_ARRIVALS if arrivals else PAUSE
+        self._put({"part": CONTROL, "row": row, "paused": "yes" if paused else "no", "who": self._who})
 
-    def paused(self) -> str:
-        """Who has paused the worker; "" if nobody has."""
-        row = entries.plain(self._row(CONTROL, PAUSE) or {})
+    def arrivals(self) -> dict[bytes, Mapping[str, Any]]:
+        """What the worker says of each folder that it looks at by itself."""
+        rows = map(entries.plain, self._rows(ARRIVALS))
+        return {row["path"]: json.loads(row["says"]) for row in rows}
+
+    def paused(self, *, arrivals: bool = False) -> str:
+        """Who has paused the worker, or `arrivals`; "" if nobody has."""
+        row = entries.plain(self._row(CONTROL, PAUSE_ARRIVALS if arrivals else PAUSE) or {})
         return str(row.get("who", "")) if row.get("paused") == "yes" else ""
 
     def cancel(self, id_: str) -> None:

@@ -37,6 +37,7 @@ SWIFT = {
     "importer/worker.py": ("POLL_SECONDS = 2.0", "POLL_SECONDS = 0.1"),
 }
 LOOKS = ("60.0, 15.0, 60.0", "1.0, 0.3, 60.0")
+ARRIVALS = (("STEP_SECONDS = 2.0", "STEP_SECONDS = 0.1"), ("SETTINGS_SECONDS = 60.0", "SETTINGS_SECONDS = 0.3"))
 
 
 @functools.cache
@@ -44,7 +45,7 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tupl
     """The worker's program as it is deployed, with shorter waits; `more` are (file, text, other text), `added` are
     (file, text)."""
     changes = [(name, old, new) for name, (old, new) in SWIFT.items()]
-    changes += [("importer/worker.py", *LOOKS), *more]
+    changes += [("importer/worker.py", *LOOKS), *(("importer/arrivals.py", *each) for each in ARRIVALS), *more]
     out = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(base64.b64decode(package("importer")))) as given,
@@ -69,13 +70,15 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tupl
 
 @dataclass
 class Importing:
-    """`folder` is what the containers see as /OMERO/in; `server` the stand-in OMERO."""
+    """`folder` is what the containers see as /OMERO/in; `server` the stand-in OMERO; `parameters` are the
+    deployment's."""
 
     programs: Programs
     deployment: DeployedWorkspace
     at: ImportContext
     server: Server
     bucket: str
+    parameters: dict[str, str]
     _marks: set[str] = field(default_factory=set)
 
     @property
@@ -95,6 +98,20 @@ class Importing:
         digest = hashlib.sha256(program).hexdigest()
         self.programs.client("s3").put_object(Bucket=self.bucket, Key=f"importer/{digest}", Body=program)
         self.programs.client("ssm").put_parameter(Name=self.bucket, Value=digest, Type="String", Overwrite=True)
+
+    def watch(self, *folders: dict[str, Any], settle: float = 0.05, interval: float = 0.3, hints_url: str = "") -> None:
+        """Have the worker watch these, as the stack `omero` tells it."""
+        plain = {"user": "", "group": "", "target": "", "transfer": "ln_s", "owners": {}}
+        settings = {
+            "interval_seconds": interval,
+            "hints_url": hints_url,
+            "settle_seconds": settle,
+            "folders": [{"path": "/OMERO/in", **plain, **each} for each in folders],
+        }
+        self.parameters[Omero.arrivals.path] = json.dumps(settings)
+        self.programs.client("ssm").put_parameter(
+            Name=f"{self.bucket}-arrivals", Value=json.dumps(settings), Type="String", Overwrite=True
+        )
 
     def ask(self, do: str, **work: Any) -> str:
         return self.at.requests.ask(do, work)
@@ -257,22 +274,24 @@ def workspace_of_imports(programs: Programs, monkeypatch: pytest.MonkeyPatch) ->
     )
     settings: Workspace = workspace(region=programs.aws.region)
     ENDPOINT[0] = programs.aws.endpoint
+    parameters = {
+        Data.ledger_table_name.path: name,
+        Data.requests_table_name.path: f"{name}-requests",
+        Data.root_password_arn.path: secret,
+        Omero.cluster_name.path: programs.ecs.cluster,
+        Omero.server_service_name.path: "server",
+        Omero.importer_log_group_name.path: "/tasks",
+        Omero.importer_parallel_filesets.path: "4",
+    }
     deployment = LocalDeployedWorkspace(
         workspace=settings,
         session=boto_session(programs.aws.region),
-        parameters={
-            Data.ledger_table_name.path: name,
-            Data.requests_table_name.path: f"{name}-requests",
-            Data.root_password_arn.path: secret,
-            Omero.cluster_name.path: programs.ecs.cluster,
-            Omero.server_service_name.path: "server",
-            Omero.importer_log_group_name.path: "/tasks",
-            Omero.importer_parallel_filesets.path: "4",
-        },
+        parameters=parameters,
     )
     (programs.folder / "in").mkdir(exist_ok=True)
-    made = Importing(programs, deployment, context_of(deployment), Server(programs.folder), name)
+    made = Importing(programs, deployment, context_of(deployment), Server(programs.folder), name, parameters)
     made.publish(swift_program())
+    made.watch()
     return made
 
 
@@ -288,6 +307,7 @@ def worker_environment(importing: Importing) -> dict[str, str]:
     """As the stack `omero` sets it."""
     parameters: Mapping[str, str] = importing.deployment.parameters
     return {
+        "ARRIVALS_PARAMETER": f"{importing.bucket}-arrivals",
         "IMPORT_ROOTS": json.dumps(["/OMERO"]),
         "JAVA_OPTS": "-Xmx1024m -XX:+ExitOnOutOfMemoryError",
         "LEDGER_TABLE": parameters[Data.ledger_table_name.path],

@@ -1,0 +1,1 @@
+"""The command `arrivals`: imports of watched folders, which nobody asks for."""

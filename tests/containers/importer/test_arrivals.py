@@ -1,0 +1,198 @@
+"""What is asked for of what has arrived, and whose the images are where strangers give the names."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers.importer import entries
+from containers.importer.arrivals import AGAIN_SECONDS, Arrivals, Delivery
+from containers.importer.entries import CANCELLED, PENDING
+from containers.importer.ledger import Ledger
+from containers.importer.requests import Request, Requests
+from containers.importer.table import Table
+from containers.importer.watch import Watched
+
+BY_SENDER = {"user": "{folder}", "group": "", "target": "Dataset:name:{folder}", "transfer": "ln_s", "owners": {}}
+
+
+@pytest.fixture(autouse=True)
+def admin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMERO_ADMIN", "importer")
+
+
+def _delivery(name: bytes, **settings: Any) -> Delivery:
+    path = b"/OMERO/SFTP/" + name
+    return Delivery(path, {**BY_SENDER, **settings}, Watched(path))
+
+
+def test_a_sender_owns_what_it_has_sent() -> None:
+    work = _delivery(b"alice").work()
+    assert (work["user"], work["target"], work["group"]) == ("alice", "Dataset:name:alice", "")
+    assert (work["under"], work["create"], work["transfer"]) == (b"/OMERO/SFTP/alice".hex(), True, "ln_s")
+
+
+def test_an_owner_may_have_another_name() -> None:
+    work = _delivery(b"scanner 3", owners={"scanner 3": "root"}).work()
+    assert (work["user"], work["target"]) == ("root", "Dataset:name:scanner 3")
+
+
+@pytest.mark.parametrize("name", [b"root", b"guest", b"importer"])
+def test_a_folders_name_makes_nobody_an_administrator(name: bytes) -> None:
+    with pytest.raises(ValueError, match=f"does not make {name.decode()} the owner; name one under `owners`"):
+        _delivery(name).work()
+
+
+@pytest.mark.parametrize("name", [b"-x", b"a b", b"a'b", b"a" * 65])
+def test_a_name_that_is_no_users_is_refused(name: bytes) -> None:
+    with pytest.raises(ValueError, match="cannot be that of an OMERO user"):
+        _delivery(name).work()
+
+
+@pytest.mark.parametrize("name", [b"a\xff", b"a\nb", b"\x1b[2J"])
+def test_a_name_that_is_no_text_is_refused(name: bytes) -> None:
+    for settings in ({}, {"user": "alice"}):
+        with pytest.raises(ValueError, match="is not printable text"):
+            _delivery(name, **settings).work()
+    assert _delivery(name, user="alice", target="Dataset:5").work()["target"] == "Dataset:5", "it decides nothing"
+
+
+@dataclass
+class Looking:
+    """The thread's steps, one by one, over a folder with Alice's; `open_` are the requests that nobody has answered."""
+
+    folder: Path
+    ledger: Ledger
+    requests: Requests
+    arrivals: Arrivals = field(init=False)
+    settings: dict[str, Any] = field(init=False)
+
+    def step(self) -> list[Request]:
+        self.arrivals._step()
+        return self.requests.open()
+
+    def end(self, request: Request, result: dict[str, Any], **state: str) -> list[Request]:
+        self.requests.finish(request, result, **state)
+        return self.step()
+
+    def found(self, name: str) -> None:
+        """As a scan records it."""
+        path = bytes(self.folder / name)
+        id_ = entries.fileset_id(path)
+        found = "2026-01-01T00:00:00Z#1"
+        values = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
+        self.ledger.put_open([(id_, found)])
+        self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0})
+
+
+@pytest.fixture
+def looking(tmp_path: Path, tables: tuple[Table, Table], ledger: Ledger) -> Looking:
+    (tmp_path / "alice").mkdir()
+    made = Looking(tmp_path, ledger, Requests(tables[1]))
+    made.settings = {"interval_seconds": 0, "settle_seconds": 60, "folders": [{**BY_SENDER, "path": str(tmp_path)}]}
+    made.arrivals = Arrivals(
+        tables[1],
+        made.requests,
+        ledger,
+        settings=lambda: json.dumps(made.settings),
+        hints=lambda _url: False,
+        stop=threading.Event(),
+    )
+    return made
+
+
+def test_what_has_come_is_scanned_and_what_was_found_is_imported(looking: Looking) -> None:
+    (scan,) = looking.step()
+    assert (scan.do, scan.who, scan.work["settle_seconds"]) == ("scan", "arrivals", 60)
+    assert scan.work["paths"] == [bytes(looking.folder / "alice").hex()]
+    assert looking.step() == [scan], "it is asked for once"
+    looking.found("alice/1.tif")
+    (run,) = looking.end(scan, {})
+    assert (run.do, run.work["user"]) == ("run", "alice")
+    assert [each.id for each in looking.step()] == [run.id]
+
+
+def test_a_folder_whose_scan_came_to_nothing_is_scanned_again(looking: Looking) -> None:
+    (scan,) = looking.step()
+    assert looking.end(scan, {}, state=CANCELLED) == []
+    (again,) = looking.step()
+    assert looking.end(again, {"error": "it broke"}) == []
+    (third,) = looking.step()
+    looking.end(third, {})
+    assert looking.step() == []
+
+
+def test_what_comes_while_a_scan_runs_is_scanned_after_it(looking: Looking) -> None:
+    (scan,) = looking.step()
+    (looking.folder / "alice" / "late.tif").write_bytes(b"")
+    assert [each.id for each in looking.step()] == [scan.id]
+    (after,) = looking.end(scan, {})
+    assert after.work == scan.work
+
+
+def test_an_import_that_cannot_be_is_tried_again_with_an_arrival_and_after_a_replay(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scan,) = looking.step()
+    looking.found("alice/1.tif")
+    (run,) = looking.end(scan, {})
+    assert looking.end(run, {"error": "OMERO opens no session for alice"}) == []
+    assert looking.step() == [], "not every few minutes"
+    (looking.folder / "alice" / "2.tif").write_bytes(b"")
+    (scan,) = looking.step()
+    looking.found("alice/2.tif")
+    (run,) = looking.end(scan, {"by_path": {bytes(looking.folder / "alice").hex(): [0, 0, 1]}})
+    assert looking.end(run, {"error": "OMERO opens no session for alice"}) == []
+    looking.arrivals.replay(b"")
+    assert {each.do for each in looking.step()} == {"scan", "run"}
+    assert AGAIN_SECONDS >= 3600
+
+
+def test_nothing_is_asked_for_while_it_is_paused_and_nothing_is_forgotten(
+    looking: Looking, tables: tuple[Table, Table]
+) -> None:
+    row = {"part": "control", "row": "pause-arrivals", "who": "arn:bob"}
+    tables[1].put({**row, "paused": "yes"})
+    assert looking.step() == looking.step() == []
+    tables[1].put({**row, "paused": "no"})
+    assert [each.do for each in looking.step()] == ["scan"]
+
+
+def test_what_is_gone_is_no_longer_shown(looking: Looking, tables: tuple[Table, Table]) -> None:
+    looking.step()
+    shown = [bytes(looking.folder / "alice"), bytes(looking.folder)]
+    assert {row["path"] for row in tables[1].rows("arrivals")} == set(shown)
+    (looking.folder / "alice").rename(looking.folder / ".alice")
+    looking.step()
+    assert [row["path"] for row in tables[1].rows("arrivals")] == shown[1:]
+
+
+def test_a_hint_makes_a_look_at_once_and_one_when_no_client_remembers_how_it_was(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    looking.settings["interval_seconds"] = 3600
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "1.tif").write_bytes(b"")
+    assert looking.step() == []
+    looking.arrivals._hinted.set()
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "late.tif").write_bytes(b"")
+    assert looking.step() == []
+    now[0] += 61
+    (scan,) = looking.step()
+    looking.end(scan, {})
+    (looking.folder / "alice" / "unhinted.tif").write_bytes(b"")
+    now[0] += 120
+    assert looking.step() == []
+    now[0] += 3600
+    assert len(looking.step()) == 1, "without any hint, too"
