@@ -114,7 +114,7 @@ def _one_batch(
     """When the batch is over. What was not imported is failed, or pending again."""
     done.jvms += 1
     lanes = [now + assumed.jvm_seconds] * assumed.parallel
-    ends = []
+    ends: list[float] = []
     for entry in batch.entries:
         reading = assumed.reads * entry["size"] / (assumed.mb_per_second * 1e6 / assumed.parallel)
         ends.append(lanes[0] + assumed.fileset_seconds + reading)
@@ -122,7 +122,7 @@ def _one_batch(
     fatal = min(
         (end for end, entry in zip(ends, batch.entries, strict=True) if entry["of"].fate == "fatal"), default=math.inf
     )
-    last = min(fatal, gone, max(ends))
+    last: float = min(fatal, gone, max(ends))
     for end, entry in zip(ends, batch.entries, strict=True):
         arrival: Arrival = entry["of"]
         if end <= last and arrival.fate == "good":
@@ -231,7 +231,3 @@ def simulate_imports() -> None:
     for size in sizes:
         spent = [(name, f"{usd:,.2f}") for name, usd in cost(size).items()]
         console.table((f"1,000 images of {size:g} GB", "USD"), spent)
-
-
-if __name__ == "__main__":
-    console.run(app)
