@@ -140,6 +140,11 @@ TREE: dict[str, Entry] = {
         panel=DEVELOP,
         help="Print seconds and memory that the ledger and the planning of imports take.",
     ),
+    "simulate-imports": Entry(
+        module="scripts.measure.simulate",
+        panel=DEVELOP,
+        help="Print how long images would wait on a day of 10,000 slides, and how long a million files would take.",
+    ),
     "terraform-tests": Entry(
         module="scripts.maintain.terraform_tests",
         panel=DEVELOP,
