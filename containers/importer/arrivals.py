@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,14 @@ from typing import Any
 from containers.supervisor.signing import AwsError
 
 from . import entries
-from .entries import ARRIVALS, PENDING
+from .entries import ARRIVALS, FAILED, INCOMPLETE, PENDING
 from .ledger import Ledger, chunks, is_under
 from .omero import REPOSITORY
 from .requests import Requests
 from .table import Table
 from .watch import Watched
 
+TROUBLE = "arrivals need a person"
 WHO = "arrivals"
 """Who asks for what nobody asks for."""
 STEP_SECONDS = 2.0
@@ -125,6 +127,7 @@ class Arrivals:
         self._replayed: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._due: dict[str, float] = {}
         self._said: dict[bytes, dict[str, Any]] = {}
+        self._failed: Counter[bytes] | None = None
         self._night = ""
 
     def start(self) -> None:
@@ -237,17 +240,23 @@ class Arrivals:
 
     def _find_pending(self) -> None:
         """What is pending by a person's scan, or since before this worker, is imported as well."""
-        waiting = {path: each for path, each in self._deliveries.items() if not each.run}
+        failed: Counter[bytes] = Counter()
         for entry in self._ledger.open():
-            if not waiting:
-                return
+            at = entry["path"]
+            while len(at) > 1 and at not in self._deliveries:
+                at = os.path.dirname(at)
+            if at not in self._deliveries:
+                continue
             if entry["state"] == PENDING:
-                at = entry["path"]
-                while len(at) > 1:
-                    if at in waiting:
-                        waiting.pop(at).pending = True
-                        break
-                    at = os.path.dirname(at)
+                each = self._deliveries[at]
+                each.pending = each.pending or not each.run
+            elif entry["state"] in (FAILED, INCOMPLETE):
+                failed[at] += 1
+        for path, count in failed.items():
+            # What had failed before this worker was told by the one before.
+            if self._failed is not None and count > self._failed[path]:
+                _tell(path, f"{count} filesets failed")
+        self._failed = failed
 
     def _follow(self) -> None:
         """See what has come of the requests that were open."""
@@ -298,6 +307,8 @@ class Arrivals:
     def _show(self, path: bytes, **said: Any) -> None:
         """Write what people see of a folder, where it has changed."""
         if self._said.get(path) != said:
+            if said.get("error") and said["error"] != self._said.get(path, {}).get("error"):
+                _tell(path, str(said["error"]))
             row = {"part": ARRIVALS, "row": entries.fileset_id(path), "path": path, "says": json.dumps(said)}
             self._table.put(row)
             self._said[path] = said
@@ -307,6 +318,12 @@ class Arrivals:
         gone = [row for row in self._table.rows(ARRIVALS) if row["path"] not in here]
         self._table.write_all(deletes=[entries.row_key(ARRIVALS, row["row"]) for row in gone])
         self._said = {path: said for path, said in self._said.items() if path in here}
+
+
+def _tell(path: bytes, what: str) -> None:
+    """A line of the log that an alarm hears."""
+    sys.stdout.write(f"{TROUBLE}: {entries.shown(path)}: {what}\n")
+    sys.stdout.flush()
 
 
 def is_by_folder(folder: dict[str, Any]) -> bool:

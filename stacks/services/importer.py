@@ -21,6 +21,8 @@ from stacks.services.context import ServiceContext
 
 ALIVE = "importer alive"
 """What the importer writes to its log each minute."""
+TROUBLE = "arrivals need a person"
+"""What it writes of something that arrived in a watched folder and was not imported."""
 REFUSED = "importer refused"
 """What it writes of a file that has made OMERO read another sender's, or OMERO's own."""
 
@@ -149,4 +151,14 @@ class Importer(Construct):
             log_group_name=self._log.name,
             line=REFUSED,
         )
+        if workspace.arrivals:
+            topic.line_alarm(
+                "arrivals",
+                name=names.physical("alarm", workspace.name, "arrivals"),
+                description="Something that arrived was not imported: `omero-aws arrivals status` names it and says "
+                "why.",
+                namespace=names.base(workspace.name),
+                log_group_name=self._log.name,
+                line=TROUBLE,
+            )
         context.stack.publish(Omero.alarm_topic_arn, topic.arn)

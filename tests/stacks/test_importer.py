@@ -286,6 +286,8 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy"):
         assert of_type(watching, type_) == of_type(without, type_)
     assert not of_type(watching, "aws_sqs_queue"), "nothing sends hints"
+    heard = of_type(watching, "aws_cloudwatch_log_metric_filter").keys()
+    assert heard - of_type(without, "aws_cloudwatch_log_metric_filter").keys() == {"importer_alarms_arrivals_lines"}
     parameter = of_type(watching, "aws_ssm_parameter")["published_arrivals"]
     assert (parameter["name"], json.loads(parameter["value"])["folders"][0]["path"]) == (
         "/omero/lab/omero/arrivals",

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from containers.importer import entries
-from containers.importer.arrivals import AGAIN_SECONDS, Arrivals, Delivery
-from containers.importer.entries import CANCELLED, PENDING
+from containers.importer.arrivals import AGAIN_SECONDS, TROUBLE, Arrivals, Delivery
+from containers.importer.entries import CANCELLED, FAILED, PENDING
 from containers.importer.ledger import Ledger
 from containers.importer.requests import Request, Requests
 from containers.importer.table import Table
 from containers.importer.watch import Watched
+from stacks.services import importer
 
 BY_SENDER = {"user": "{folder}", "group": "", "target": "Dataset:name:{folder}", "transfer": "ln_s", "owners": {}}
 
@@ -196,3 +197,17 @@ def test_a_hint_makes_a_look_at_once_and_one_when_no_client_remembers_how_it_was
     assert looking.step() == []
     now[0] += 3600
     assert len(looking.step()) == 1, "without any hint, too"
+
+
+def test_the_log_tells_once_of_what_needs_a_person(looking: Looking, capsys: pytest.CaptureFixture[str]) -> None:
+    (scan,) = looking.step()
+    looking.found("alice/1.tif")
+    (run,) = looking.end(scan, {})
+    entry = looking.ledger.get_all([entries.fileset_id(bytes(looking.folder / "alice/1.tif"))]).popitem()[1]
+    looking.ledger.change(entry, FAILED, {"reason": "broken"})
+    looking.end(run, {"error": "OMERO opens no session for alice"})
+    looking.step()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(TROUBLE)]
+    told = sorted(line.partition("alice: ")[2] for line in lines)
+    assert told == ["1 filesets failed", "OMERO opens no session for alice"]
+    assert TROUBLE == importer.TROUBLE, "or no alarm hears it"

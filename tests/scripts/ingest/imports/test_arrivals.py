@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from containers.importer.entries import FAILED, IMPORTED, PENDING
 from local_aws.testing.ecs import until
+from local_aws.testing.rights import document, statement
 from scripts.ingest.arrivals import command
 from tests.scripts.ingest.imports.imports_help import Importing, run_work
 
@@ -147,6 +148,11 @@ def test_a_hint_makes_the_worker_look_at_once(senders: Importing) -> None:
     """Whatever is in it: junk is a hint as well."""
     sqs = senders.programs.client("sqs")
     url = sqs.create_queue(QueueName=senders.bucket)["QueueUrl"]
+    senders.programs.client("iam").put_role_policy(
+        RoleName=senders.programs.ecs.role.rpartition("/")[2],
+        PolicyName="hints",
+        PolicyDocument=document(statement("sqs:DeleteMessage", "sqs:ReceiveMessage")),
+    )
     senders.watch(BY_SENDER, interval=3600, hints_url=url)
     until(lambda: b"/OMERO/in" in senders.at.requests.arrivals(), seconds=40)
     path = senders.image("alice/1.tif")
