@@ -34,6 +34,7 @@ def _write(recipe: Recipe, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.nightly
 def test_a_parser_reads_it_as_it_is_meant(recipe: Recipe, tmp_path: Path) -> None:
     """dockerfile-parse, which checkov brings."""
     code = "import dockerfile_parse as d, json, sys; print(json.dumps(d.DockerfileParser(sys.argv[1]).structure))"
@@ -49,6 +50,7 @@ def test_a_parser_reads_it_as_it_is_meant(recipe: Recipe, tmp_path: Path) -> Non
     assert found[-1][1] == f"omero-{recipe.role}", "the image runs as OME's does"
 
 
+@pytest.mark.nightly
 def test_checkov_finds_nothing(recipe: Recipe, tmp_path: Path) -> None:
     command = [str(CHECKOV), "--framework", "dockerfile", "--output", "json", "--compact", "--quiet"]
     done = subprocess.run(

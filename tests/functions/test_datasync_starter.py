@@ -109,7 +109,8 @@ def test_an_object_that_is_put_becomes_a_file_of_omeros(way: Way) -> None:
     assert starter.handler({}, None) == {"execution": None, "objects": 0, "because": "nothing waits"}
 
 
-@pytest.mark.parametrize("fault", [pytest.param("", marks=pytest.mark.nightly), "fail-once:O'Brien"])
+@pytest.mark.nightly
+@pytest.mark.parametrize("fault", ["", "fail-once:O'Brien"])
 def test_thousand_objects_arrive_whole_and_owned_with_one_execution(way: Way, fault: str) -> None:
     objects = thousand_objects()
     if fault:

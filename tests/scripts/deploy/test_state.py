@@ -135,7 +135,7 @@ def test_policy_uses_the_partition_of_the_region() -> None:
     assert f"arn:aws-us-gov:s3:::{there.bucket}/*" in there.s3.get_bucket_policy(Bucket=there.bucket)["Policy"]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.nightly)], ids=["before", "after"])
 def test_goes_on_after_a_kill_at_every_call(mocked_aws: Any, after: bool) -> None:
     there = state_backend()
     calls = Calls(there)

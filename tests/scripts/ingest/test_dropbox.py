@@ -221,6 +221,8 @@ def test_what_is_set_is_kept_by_the_next_server_too(
         words = ["enable", "--user", "alice", "--target", "Dataset:name:it's $HOME"]
         done = CliRunner().invoke(dropbox.app, words)
         assert done.exit_code == 0, done.stderr
+        # It says what it watches once it has started again.
+        until(lambda: told()["watches"] == "/OMERO/DropBox", seconds=20)
         first = told()
         assert first["imports_with"] == """-T 'Dataset:name:it'"'"'s $HOME' --transfer=ln_s"""
         assert first["watches"] == "/OMERO/DropBox"

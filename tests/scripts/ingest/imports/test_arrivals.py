@@ -86,6 +86,7 @@ def test_a_file_that_is_still_written_waits_and_one_that_is_replaced_meanwhile_i
     assert set(senders.once().values()) == {1}
 
 
+@pytest.mark.nightly
 def test_what_failed_waits_for_a_person_and_is_imported_once_after_a_replay(
     senders: Importing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +126,7 @@ def _status(exit_code: int) -> dict[str, dict[str, Any]]:
     return {each["path"].rpartition("/")[2]: each for each in json.loads(done.stdout)["folders"]}
 
 
+@pytest.mark.nightly
 def test_a_paused_worker_that_is_killed_again_and_again_loses_nothing(
     senders: Importing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def sftp(there: Stage, tmp_path: Path) -> Sftp:
     return there.openssh(tmp_path)
 
 
+@pytest.mark.nightly
 def test_delivers_a_large_file_and_five_hundred_small_ones(there: Stage, sftp: Sftp, key: Path) -> None:
     source = sftp.work / "out"
     source.mkdir()
