@@ -44,7 +44,7 @@ e2e: setup ## Rehearse the examples that cover all others, and the cheapest chai
 	@$(OMERO) e2e $(ARGS)
 
 peers: setup-web ## Run the real OMERO.web with a real cache, as each topology has it.
-	@$(RUN) pytest -m peers -n $(JOBS) --dist loadfile $(ARGS)
+	@$(RUN) pytest -m "peers and not nightly" -n $(JOBS) --dist loadfile $(ARGS)
 
 nightly: setup lint test audit local-aws kills peers ## All that is too long for every change: every example, every change, Terraform tests, kills.
 	@$(RUN) pytest -n $(JOBS) -m nightly

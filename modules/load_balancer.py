@@ -139,8 +139,8 @@ class LoadBalancer(Construct):
             ),
             stickiness=LbTargetGroupStickiness(type="lb_cookie", cookie_duration=STICKINESS_SECONDS),
         )
-        if not props.tls:
-            skip(target_group, CKV_AWS_378="this topology has no certificate")
+        ends = "the balancer ends TLS; the way to its containers is private, and open to it alone"
+        skip(target_group, CKV_AWS_378=ends if props.tls else "this topology has no certificate")
         serves = (
             self._https(balancer, target_group, props.tls) if props.tls else self._http_only(balancer, target_group)
         )

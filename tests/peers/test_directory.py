@@ -17,7 +17,8 @@ from containers import script
 from tests.interception import Authority
 from tests.peers.directory import BASE, PASSWORD, READER, Directory, run_directory
 
-pytestmark = pytest.mark.peers
+# OpenLDAP's server is not everywhere: those who have it, and the night, run them.
+pytestmark = [pytest.mark.peers, pytest.mark.nightly]
 
 CHECK = Path(containers.__file__).with_name("ldap_check.py")
 

@@ -12,7 +12,7 @@ import pytest
 from tests.peers.conftest import Start
 from tests.peers.web import Cache, Web, until
 
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.nightly]
 TRANSFERS = 9
 
 

@@ -20,6 +20,7 @@ from tests.scripts.ingest.imports.test_page import HOSTILE, Read, entry, written
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.peers,
+    pytest.mark.nightly,  # Chromium is not everywhere
     pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium; install Debian's package `chromium`"),
 ]
 COUNT = 10_000
