@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from scripts.deploy import bootstrap  # noqa: E402
 from scripts.deploy.bootstrap import Step, content  # noqa: E402
 from scripts.deploy.omero_parts import make_venv  # noqa: E402
-from scripts.deploy.terraform import Stop, digest, write  # noqa: E402
+from scripts.deploy.terraform import Stop, digest  # noqa: E402
 
 COMPILER = "jdk.compiler"
 JDK = "a JDK of version 11 or newer (Debian and Ubuntu: `apt install openjdk-17-jdk-headless`)"
@@ -65,19 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Set up Bio-Formats, which the tests ask.")
     parser.add_argument("--quiet", action="store_true", help="print nothing when everything is in place")
     args = parser.parse_args(argv)
-    try:
-        todo = step(ROOT, os.environ)
-        with bootstrap.lock(ROOT / ".tools"):
-            if not bootstrap.run_steps(ROOT, iter([todo])) and not args.quiet:
-                write("setup: everything is in place\n")
-    except Stop as stop:
-        write(f"{stop.tail}\n" if stop.tail else "")
-        write(f"error: {stop}\n")
-        return stop.exit_code
-    except KeyboardInterrupt:
-        write("error: interrupted; run the same command again to continue.\n")
-        return 130
-    return 0
+
+    def set_up() -> None:
+        bootstrap.set_up_parts([step(ROOT, os.environ)], args.quiet)
+
+    return bootstrap.exit_code(set_up, "make setup-bioformats")
 
 
 if __name__ == "__main__":

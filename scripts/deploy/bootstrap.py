@@ -54,7 +54,7 @@ NO_NETWORK = re.compile(
     r"|Read timed out|No matching distribution found"
 )
 NO_SPACE = re.compile(r"No space left on device|ENOSPC|Disk quota exceeded|EDQUOT")
-NO_SPACE_LEFT = f"the disk that holds {ROOT} is full: free about 2 GB and run `make setup` again."
+NO_SPACE_LEFT = f"the disk that holds {ROOT} is full: free about 2 GB and run the same command again."
 
 
 class Step(NamedTuple):
@@ -344,9 +344,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--audit", action="store_true", help="also install what `make audit` needs (large)")
     parser.add_argument("--quiet", action="store_true", help="print nothing when everything is in place")
     args = parser.parse_args(argv)
-    try:
+
+    def set_up() -> None:
         check_python(sys.version_info[:2], sys.executable)
         setup(ROOT, args.audit, args.quiet)
+
+    return exit_code(set_up, "make setup")
+
+
+def exit_code(set_up: Callable[[], None], command: str) -> int:
+    """The exit code of a set-up; where it could not be done, `error:` and one sentence. `command` runs it again."""
+    try:
+        set_up()
     except Stop as stop:
         write(f"{stop.tail}\n" if stop.tail else "")
         write(f"error: {stop}\n")
@@ -355,12 +364,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             write(f"error: {NO_SPACE_LEFT}\n")
         else:
-            write(f"error: {error.filename or ROOT}: {error.strerror}; make it writable, and run `make setup` again.\n")
+            write(f"error: {error.filename or ROOT}: {error.strerror}; make it writable, and run `{command}` again.\n")
         return 2
     except KeyboardInterrupt:
         write("error: interrupted; run the same command again to continue.\n")
         return 130
     return 0
+
+
+def set_up_parts(steps: Sequence[Step], quiet: bool) -> None:
+    """Run the steps of what a developer sets up besides, one set-up of this checkout at a time."""
+    with lock(ROOT / ".tools"):
+        if not run_steps(ROOT, iter(steps)) and not quiet:
+            write("setup: everything is in place\n")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 from scripts import trust  # noqa: E402
 from scripts.deploy import bootstrap  # noqa: E402
 from scripts.deploy.bootstrap import Step, call, child_environment, content, remove, timed  # noqa: E402
-from scripts.deploy.terraform import Stop, digest, os_arch, write  # noqa: E402
+from scripts.deploy.terraform import Stop, digest, os_arch  # noqa: E402
 
 VERSION = "3.10"
 # What is quickest to compile: nothing that is asked of it takes long.
@@ -163,22 +163,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--wheel", action="store_true", help="only compile zeroc-ice, where that is not done yet")
     parser.add_argument("--quiet", action="store_true", help="print nothing when everything is in place")
     args = parser.parse_args(argv)
-    try:
+
+    def set_up() -> None:
         if args.wheel:
             wheel(ROOT, os.environ)
-            return 0
-        todo = step(ROOT, os.environ)  # outside the lock: it may compile for minutes
-        with bootstrap.lock(ROOT / ".tools"):
-            if not bootstrap.run_steps(ROOT, iter([todo])) and not args.quiet:
-                write("setup: everything is in place\n")
-    except Stop as stop:
-        write(f"{stop.tail}\n" if stop.tail else "")
-        write(f"error: {stop}\n")
-        return stop.exit_code
-    except KeyboardInterrupt:
-        write("error: interrupted; run the same command again to continue.\n")
-        return 130
-    return 0
+        else:
+            # Made outside the lock: it may compile for minutes.
+            bootstrap.set_up_parts([step(ROOT, os.environ)], args.quiet)
+
+    return bootstrap.exit_code(set_up, "make setup-omero")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 from scripts.deploy import bootstrap, omero_parts  # noqa: E402
 from scripts.deploy.bootstrap import Step, call, remove  # noqa: E402
-from scripts.deploy.terraform import Stop, write  # noqa: E402
+from scripts.deploy.terraform import Stop  # noqa: E402
 
 SERVERS = ("valkey-server", "redis-server")
 # redis-server is a link to a program of redis-tools; the rest are the libraries of that which a small Debian lacks.
@@ -85,21 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Set up OMERO.web and a cache, which `make peers` runs.")
     parser.add_argument("--quiet", action="store_true", help="print nothing when everything is in place")
     args = parser.parse_args(argv)
-    try:
+
+    def set_up() -> None:
         web = omero_parts.environment(ROOT, os.environ, "web", "OMERO.web", ("omero", "gunicorn", "dumb-init"))
-        steps = [each for each in (web, cache_step(ROOT, os.environ)) if each]
-        with bootstrap.lock(ROOT / ".tools"):
-            if not bootstrap.run_steps(ROOT, iter(steps)) and not args.quiet:
-                write("setup: everything is in place\n")
+        bootstrap.set_up_parts([each for each in (web, cache_step(ROOT, os.environ)) if each], args.quiet)
         cache_server(ROOT, os.environ)
-    except Stop as stop:
-        write(f"{stop.tail}\n" if stop.tail else "")
-        write(f"error: {stop}\n")
-        return stop.exit_code
-    except KeyboardInterrupt:
-        write("error: interrupted; run the same command again to continue.\n")
-        return 130
-    return 0
+
+    return bootstrap.exit_code(set_up, "make setup-web")
 
 
 if __name__ == "__main__":
