@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from settings.fields import Cidr, Distinct, Fault, SecretArn, Settings, network_of, rule
+from settings.properties import written
 from settings.text import yaml_value
 
 CA_CHARACTERS = 8_192
@@ -129,7 +130,7 @@ class Ldap(Settings):
             "omero.ldap.group_mapping": self.group_mapping,
             "omero.ldap.new_user_group": self.new_user_group,
             "omero.ldap.referral": self.referral,
-            "omero.ldap.sync_on_login": "true" if self.sync_on_login else "false",
+            "omero.ldap.sync_on_login": written(self.sync_on_login),
             "omero.ldap.urls": self.url,
             "omero.ldap.user_filter": self.user_filter,
             "omero.ldap.user_mapping": self.user_mapping,

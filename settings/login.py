@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from settings.fields import Like, OmeroUser, SecretArn, Settings
+from settings.properties import written
 from settings.text import yaml_value
 
 _SECOND = 1000
@@ -56,9 +57,9 @@ class Login(Settings):
     def web_properties(self) -> Mapping[str, str]:
         """OMERO.web's."""
         return {
-            "omero.web.login.show_client_downloads": _flag(self.client_downloads),
+            "omero.web.login.show_client_downloads": written(self.client_downloads),
             "omero.web.session_cookie_age": str(self.max_hours * 3600),
-            "omero.web.session_expire_at_browser_close": _flag(self.end_with_browser),
+            "omero.web.session_expire_at_browser_close": written(self.end_with_browser),
             **({"omero.web.login_incorrect_credentials_text": self.text} if self.text else {}),
             **({"omero.web.login_logo": self.logo} if self.logo else {}),
         }
@@ -111,7 +112,3 @@ class Downloads(Settings):
     def web_properties(self) -> Mapping[str, str]:
         """OMERO.web's."""
         return {"omero.web.maximum_multifile_download_size": str(self.max_mib * 1024 * 1024)}
-
-
-def _flag(value: Any) -> str:
-    return "true" if value else "false"

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.fields import Cidr, Distinct, DomainName, Email, Fault, SecretArn, Settings, network_of, rule
+from settings.properties import written
 
 TLS_PORTS = (465, 2465)
 """Of SMTP over TLS from the beginning; 2465 is one more of SES."""
@@ -47,7 +48,7 @@ class Mail(Settings):
             "omero.mail.from": self.sender,
             "omero.mail.host": self.host,
             "omero.mail.port": str(self.port),
-            "omero.mail.smtp.auth": "true" if self.username else "false",
+            "omero.mail.smtp.auth": written(self.username is not None),
             "omero.mail.smtp.connectiontimeout": "10000",
             "omero.mail.smtp.starttls.enable": "false" if at_once else "true",
             "omero.mail.smtp.timeout": "10000",

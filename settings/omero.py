@@ -300,12 +300,6 @@ class Omero(Settings):
         own = {**({} if web.apps is None else {"omero.web.apps": switched_on(web.apps)}), **sections.web()}
         return merged(own, sections.secrets(), web.properties, web.append, web.secret_properties)
 
-    @property
-    def secret_arns(self) -> list[str]:
-        """All secrets that it names, each once."""
-        named = [self.importer.password_arn, *self.server_properties.secrets.values()]
-        return list(dict.fromkeys(arn for arn in (*named, *self.web_properties.secrets.values()) if arn))
-
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
         on_fargate = self.server.launch_type == "FARGATE"
         importer_mib = 0 if isinstance(size, ReadOnly) else self.importer.memory_mib

@@ -47,7 +47,6 @@ _OWNED: dict[Side, dict[str, str]] = {
         "omero.server.nodedescriptors": "the command `omero-aws dropbox` sets it",
         "omero.threads.background_threads": "omero.importer.parallel_filesets counts on OMERO's own",
         "omero.upgrades.": "no container may connect to where OMERO asks for upgrades",
-        "omero.web.": "give it under omero.web.properties",
     },
     "web": {
         "omero.web.allowed_hosts": "the load balancer decides which names are answered",

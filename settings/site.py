@@ -43,7 +43,7 @@ class Sections:
 
     def web(self) -> Mapping[str, Mapping[str, str]]:
         """What each sets of OMERO.web, secrets as their ARNs. Without mail, nobody gets a new password by it."""
-        forgot = {"omero.web.show_forgot_password": "true" if self.mail else "false"}
+        forgot = {"omero.web.show_forgot_password": written(self.mail is not None)}
         return {
             "omero.mail": forgot,
             **({"omero.public": {**self.public.web_properties(), **self.public.secrets()}} if self.public else {}),

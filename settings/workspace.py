@@ -204,25 +204,21 @@ class Workspace(Settings):
             yield "omero.ec2", "EC2 instances need omero.server.launch_type: EC2; set that, or remove omero.ec2"
 
     @property
-    def secret_arns(self) -> list[str]:
-        """All secrets that the workspace names, each once."""
-        single = self.at("sign_in.single_sign_on.password_arn")
-        named = [*self.omero.secret_arns, self.at("sign_in.client_secret_arn"), single]
-        return list(dict.fromkeys(arn for arn in named if arn))
+    def secret_arns(self) -> Mapping[str, str]:
+        """The secrets that the workspace names, by the key that names each."""
+        keys = ("sign_in.client_secret_arn", "sign_in.single_sign_on.password_arn")
+        named = {key: self.at(key) for key in (*keys, *(f"omero.{part}.password_arn" for part in WITH_PASSWORDS))}
+        for side in ("server", "web"):
+            given = self.at(f"omero.{side}.secret_properties") or {}
+            named |= {f"omero.{side}.secret_properties.{name}": arn for name, arn in given.items()}
+        return {key: arn for key, arn in named.items() if arn}
 
     @rule
     def _arns_are_of_the_region(self) -> Iterator[Fault]:
         arns = {
             "data.key_arn": self.at("data.key_arn"),
             "tls.certificate_arn": self.at("tls.certificate_arn"),
-            "sign_in.client_secret_arn": self.at("sign_in.client_secret_arn"),
-            "sign_in.single_sign_on.password_arn": self.at("sign_in.single_sign_on.password_arn"),
-            **{f"omero.{section}.password_arn": self.at(f"omero.{section}.password_arn") for section in WITH_PASSWORDS},
-            **{
-                f"omero.{side}.secret_properties.{name}": arn
-                for side in ("server", "web")
-                for name, arn in (self.at(f"omero.{side}.secret_properties") or {}).items()
-            },
+            **self.secret_arns,
             **self._answers(lambda part: part.arns()),
         }
         for key, arn in arns.items():

@@ -41,7 +41,7 @@ def make(session: boto3.Session, workspace: Workspace) -> None:
         _bucket(session, workspace, bucket)
     if arn := workspace.data.key_arn:
         session.client("kms").create_key(Tags=[{"TagKey": ID_TAG, "TagValue": arn.rpartition("/")[2]}])
-    for arn in workspace.secret_arns:
+    for arn in set(workspace.secret_arns.values()):
         id_ = arn.rpartition(":")[2]
         session.client("secretsmanager").create_secret(
             Name=id_.rpartition("-")[0], SecretString=secrets.token_urlsafe(24), Tags=[{"Key": ID_TAG, "Value": id_}]
