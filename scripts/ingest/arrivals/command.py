@@ -50,7 +50,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
             console.say(f"paused by {paused}; `omero-aws arrivals resume` ends that")
     if trouble := sum(each.is_trouble for each in found):
         console.fail(
-            f"{trouble} folders have files that were not imported; mend what is said above, then "
+            f"{trouble} folders have files that were not imported; fix what is listed above, then "
             "`omero-aws arrivals replay`.",
             EXIT_FAILED,
         )
