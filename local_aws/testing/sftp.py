@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncssh
 import pytest
 
+from local_aws import files
+from local_aws.files import Owner
 from local_aws.server import LocalAws
 from local_aws.testing.ecs import Client, until
 from local_aws.testing.faults import ask
@@ -146,3 +151,51 @@ class Sftp:
         self.transfer.create_user(
             ServerId=self.server, UserName=name, Role=role, SshPublicKeyBody=public(key), **request
         )
+
+
+@pytest.fixture
+def folders(files_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process looks at the same folders and owners as the server."""
+    monkeypatch.setenv("LOCAL_AWS_FILES", str(files_root))
+
+
+@pytest.fixture(scope="module")
+def role(client: Client) -> str:
+    return make_role(client, f"sftp-all-{uuid4().hex[:8]}", *ALL)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_key(tmp_path_factory.mktemp("key"), "alice")
+
+
+@pytest.fixture
+def sftp(aws: LocalAws, client: Client, folders: None, tmp_path: Path, role: str, key: Path) -> Iterator[Sftp]:
+    """A server with the user alice (1001), whose home is /drop/alice, and a folder of somebody else's beside it."""
+    log_group = f"/sftp/{uuid4().hex[:8]}"
+    client("logs").create_log_group(logGroupName=log_group)
+    system = client("efs").create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
+    base = files.folder(system)
+    make_folder(base / "drop", Owner(0, 0, 0o755))
+    make_folder(base / "drop" / "alice", Owner(1001, 1001, 0o750))
+    make_folder(base / "drop" / "bob", Owner(1002, 1002, 0o755))
+    (base / "drop" / "bob" / "secret").write_text("bob's")
+    transfer = client("transfer")
+    server = transfer.create_server(
+        Domain="EFS",
+        SecurityPolicyName="TransferSecurityPolicy-2025-03",
+        StructuredLogDestinations=[f"arn:aws:logs:eu-west-1:123456789012:log-group:{log_group}:*"],
+        PreAuthenticationLoginBanner="For deliveries only.\n",
+    )["ServerId"]
+    made = Sftp(aws, transfer, server, system, base, tmp_path)
+    made.add("alice", role, key, "/drop/alice")
+    yield made
+    with contextlib.suppress(transfer.exceptions.ResourceNotFoundException):
+        transfer.delete_server(ServerId=server)
+
+
+def make_folder(path: Path, owner: Owner) -> Path:
+    """A folder that stands for one of EFS, whose owner is told to the server."""
+    path.mkdir()
+    files.own(path, owner)
+    return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
@@ -17,60 +16,29 @@ import pytest
 
 from local_aws import files
 from local_aws.files import Owner
-from local_aws.server import LocalAws
 from local_aws.testing.ecs import Client, until
-from local_aws.testing.sftp import ALL, AWKWARD, TRUST, Sftp, digest, make_key, make_role, needs_sftp, public
+from local_aws.testing.sftp import (
+    ALL,
+    AWKWARD,
+    TRUST,
+    Sftp,
+    digest,
+    folders,
+    key,
+    make_folder,
+    make_key,
+    make_role,
+    needs_sftp,
+    public,
+    role,
+    sftp,
+)
+
+__all__ = ["folders", "key", "role", "sftp"]
 
 pytestmark = needs_sftp
 
 BIG = 64 * 2**20
-
-
-@pytest.fixture
-def folders(files_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process looks at the same folders and owners as the server."""
-    monkeypatch.setenv("LOCAL_AWS_FILES", str(files_root))
-
-
-@pytest.fixture(scope="module")
-def role(client: Client) -> str:
-    return make_role(client, "sftp-all", *ALL)
-
-
-@pytest.fixture(scope="module")
-def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_key(tmp_path_factory.mktemp("key"), "alice")
-
-
-@pytest.fixture
-def sftp(aws: LocalAws, client: Client, folders: None, tmp_path: Path, role: str, key: Path) -> Any:
-    """A server with the user alice (1001), whose home is /drop/alice, and a folder of somebody else's beside it."""
-    log_group = f"/sftp/{uuid4().hex[:8]}"
-    client("logs").create_log_group(logGroupName=log_group)
-    system = client("efs").create_file_system(CreationToken=uuid4().hex)["FileSystemId"]
-    base = files.folder(system)
-    _folder(base / "drop", Owner(0, 0, 0o755))
-    _folder(base / "drop" / "alice", Owner(1001, 1001, 0o750))
-    _folder(base / "drop" / "bob", Owner(1002, 1002, 0o755))
-    (base / "drop" / "bob" / "secret").write_text("bob's")
-    transfer = client("transfer")
-    server = transfer.create_server(
-        Domain="EFS",
-        SecurityPolicyName="TransferSecurityPolicy-2025-03",
-        StructuredLogDestinations=[f"arn:aws:logs:eu-west-1:123456789012:log-group:{log_group}:*"],
-        PreAuthenticationLoginBanner="For deliveries only.\n",
-    )["ServerId"]
-    made = Sftp(aws, transfer, server, system, base, tmp_path)
-    made.add("alice", role, key, "/drop/alice")
-    yield made
-    with contextlib.suppress(transfer.exceptions.ResourceNotFoundException):
-        transfer.delete_server(ServerId=server)
-
-
-def _folder(path: Path, owner: Owner) -> Path:
-    path.mkdir()
-    files.own(path, owner)
-    return path
 
 
 def _home(sftp: Sftp) -> Path:
@@ -249,7 +217,7 @@ def test_folders_modes_times_and_space(sftp: Sftp, key: Path) -> None:
 def test_posix_permissions_hold(client: Client, sftp: Sftp, role: str, key: Path) -> None:
     sftp.add("dave", role, key, "/drop", uid=1003)
     (sftp.work / "mine").write_text("dave's")
-    shared = _folder(sftp.folder / "drop" / "shared", Owner(0, 1003, 0o2775))
+    shared = make_folder(sftp.folder / "drop" / "shared", Owner(0, 1003, 0o2775))
     files.own(sftp.folder / "drop" / "bob" / "secret", Owner(1002, 1002, 0o640))
 
     def code(command: str) -> int:
@@ -290,12 +258,12 @@ def test_what_the_role_allows(client: Client, sftp: Sftp, key: Path) -> None:
         assert done.returncode == 1, command
         assert "Permission denied" in done.stderr
     untrusting = {"Version": "2012-10-17", "Statement": []}
-    for role in (
+    for unfit in (
         make_role(client, f"sftp-none-{suffix}"),
         make_role(client, f"sftp-untrusting-{suffix}", *ALL, trust=untrusting),
         "arn:aws:iam::123456789012:role/missing",
     ):
-        give(Role=role)
+        give(Role=unfit)
         done = sftp.run("pwd\n", user="alice", key=key)
         assert done.returncode in (1, 255)
         assert "Permission denied" in done.stderr  # as AWS's "Couldn't canonicalize"
@@ -353,7 +321,7 @@ def test_other_homes(sftp: Sftp, role: str, key: Path) -> None:
         {"Entry": "/bobs", "Target": f"/{system}/drop/bob"},
     ]
     sftp.add("frank", role, key, "", uid=1001, HomeDirectoryMappings=mappings, HomeDirectory="/bobs")
-    _folder(sftp.folder / "drop" / "frank", Owner(1001, 1001, 0o755))
+    make_folder(sftp.folder / "drop" / "frank", Owner(1001, 1001, 0o755))
     (sftp.work / "mine").write_text("x")
     done = sftp.run("pwd\nls\nls -l /\ncd /in\nls\nput mine today/x\n", user="frank", key=key)
     assert done.returncode == 0, done.stderr

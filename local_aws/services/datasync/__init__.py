@@ -16,7 +16,8 @@ What AWS refuses is refused, with InvalidRequestException: see `checks`, `filter
 execution of a task, `tasks`. Keys that begin with a slash or hold `//`, `/./` or `/../` are skipped.
 
 Not modelled: schedules (they are checked and shown, but do not run), other locations than S3 and EFS, S3 as the
-destination, permissions of the roles beyond their trust policy, network interfaces, events to EventBridge.
+destination, permissions of the roles beyond their trust policy, network interfaces, events of other states than the
+last.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 
 from local_aws.application import LocalAwsApplication
+from local_aws.services import events
 from local_aws.services.datasync.journal import Journal
 from local_aws.services.datasync.settings import STATE_SECONDS
 from local_aws.services.datasync.source import ExecutionFailed
@@ -26,7 +27,8 @@ def start(execution: Execution) -> None:
 
 def finish_queued(execution: Execution) -> None:
     """Cancel an execution that waits."""
-    execution.status, execution.error, execution.ended = "ERROR", _CANCELLED, time.time()
+    execution.error = _CANCELLED
+    _ended(execution)
 
 
 def _run(execution: Execution) -> None:
@@ -62,11 +64,24 @@ def _end(execution: Execution, journal: Journal) -> None:
     except Exception:
         sys.stderr.write(f"LocalAwsFault: {traceback.format_exc()}")
     with LocalAwsApplication.lock_for_backends:
-        execution.ended = time.time()
-        execution.status = "ERROR" if execution.error else "SUCCESS"
+        _ended(execution)
         waiting = [each for each in execution.task.present if each.status == "QUEUED"]
         if waiting:
             start(waiting[0])
+
+
+def _ended(execution: Execution) -> None:
+    """Have it end, and tell (DataSync User Guide, "Monitoring events by using Amazon EventBridge")."""
+    execution.ended = time.time()
+    execution.status = "ERROR" if execution.error else "SUCCESS"
+    events.tell(
+        execution.task.backend.account_id,
+        execution.task.backend.region_name,
+        source="aws.datasync",
+        kind="DataSync Task Execution State Change",
+        resource=execution.arn,
+        detail={"State": execution.status},
+    )
 
 
 def _in_state(execution: Execution, state: str, work: Callable[[], None]) -> None:

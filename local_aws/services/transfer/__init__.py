@@ -21,7 +21,8 @@ may be given with a LOGICAL home, as the folder to land in; and a rename never o
 Not modelled (501): protocols other than SFTP, identity providers other than SERVICE_MANAGED, workflows, host keys in
 Secrets Manager. A server of Domain S3 has all of its control plane, but nothing listens for it. Without a host key
 one of RSA with 2,048 bits is made; whether AWS makes more is not proved. Neither idle sessions are ended, nor the
-sessions of a connection limited (AWS: after 30 minutes, and to 10).
+sessions of a connection limited (AWS: after 30 minutes, and to 10). Of its events EventBridge has those of uploads,
+downloads and renames of files.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from moto.efs.models import efs_backends
 
 from local_aws import efs_access, files
 from local_aws.application import LocalAwsApplication
+from local_aws.services import events
 from local_aws.services.transfer import keys, logs
 from local_aws.services.transfer.policies import POLICIES
 from local_aws.services.transfer.sftp.home import NOBODY, Actor, Home, Mount
@@ -82,6 +83,9 @@ def _config(backend: Any, server: Server) -> Config:
     def log(stream: str, message: Json) -> None:
         logs.event(account, region, group, stream, message)
 
+    def tell(kind: str, detail: Json) -> None:
+        events.tell(account, region, source="aws.transfer", kind=kind, resource=server.arn, detail=detail)
+
     def look_up(name: str) -> SignIn | None:
         with LocalAwsApplication.lock_for_backends:
             user = server.users.get(name)
@@ -93,6 +97,7 @@ def _config(backend: Any, server: Server) -> Config:
         POLICIES[server.shown["SecurityPolicyName"]].options(),
         server.shown.get("PreAuthenticationLoginBanner") or "",
         log,
+        tell,
         look_up,
     )
 

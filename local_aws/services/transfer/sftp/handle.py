@@ -10,11 +10,13 @@ from local_aws.services.transfer.sftp.home import Place
 
 @dataclass
 class Handle:
-    """Bytes are counted for the log."""
+    """Bytes are counted for the log. `opened`: when, in seconds since 1970; `writes`: opened to be written to."""
 
     fd: int
     place: Place
     appends: bool
+    writes: bool
+    opened: float
     bytes_in: int = 0
     bytes_out: int = 0
 

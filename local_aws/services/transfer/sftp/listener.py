@@ -10,8 +10,10 @@ import asyncio
 import functools
 import secrets
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import asyncssh
@@ -40,13 +42,15 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Config:
-    """`log`: takes a stream and a message. `look_up`: blocks; None for a user that is not there."""
+    """`log`: takes a stream and a message. `tell`: an event's kind and detail. `look_up`: blocks; None for a user that
+    is not there."""
 
     arn: str
     host_keys: tuple[asyncssh.SSHKey, ...]
     algorithms: dict[str, list[str]]
     banner: str
     log: Callable[[str, dict[str, Any]], None]
+    tell: Callable[[str, dict[str, Any]], None]
     look_up: Callable[[str], SignIn | None]
 
 
@@ -73,6 +77,21 @@ class Door(asyncssh.SSHServer):
 
     def log(self, activity: str, **fields: Any) -> None:
         self.listener.config.log(self._stream(), {"activity-type": activity, **fields, **self._where()})
+
+    def tell(self, what: str, began: float, *, failed: bool, **fields: Any) -> None:
+        """Transfer Family user guide, "Transfer Family events detail reference"."""
+        detail = {
+            "status-code": "FAILED" if failed else "COMPLETED",
+            "protocol": "SFTP",
+            "client-ip": str(self.connection.get_extra_info("peername")[0]),
+            "start-timestamp": _timestamp(began),
+            "end-timestamp": _timestamp(time.time()),
+            "server-id": self.listener.config.arn.rpartition("/")[2],
+            "username": self.sign_in.user if self.sign_in else "",
+            "session-id": self.id,
+            **fields,
+        }
+        self.listener.config.tell(f"SFTP Server File {what} {'Failed' if failed else 'Completed'}", detail)
 
     def _stream(self) -> str:
         return f"{self.sign_in.user}.{self.id}" if self.sign_in else self.id
@@ -130,7 +149,11 @@ class Door(asyncssh.SSHServer):
     def sftp(self, channel: Any) -> SftpSession:
         if self.sign_in is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "Not signed in")
-        return SftpSession(channel, self.sign_in.home, self.log)
+        return SftpSession(channel, self.sign_in.home, self.log, self.tell)
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _sftp(channel: Any) -> SftpSession:

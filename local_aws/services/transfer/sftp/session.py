@@ -13,6 +13,7 @@ import errno
 import functools
 import os
 import stat
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -59,9 +60,10 @@ def _logged(activity: str, path: int = 1) -> Callable[[Function], Function]:
 class SftpSession(asyncssh.SFTPServer):
     """Everything is done in the event loop's thread: no two operations overlap."""
 
-    def __init__(self, channel: Any, home: Home, log: Callable[..., None]) -> None:
+    def __init__(self, channel: Any, home: Home, log: Callable[..., None], tell: Callable[..., None]) -> None:
+        """`log` takes an activity and fields, `tell` an event's kind, when it began, and fields."""
         super().__init__(channel)
-        self._home, self._write_log = home, log
+        self._home, self._write_log, self._tell = home, log, tell
         self._is_over = False
 
     def log(self, activity: str, **fields: Any) -> None:
@@ -179,7 +181,8 @@ class SftpSession(asyncssh.SFTPServer):
             if writes and pflags & asyncssh.FXF_TRUNC:
                 os.ftruncate(fd, 0)
         self.log("OPEN", path=place.logged, mode="|".join(modes))
-        return Handle(fd, place, appends=bool(pflags & asyncssh.FXF_APPEND))
+        appends = bool(pflags & asyncssh.FXF_APPEND)
+        return Handle(fd, place, appends=appends, writes=bool(writes), opened=time.time())
 
     def read(self, file_obj: object, offset: int, size: int) -> bytes:
         return _handle(file_obj).read(offset, min(size, _LARGEST_READ))
@@ -200,6 +203,12 @@ class SftpSession(asyncssh.SFTPServer):
         moved = {"bytes-in": handle.bytes_in, "bytes-out": handle.bytes_out}
         fields = {name: str(count) for name, count in moved.items() if count}
         self.log("PARTIAL_CLOSE" if self._is_over else "CLOSE", path=handle.logged, **fields)
+        what = "Upload" if handle.writes else "Download"
+        about = {"file-path": handle.logged, "bytes": handle.bytes_in if handle.writes else handle.bytes_out}
+        if self._is_over:
+            message = f"File was partially {what.lower()}ed."
+            about |= {"failure-code": f"PARTIAL_{what.upper()}", "failure-message": message}
+        self._tell(what, handle.opened, failed=self._is_over, **about)
 
     def exit(self) -> None:
         self._is_over = True
@@ -292,6 +301,9 @@ class SftpSession(asyncssh.SFTPServer):
         old.path.rename(new.path)
         files.moved(old.path, new.path)
         self.log("RENAME", path=old.logged, **{"new-path": new.logged})
+        if not new.path.is_dir():
+            paths = {"original-file-path": old.logged, "renamed-file-path": new.logged}
+            self._tell("Rename", time.time(), failed=False, **paths)
 
     posix_rename = rename  # which does not overwrite either
 
