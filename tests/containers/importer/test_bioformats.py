@@ -11,7 +11,7 @@ import pytest
 
 from containers.importer import formats
 from containers.importer.readers import NO_READER, READERS, RULES, TOGETHER
-from tests.containers.importer.deliveries import DELIVERIES, jpeg, put
+from scripts.rehearsal.deliveries import DELIVERIES, SEVERAL, jpeg, put
 from tests.containers.importer.witness import Witness, witness
 
 # What Bio-Formats opens that is never handed to it here: texts.
@@ -53,6 +53,19 @@ def test_every_rule_is_of_a_reader_that_takes_its_main_file() -> None:
 def test_each_image_is_one_fileset(bioformats: Witness, tmp_path: Path, delivery: str) -> None:
     DELIVERIES[delivery](tmp_path)
     agree(bioformats, tmp_path)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_what_rehearsals_deliver_is_one_fileset_of_several_files(
+    bioformats: Witness, tmp_path: Path, name: str
+) -> None:
+    SEVERAL[name](tmp_path)
+    found = walked(tmp_path)
+    (used,) = bioformats.groups(tmp_path).values()
+    assert len(used) > 1
+    assert set().union(*map(files_of, found)) >= set(used)
+    # A series of DICOM is found as its slices, which one importer gets together.
+    assert len(found) == 1 or (len({each.together for each in found}) == 1 and found[0].together)
 
 
 @pytest.mark.parametrize("seed", range(8))

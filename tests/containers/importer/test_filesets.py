@@ -12,7 +12,7 @@ import pytest
 
 from containers.importer import formats
 from containers.importer.batches import Batch, Entry, Limits, cut
-from tests.containers.importer.deliveries import (
+from scripts.rehearsal.deliveries import (
     DELIVERIES,
     companion,
     dicom,

@@ -12,7 +12,7 @@ import pytest
 from containers.importer import hostile, tiffs
 from containers.importer.paths import is_below
 from containers.importer.tree import opened
-from tests.containers.importer.deliveries import DESCRIPTION, ome_xml, put, svs, tiff
+from scripts.rehearsal.deliveries import DESCRIPTION, ome_xml, put, svs, tiff
 
 DOCTYPE = '<!DOCTYPE OME [<!ENTITY key SYSTEM "file:///OMERO/certs/server.key">]>'
 XML = ome_xml("x.tif", before=DOCTYPE)

@@ -9,7 +9,7 @@ import pytest
 
 from containers.importer import verify
 from containers.importer.evidence import FINISHED, Fileset
-from tests.containers.importer.deliveries import put
+from scripts.rehearsal.deliveries import put
 
 
 @pytest.mark.parametrize(

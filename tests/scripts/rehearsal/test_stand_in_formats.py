@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from scripts.rehearsal.deliveries import DELIVERIES, jpeg
 from scripts.rehearsal.stand_ins.omero import formats
-from tests.containers.importer.deliveries import DELIVERIES, jpeg
 from tests.containers.importer.witness import Witness, witness
 
 # Bio-Formats wants more of a LEI file than there is in this one.

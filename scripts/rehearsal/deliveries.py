@@ -366,3 +366,19 @@ DELIVERIES: dict[str, Callable[[Path], object]] = {
         *(_micromanager, _positions, _lei, _singles),
     )
 }
+
+SEVERAL: dict[str, Callable[[Path], object]] = {
+    "OME companion": lambda folder: companion(folder / "a.companion.ome", "a_1.ome.tif", "a_2.ome.tif"),
+    "OME-TIFF": lambda folder: ome_tiffs(folder, "s_1.ome.tif", "s_2.ome.tif", "s_3.ome.tif"),
+    "DICOM": lambda folder: [dicom(folder / f"a{at}.dcm", series="1.2.3", instance=at) for at in (1, 2, 3)],
+    "AFI": lambda folder: [svs(folder / "s1.svs"), svs(folder / "s2.svs"), afi(folder / "a.afi", "s1.svs", "s2.svs")],
+    "ICS": lambda folder: ics(folder / "a.ics"),
+    "NRRD": lambda folder: nhdr(folder / "a.nhdr", "a.raw"),
+    "Analyze": lambda folder: analyze(folder / "c.hdr"),
+    "Harmony": lambda folder: operetta(folder / "Images", "r1.tiff", "r2.tiff"),
+    "Operetta": lambda folder: operetta(folder, "r1.tiff", "r2.tiff", index="Index.idx.xml"),
+    "MetaXpress": lambda folder: htd(folder / "p.HTD"),
+    "MetaMorph": lambda folder: metamorph(folder / "e.nd"),
+    "Micro-Manager": lambda folder: micromanager(folder, "img_0.tif", "img_1.tif"),
+}
+"""Formats of several files: each makes one fileset in a folder."""
