@@ -371,7 +371,7 @@ SEVERAL: dict[str, Callable[[Path], object]] = {
     "OME companion": lambda folder: companion(folder / "a.companion.ome", "a_1.ome.tif", "a_2.ome.tif"),
     "OME-TIFF": lambda folder: ome_tiffs(folder, "s_1.ome.tif", "s_2.ome.tif", "s_3.ome.tif"),
     "DICOM": lambda folder: [dicom(folder / f"a{at}.dcm", series="1.2.3", instance=at) for at in (1, 2, 3)],
-    "AFI": lambda folder: [svs(folder / "s1.svs"), svs(folder / "s2.svs"), afi(folder / "a.afi", "s1.svs", "s2.svs")],
+    "AFI": lambda folder: afi(folder / "a.afi", svs(folder / "s1.svs").name, svs(folder / "s2.svs").name),
     "ICS": lambda folder: ics(folder / "a.ics"),
     "NRRD": lambda folder: nhdr(folder / "a.nhdr", "a.raw"),
     "Analyze": lambda folder: analyze(folder / "c.hdr"),

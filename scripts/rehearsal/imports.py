@@ -35,8 +35,9 @@ def import_(environ: Mapping[str, str], folder: Path, omero: Path) -> None:
         path.write_bytes(b"II*\0" + bytes([number]) * 1000)
     expected = sorted(f"{FOLDER}/{name}" for name in (*SLIDES, FILESET[0]))
     imports(environ, folder, "scan", FOLDER, "--settle", "1")
-    imports(environ, folder, "run", "--target", TARGET, "--create-target")
-    again = json.loads(imports(environ, folder, "run", "--target", TARGET, "--json"))
+    run = ("run", "--under", FOLDER, "--target", TARGET)
+    imports(environ, folder, *run, "--create-target")
+    again = json.loads(imports(environ, folder, *run, "--json"))
     if again["imported"] or again["already"]:
         raise Failed(f"a second `imports run` would have imported something: {again}.")
     imports(environ, folder, "verify")

@@ -42,7 +42,7 @@ from scripts.errors import Failed, Refused
 from scripts.options import JsonOption, WorkspaceOption
 from scripts.output import write_json
 from scripts.process import Progress, read, stream
-from scripts.rehearsal import bad_image, existing, inventory, leaks, one_writer, operators, rights, section
+from scripts.rehearsal import arrivals, bad_image, existing, inventory, leaks, one_writer, operators, rights, section
 from scripts.rehearsal import imports as rehearse_imports
 from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
@@ -71,6 +71,7 @@ class Rehearsal:
 
     `runs_programs`: containers of OMERO.server really run, with stand-in programs.
     `seconds` has the length of each step so far, in order; `resources` and `outputs` are by stack.
+    `deliveries` is how many filesets come by each way in, where arrivals are imported, and `delivered` what has come.
     `proved` has a sentence for each proof of a section; `unused` the rights that no call used, by role.
     """
 
@@ -79,6 +80,8 @@ class Rehearsal:
     folder: Path
     environ: dict[str, str]
     runs_programs: bool = False
+    deliveries: int = arrivals.FEW
+    delivered: list[arrivals.Delivery] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -170,6 +173,10 @@ def rehearse(
         Again,
         typer.Option(help="What to deploy again after destroy: everything, the network and the data, or nothing."),
     ] = Again.ALL,
+    deliveries: Annotated[
+        int,
+        typer.Option(min=arrivals.FEW, help="Filesets that arrive by each way in; with more, things go wrong as well."),
+    ] = arrivals.FEW,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a workspace to an AWS on this machine, prove it, and destroy it.
@@ -206,7 +213,7 @@ def rehearse(
             if settings.retain and not keep:
                 source = _copy(source, folder / "workspaces", {"retain": False}) / source.name
                 environ[FOLDER_VARIABLE] = str(source.parent)
-            run = Rehearsal(settings, source, folder, environ, runs_programs)
+            run = Rehearsal(settings, source, folder, environ, runs_programs, deliveries)
             look_there_alone(aws, run)
             _rehearse(run, keep=keep, with_bad_image=with_bad_image, again=STACKS_AGAIN[again])
     except NotStarted as error:
@@ -224,6 +231,10 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
     before = inventory.take(run.session())
     run.cdktf("deploy")
     _take_steps(run, "deployed")
+    are_imported = run.workspace.arrivals is not None and run.runs_programs
+    if are_imported:
+        with run.step("deliver"):
+            arrivals.deliver(run)
     with run.step("plan again"):
         _plan_again(run)
     with run.step("plan an update"):
@@ -241,6 +252,9 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
             rehearse_imports.import_(environ, run.folder, run.omero)
         with run.step("open a session"):
             operators.open_session(run)
+    if are_imported:
+        with run.step("wait for images"):
+            arrivals.check(run)
     with run.step("look for secrets"):
         _look_for_secrets(run)
     if not keep:

@@ -40,12 +40,12 @@ def deliver(run: Rehearsal) -> None:
 
 
 def _deliver(environ: Mapping[str, str], folder: Path, key: Path) -> None:
-    _sftp(environ, folder, "ensure")
-    if changes := json.loads(_sftp(environ, folder, "ensure", "--json"))["changes"]:
+    sftp(environ, folder, "ensure")
+    if changes := json.loads(sftp(environ, folder, "ensure", "--json"))["changes"]:
         raise Failed(f"a second `sftp ensure` would have changed something: {'; '.join(changes)}.")
-    _sftp(environ, folder, "user", "add", SENDER, "--key", str(key.with_suffix(".pub")))
+    sftp(environ, folder, "user", "add", SENDER, "--key", str(key.with_suffix(".pub")))
     host, port = _address(environ)
-    _sftp(environ, folder, "test", SENDER, "--key", str(key), "--host", host, "--port", str(port), "--size-mib", "1")
+    sftp(environ, folder, "test", SENDER, "--key", str(key), "--host", host, "--port", str(port), "--size-mib", "1")
 
 
 def tear_down(run: Rehearsal) -> None:
@@ -55,10 +55,15 @@ def tear_down(run: Rehearsal) -> None:
         Failed: `sftp teardown` did.
     """
     with operators.acting(run, "sftp", documented.sftp) as environ:
-        _sftp(environ, run.folder, "teardown", "--yes", "--everything")
+        sftp(environ, run.folder, "teardown", "--yes", "--everything")
 
 
-def _sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
+def sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
+    """Run `sftp` with these words; what it says. All of it goes to a log in `folder`.
+
+    Raises:
+        Failed: it did; with its own last line.
+    """
     command = [sys.executable, "-m", "scripts.main", "sftp", *words]
     code, text = read(command, environ=environ, folder=ROOT)
     with (folder / "sftp.log").open("a", encoding="utf-8") as log:

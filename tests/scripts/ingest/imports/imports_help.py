@@ -368,3 +368,6 @@ def importing(workspace_of_imports: Importing) -> Iterator[Importing]:
     yield made
     with suppress(ecs.client.exceptions.ServiceNotFoundException):
         ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)
+    # Those of `start_second_server` are not the service's.
+    for task in ecs.client.list_tasks(cluster=ecs.cluster)["taskArns"]:
+        ecs.client.stop_task(cluster=ecs.cluster, task=task)
