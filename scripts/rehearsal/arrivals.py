@@ -212,7 +212,7 @@ def check(run: Rehearsal) -> None:
         Failed: something is missing, twice, somebody else's or elsewhere, or `arrivals status` says that a person has
             to do something.
     """
-    server, at = Server(run.omero), _Places(run.delivered)
+    server, at = Server(run.omero), Places(run.delivered)
     poison = {each for each in at.folders if run.deliveries > FEW and each.endswith(POISON)}
 
     def wait_for(folders: set[str]) -> None:
@@ -235,7 +235,7 @@ def check(run: Rehearsal) -> None:
     run.proved += _told(run, json.loads(report))
 
 
-class _Places:
+class Places:
     """Which fileset an image of OMERO is of, by the folder that was delivered."""
 
     def __init__(self, delivered: Iterable[Delivery]) -> None:
