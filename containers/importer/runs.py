@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import repository
+from .arrivals import WHO
 from .attempts import Attempts, Counts
 from .batches import Batch, Entry, Limits, container_key, cut
 from .entries import FAILED, IMPORTING, INCOMPLETE, PENDING
 from .faults import JobError
-from .ledger import Ledger
+from .ledger import Ledger, is_under
 from .omero import Omero, user_session
 from .requests import Request
 from .targets import Owner, check
@@ -25,12 +27,21 @@ TRANSFERS = ("ln_s", "ln", "cp", "upload")
 SKIPS = ("all", "checksum", "minmax", "thumbnails", "upgrade")
 
 
+def left_to_arrivals(settings: Mapping[str, Any], who: str, under: bytes) -> list[bytes]:
+    """The watched folders that a run leaves alone, for their settings say whose their images are: none if `arrivals`
+    asks for it, and not the one in which `under` lies, which somebody has named."""
+    folders = [os.fsencode(each["path"]) for each in settings.get("folders", ())]
+    return [] if who == WHO else [each for each in folders if not under or not is_under(under, each)]
+
+
 class Run:
     """Of one request. `work` has `target`, `create`, `transfer`, `user`, `group`, `skip`, `under` (hex) and
     `batch_filesets`."""
 
-    def __init__(self, request: Request, ledger: Ledger, omero: Omero, *, parallel: int) -> None:
-        """Look its target up, or make it: once, and not by each importer.
+    def __init__(
+        self, request: Request, ledger: Ledger, omero: Omero, *, parallel: int, leaves: Sequence[bytes]
+    ) -> None:
+        """Look its target up, or make it: once, and not by each importer. `leaves` are folders that it leaves alone.
 
         Raises:
             JobError: there is no such user or target, or it asks for what is not done.
@@ -45,6 +56,7 @@ class Run:
         if others := set(work["skip"]) - set(SKIPS):
             raise JobError(f"{', '.join(sorted(others))} cannot be skipped; allowed: {', '.join(SKIPS)}")
         self._under = bytes.fromhex(work.get("under", ""))
+        self._leaves = leaves
         self._work = {**work, "parallel_filesets": parallel}
         self._key_of = container_key(work["target"])
         with user_session(omero, work.get("user", ""), work.get("group", "")) as session:
@@ -118,7 +130,7 @@ class Run:
         """What this run has come to, told by the ledger itself and not by what was counted on the way."""
         ended = {FAILED: 0, INCOMPLETE: 0}
         left = 0
-        for entry in self._ledger.open(self._under):
+        for entry in self._open():
             if entry["state"] in ended:
                 ended[entry["state"]] += entry.get("request") == self.request.id
             else:
@@ -137,8 +149,13 @@ class Run:
             return None if fresh else self._next()
         return batch
 
-    def _pending(self) -> Iterator[Entry]:
+    def _open(self) -> Iterator[Entry]:
         for entry in self._ledger.open(self._under):
+            if not any(is_under(entry["path"], each) for each in self._leaves):
+                yield entry
+
+    def _pending(self) -> Iterator[Entry]:
+        for entry in self._open():
             if entry["state"] == PENDING:
                 yield entry
             elif entry["state"] == IMPORTING:
@@ -146,4 +163,4 @@ class Run:
 
     def _is_left(self) -> bool:
         """Whether OMERO is still at some of it, or something was given back just now."""
-        return any(entry["state"] in (PENDING, IMPORTING) for entry in self._ledger.open(self._under))
+        return any(entry["state"] in (PENDING, IMPORTING) for entry in self._open())

@@ -26,7 +26,7 @@ from .lease import Lease
 from .ledger import Ledger
 from .omero import Omero
 from .requests import Request, Requests
-from .runs import Run
+from .runs import Run, left_to_arrivals
 from .table import Table
 
 POLL_SECONDS = 2.0
@@ -199,7 +199,7 @@ class Worker:
         attempts, omero = self._ready()
         try:
             if same not in self._runs:
-                self._runs[same] = Run(group[0], self._ledger, omero, parallel=self._parallel)
+                self._runs[same] = self._new_run(group[0], omero)
             run = self._runs[same]
             ended = run.turn(attempts, omero, stop=self._halt, say=lambda **progress: self._say(group, **progress))
         except (Unreachable, AwsError):
@@ -215,6 +215,11 @@ class Worker:
         self._group(self._requests.open(), set())
         self._finish(same, run.result())
         return True
+
+    def _new_run(self, request: Request, omero: Omero) -> Run:
+        watched = json.loads(self._arrivals_settings())
+        leaves = left_to_arrivals(watched, request.who, bytes.fromhex(request.work.get("under", "")))
+        return Run(request, self._ledger, omero, parallel=self._parallel, leaves=leaves)
 
     def _may_go_on(self, same: str) -> bool:
         """Whether it is time for a run; one that only waits for OMERO reads the whole list again with each look."""

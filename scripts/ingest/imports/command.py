@@ -15,7 +15,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from containers.importer import entries
-from containers.importer.entries import FAILED, IMPORTED, INCOMPLETE, PENDING
+from containers.importer.entries import FAILED, IMPORTED, INCOMPLETE
 from contract.omero import DATA_DIR
 from contract.outputs import Omero
 from scripts import aws, console
@@ -99,7 +99,8 @@ def run_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import what is pending. The worker does it, and goes on if this command is ended."""
+    """Import what is pending; what arrived in a folder that `arrivals` watches, only if --under names it. The worker
+    does it, and goes on if this command is ended."""
     at = import_context(workspace)
     work = run_options.wanted(
         at.deployment,
@@ -114,21 +115,21 @@ def run_command(
         batch_filesets=batch_filesets,
     )
     if dry_run:
-        plan = run_options.show_plan(at.ledger, work)
+        plan = run_options.show_plan(at.deployment, at.ledger, work)
         if as_json:
             write_json({"dry_run": True, **plan})
         return
     id_ = at.requests.ask("run", work)
     if transport == "exec":
         one_pass(at)
-    result = wait(at, id_, total=_pending(at, bytes.fromhex(work["under"])))
+    result = wait(at, id_, total=_pending(at, work))
     _show_run(result, as_json=as_json)
 
 
-def _pending(at: ImportContext, under: bytes) -> int:
+def _pending(at: ImportContext, work: dict[str, Any]) -> int:
     """How many filesets wait, for the bar; 0 for those who may write requests and not read the ledger."""
     try:
-        return at.ledger.totals(under, PENDING)[PENDING].filesets
+        return sum(1 for _ in run_options.pending(at.deployment, at.ledger, work))
     except ClientError as error:
         if aws.denied(error):
             return 0

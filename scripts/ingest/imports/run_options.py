@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from containers.importer import entries
 from containers.importer.batches import Limits, container_key, cut
 from containers.importer.entries import PENDING
 from containers.importer.faults import JobError
+from containers.importer.ledger import is_under
+from containers.importer.runs import left_to_arrivals
+from contract.outputs import Omero
 from scripts import console
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
@@ -78,12 +83,20 @@ def _refuse_shares(deployment: DeployedWorkspace, ledger: Ledger, below: bytes) 
             )
 
 
-def show_plan(ledger: Ledger, work: dict[str, Any]) -> dict[str, Any]:
+def pending(deployment: DeployedWorkspace, ledger: Ledger, work: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The filesets that a run would import: not those of watched folders, unless it is about one."""
+    under = bytes.fromhex(work["under"])
+    leaves = left_to_arrivals(json.loads(deployment.parameter(Omero.arrivals)), "", under)
+    for entry in ledger.raw(PENDING, under=under):
+        if not any(is_under(entry["path"], each) for each in leaves):
+            yield entry
+
+
+def show_plan(deployment: DeployedWorkspace, ledger: Ledger, work: dict[str, Any]) -> dict[str, Any]:
     """Say what a run would do, and give it as data."""
     total, number, targets = Total(), 0, set()
     limits = Limits(filesets=work["batch_filesets"])
-    found = ledger.raw(PENDING, under=bytes.fromhex(work["under"]))
-    for batch in cut(found, limits, container_key(work["target"])):
+    for batch in cut(pending(deployment, ledger, work), limits, container_key(work["target"])):
         number += 1
         targets.add(batch.key)
         for entry in batch.entries:

@@ -67,6 +67,21 @@ def test_what_arrives_is_imported_for_its_sender_once_and_nobody_asks(senders: I
     assert len(senders.server.jvm_starts()) <= 5, "what has not changed is not imported"
 
 
+def test_a_persons_run_leaves_a_sender_their_images(senders: Importing) -> None:
+    """Whoever asks for all that is pending has no sender's folder in mind: its images are the sender's."""
+    senders.watch(BY_SENDER)
+    senders.at.requests.pause(paused=True, arrivals=True)
+    arrived, own = senders.image("alice/1.tif"), senders.image("../own/1.tif")
+    for path in (b"/OMERO/in", b"/OMERO/own"):
+        senders.scan(path)
+    done = senders.run(user="bob")
+    assert (done["imported"], done["left"]) == (1, 0)
+    assert [(image.client_path, image.owner) for image in senders.server.images()] == [("OMERO/own/1.tif", "bob")]
+    assert senders.states()[arrived] == PENDING
+    assert senders.run(user="bob", under=b"/OMERO/in/alice".hex())["imported"] == 1, "asked for by name"
+    assert own
+
+
 def test_a_file_that_is_still_written_waits_and_one_that_is_replaced_meanwhile_is_told(senders: Importing) -> None:
     senders.watch({"user": "alice"}, settle=1.0)
     growing = senders.image("growing.tif")

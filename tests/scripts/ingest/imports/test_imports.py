@@ -117,6 +117,7 @@ HOSTILE = [
 
 def deployment(**changes: Any) -> DeployedWorkspace:
     parameters = {
+        Omero.arrivals.path: "{}",
         Omero.importer_parallel_filesets.path: "4",
         Data.ledger_table_name.path: "t",
     }
