@@ -231,12 +231,12 @@ def _rehearse(run: Rehearsal, *, keep: bool, with_bad_image: bool, again: Sequen
     before = inventory.take(run.session())
     run.cdktf("deploy")
     _take_steps(run, "deployed")
+    with run.step("plan again"):
+        _plan_again(run)
     are_imported = run.workspace.arrivals is not None and run.runs_programs
     if are_imported:
         with run.step("deliver"):
             arrivals.deliver(run)
-    with run.step("plan again"):
-        _plan_again(run)
     with run.step("plan an update"):
         _plan_an_update(run)
     if with_bad_image:
