@@ -11,7 +11,7 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 # The locked Node, pipenv, and Terraform where set-up had to fetch it: before the machine's own, if it has any.
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help setup setup-omero setup-bioformats setup-web setup-audit aws rehearse changes e2e peers nightly test local-aws lint audit kills bench bench-web schema docs format lock clean
+.PHONY: help setup setup-omero setup-bioformats setup-web setup-audit aws rehearse changes arrivals e2e peers nightly test local-aws lint audit kills bench bench-web schema docs format lock clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ rehearse: setup ## Deploy WORKSPACE to an AWS on this machine, prove it, destroy
 changes: setup ## Change a deployed workspace, setting by setting, on the AWS on this machine (CHAIN=1 for one chain).
 	@$(OMERO) changes $(if $(CHAIN),--chain $(CHAIN))
 
+arrivals: setup ## Have 300 filesets arrive by SFTP and 300 through S3, with faults, and see each in OMERO once (COUNT=300).
+	@$(OMERO) rehearse ways-in --again nothing --deliveries $(or $(COUNT),300)
+
 e2e: setup ## Rehearse the examples that cover all others, and the cheapest chain of changes.
 	@$(OMERO) e2e $(ARGS)
 
@@ -50,6 +53,7 @@ nightly: setup lint test audit local-aws kills peers ## All that is too long for
 	@$(RUN) pytest -n $(JOBS) -m nightly
 	@$(RUN) scripts.rehearsal.e2e --all
 	@$(OMERO) changes
+	@$(MAKE) --no-print-directory arrivals
 	@$(OMERO) evidence
 
 # Without OMERO's own parser or Bio-Formats all other tests run, and those that ask them fail.
