@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import signal
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,29 +75,43 @@ def workspace(**changes: Any) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def synthesise(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Stacks]:
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all workers of a run, so that none does again what another has done. Whoever is there first with a
+    file or folder has made it: write beside it, and rename."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def _built(found: Workspace, at: Path) -> Path:
+    """The folder of a workspace's synthesised stacks."""
+    if not at.exists():
+        made = Path(tempfile.mkdtemp(dir=at.parent, prefix=f"{at.name}."))
+        main.build(found, outdir=str(made))
+        with suppress(OSError):  # another worker was first
+            made.rename(at)
+    return at
+
+
+@pytest.fixture(scope="session")
+def synthesise(of_this_run: Path) -> Callable[..., Stacks]:
     """`synthesise(**changes)` gives each stack's JSON by name; the same changes are synthesised once."""
     done: dict[str, Stacks] = {}
 
     def synthesised(**changes: Any) -> Stacks:
         key = json.dumps(changes, sort_keys=True)
         if key not in done:
-            out = tmp_path_factory.mktemp("out")
-            main.build(workspace(**changes), outdir=str(out))
-            done[key] = read_stacks(out)
+            digest = hashlib.sha256(key.encode()).hexdigest()[:20]
+            done[key] = read_stacks(_built(workspace(**changes), of_this_run / f"stacks-{digest}"))
         return done[key]
 
     return synthesised
 
 
 @pytest.fixture(scope="session")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def examples(of_this_run: Path) -> dict[str, Path]:
     """The folder of synthesised stacks of the demo and of each example, by name."""
-    found = {}
-    for name in (*available(FOLDER), *available(FOLDER / EXAMPLES)):
-        found[name] = tmp_path_factory.mktemp(name)
-        main.build(load(name), outdir=str(found[name]))
-    return found
+    names = (*available(FOLDER), *available(FOLDER / EXAMPLES))
+    return {name: _built(load(name), of_this_run / f"example-{name}") for name in names}
 
 
 def read_stacks(out: Path) -> Stacks:
