@@ -31,7 +31,7 @@ from contract.sections.datasync import DataSyncOutputs
 from local_aws.testing.faults import add_faults
 from scripts.errors import Failed
 from scripts.process import read
-from scripts.rehearsal import imports, operators, sftp
+from scripts.rehearsal import imports, operators, rights, sftp
 from scripts.rehearsal.deliveries import SEVERAL
 from scripts.rehearsal.stand_ins.omero.paths import client_path
 from scripts.rehearsal.stand_ins.omero.state import Image, Server
@@ -233,6 +233,10 @@ def check(run: Rehearsal) -> None:
     if faults:
         raise Failed(f"of what arrived, {'; '.join(faults[:5])}{' and more' if len(faults) > 5 else ''}.")
     run.proved += _told(run, json.loads(report))
+    used = [right["statement"] for told in rights.take(run.environ).values() for right in told["used"]]
+    if "TakeHints" not in used:
+        raise Failed("the importer took no hint out of its queue.")
+    run.proved.append("The importer was told of what arrived, by EventBridge and its queue.")
 
 
 class Places:
