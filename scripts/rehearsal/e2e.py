@@ -54,23 +54,27 @@ class Outcome:
 def e2e(
     workspaces: Annotated[
         list[str] | None,
-        typer.Argument(help="Workspaces; left out, the examples that cover all others.", show_default=False),
+        typer.Argument(
+            help=f"Workspaces, and {CHANGES} for the cheapest chain of changes; left out, the examples that cover all "
+            "others, and that chain.",
+            show_default=False,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Rehearse every example.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Rehearsals at a time.")] = 7,
 ) -> None:
-    """Rehearse the examples that cover all others, several at a time.
+    """Rehearse the examples that cover all others and the cheapest chain of changes, several at a time.
 
-    Without names, the cheapest chain of `omero-aws changes` is one of them, and of what is destroyed only one network
-    and its data are deployed again.
+    Of what is destroyed, only one network and its data are deployed again.
     """
-    names = workspaces or ([FIRST, *available(folder_of() / EXAMPLES)] if every else list(COVERING))
+    names = workspaces or ([FIRST, *available(folder_of() / EXAMPLES)] if every else [CHANGES, *COVERING])
     # The longest files have the most stacks: begun first, they are not waited for at the end.
-    names.sort(key=lambda name: find(name).stat().st_size, reverse=True)
+    names.sort(key=lambda name: sys.maxsize if name == CHANGES else find(name).stat().st_size, reverse=True)
     FOLDER.mkdir(exist_ok=True)
-    runs = [(name, ["rehearse", name, *_options(name, every=every)]) for name in names]
-    if not workspaces and not every:
-        runs.insert(0, (CHANGES, ["changes", "--chain", "1"]))
+    runs = [
+        (name, ["changes", "--chain", "1"] if name == CHANGES else ["rehearse", name, *_options(name, every=every)])
+        for name in names
+    ]
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         outcomes = sorted(pool.map(lambda run: _rehearse(*run), runs), key=lambda outcome: outcome.workspace)
     _show(outcomes)
