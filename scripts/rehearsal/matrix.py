@@ -129,6 +129,22 @@ _KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
 _CERTIFICATE = f"arn:aws:acm:eu-west-1:{ACCOUNT}:certificate/11111111-2222-3333-4444-555555555555"
 _PACKAGE = f"omero-gallery==3.4.3 --hash=sha256:{'0' * 64}"
 
+_PROVIDER = "https://login.example.org/realms/hospital"
+_SECRET = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret"
+SIGN_IN: Document = {
+    "issuer": _PROVIDER,
+    "authorization_endpoint": f"{_PROVIDER}/auth",
+    "token_endpoint": f"{_PROVIDER}/token",
+    "userinfo_endpoint": f"{_PROVIDER}/userinfo",
+    "client_id": "omero-web",
+    "client_secret_arn": f"{_SECRET}:omero-sign-in-client-a1B2c3",
+    "single_sign_on": {
+        "user_claim": "preferred_username",
+        "account": "sign-in",
+        "password_arn": f"{_SECRET}:omero-sign-in-account-a1B2c3",
+    },
+}
+
 LAUNCH_TYPE = Setting(name="ec2", key="omero.server.launch_type", off="FARGATE", on="EC2")
 READ_ONLY = Setting(name="read-only", key="omero.read_only", on={"count": 1})
 NLB = Setting(name="nlb", key="access.server", on={"cidrs": ["198.51.100.0/24"]})
@@ -142,10 +158,11 @@ CHAINS: tuple[Chain, ...] = (
     ),
     Chain(
         number=2,
-        about="how people get in: TLS, certificate, balancers, sessions, web tasks, read-only servers",
+        about="how people get in: TLS, certificate, sign-in, balancers, sessions, web tasks, read-only servers",
         settings=(
             Setting(name="tls", key="tls", on={"domain_name": "omero.example.org", "hosted_zone_id": ZONE}),
             Setting(name="certificate", key="tls.certificate_arn", on=_CERTIFICATE),
+            Setting(name="sign-in", key="sign_in", on=SIGN_IN),
             Setting(name="internal", key="access.internal", off=False, on=True),
             Setting(name="sessions", key="omero.web.sessions", on={"replicas": 0}),
             Setting(name="replicas", key="omero.web.sessions.replicas", off=0, on=1),
@@ -156,13 +173,14 @@ CHAINS: tuple[Chain, ...] = (
     ),
     Chain(
         number=3,
-        about="the ways in: File Gateway, upload hosts, DataSync, SFTP, own and existing buckets; images of one's own",
+        about="the ways in: File Gateway, upload hosts, DataSync, SFTP, own and existing buckets, arrivals; own images",
         settings=(
             Setting(name="gateway", key="file_gateway"),
             Setting(name="upload-host", key="upload_host"),
             Setting(name="datasync", key="datasync"),
             Setting(name="bucket", key="datasync.bucket", on="example-incoming"),
             Setting(name="sftp", key="sftp", on={"cidrs": ["198.51.100.0/24"]}),
+            Setting(name="arrivals", key="arrivals"),
             Setting(name="images", key="images", on={"web": {"packages": [_PACKAGE]}}),
         ),
         base={"omero": {"server": {"launch_type": "EC2"}, "web": {"sessions": None}}},

@@ -16,6 +16,7 @@ BY_NUMBER = pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: str(chain
 CHANGED = {
     "access.internal",
     "access.server",
+    "arrivals",
     "data.backup",
     "data.database.instance_class",
     "data.database.multi_az",
@@ -37,6 +38,7 @@ CHANGED = {
     "omero.web.sessions",
     "omero.web.sessions.replicas",
     "sftp",
+    "sign_in",
     "tls",
     "tls.certificate_arn",
     "upload_host",
