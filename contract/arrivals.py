@@ -17,8 +17,12 @@ def folders(workspace: Workspace) -> tuple[WatchedFolder, ...]:
     return workspace.arrivals.folders or _of_ways_in(workspace)
 
 
-def parameter(workspace: Workspace, hints_url: str = "") -> str:
-    """What the worker reads (containers/importer/arrivals.py); `hints_url` is the queue of hints, or ""."""
+def parameter(workspace: Workspace, *, hints_url: str = "", reports_topic: str = "", web_url: str = "") -> str:
+    """What the worker reads (containers/importer/arrivals.py).
+
+    `hints_url` is the queue of hints, `reports_topic` the ARN of the topic of messages, each "" for none; `web_url` is
+    where people open OMERO.web.
+    """
     settings = workspace.arrivals
     if settings is None:
         return "{}"
@@ -26,7 +30,10 @@ def parameter(workspace: Workspace, hints_url: str = "") -> str:
         {
             "interval_seconds": settings.interval_minutes * 60,
             "settle_seconds": settings.settle_seconds,
+            "workspace": workspace.name,
             "hints_url": hints_url,
+            "reports_topic": reports_topic,
+            "web_url": web_url,
             "folders": [each.model_dump(mode="json") for each in folders(workspace)],
         },
         separators=(",", ":"),

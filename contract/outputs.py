@@ -88,7 +88,7 @@ class Frontend(Outputs):
 class Omero(Outputs):
     """Outputs of the stack `omero`.
 
-    Not everywhere: `server_address`, `read_only_hosts` and `dashboard_name`.
+    Not everywhere: `server_address`, `read_only_hosts`, `dashboard_name` and `reports_topic_arn`.
     """
 
     stack = "omero"
@@ -108,3 +108,4 @@ class Omero(Outputs):
     importer_digest = Output("SHA-256 of the program that imports.")
     arrivals = Output("The folders that the importer looks at by itself, and what it does with their files.")
     alarm_topic_arn = Output("Reports an importer that is silent: subscribe to it.")
+    reports_topic_arn = Output("Reports what has become of arrivals, with names of files: subscribe to it.")

@@ -41,16 +41,8 @@ class AlarmTopic(Construct):
 
     def __init__(self, scope: Construct, id_: str, props: AlarmTopicProps) -> None:
         super().__init__(scope, id_)
-        topic = SnsTopic(self, MAIN, name=props.name, kms_master_key_id=props.key_arn)
+        topic = subscribed_topic(self, name=props.name, key_arn=props.key_arn, emails=props.emails)
         policy = SnsTopicPolicy(self, "policy", arn=topic.arn, policy=_policy(topic.arn, props.account))
-        for email in props.emails:
-            SnsTopicSubscription(
-                self,
-                f"subscription_{email}",
-                topic_arn=topic.arn,
-                protocol="email",
-                endpoint=email,
-            )
         self.arn = policy.arn
 
     def alarm(
@@ -135,6 +127,14 @@ class AlarmTopic(Construct):
         CloudwatchMetricAlarm(
             self, id_, period=PERIOD_SECONDS, alarm_actions=[self.arn], ok_actions=[self.arn], **settings
         )
+
+
+def subscribed_topic(scope: Construct, *, name: str, key_arn: str, emails: Sequence[str]) -> SnsTopic:
+    """An encrypted topic; each of `emails` is subscribed, and has to confirm."""
+    topic = SnsTopic(scope, MAIN, name=name, kms_master_key_id=key_arn)
+    for email in emails:
+        SnsTopicSubscription(scope, f"subscription_{email}", topic_arn=topic.arn, protocol="email", endpoint=email)
+    return topic
 
 
 def _policy(arn: str, account: Account) -> str:

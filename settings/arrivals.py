@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from settings.fields import Distinct, Fault, Like, OmeroUser, Settings, rule
+from settings.fields import Distinct, Email, Fault, Like, OmeroUser, Settings, rule
 from settings.paths import DATA_DIR, OWN_FOLDERS
 
 FOLDER = "{folder}"
 """In an owner, group or target: the name of the folder directly below the watched one."""
-# Of a standard parameter of Systems Manager (API reference, PutParameter: 4 KB), less what is around them.
-MOST_CHARACTERS = 4000
+# Of a standard parameter of Systems Manager (API reference, PutParameter: 4 KB), less what is beside them: a queue's
+# URL, a topic's ARN, and the address of OMERO.web, whose name may have 253 characters.
+MOST_CHARACTERS = 3400
 # As OMERO's importer takes them, with a data set in a project besides; `regex:` finds folders by itself.
 _TARGET = r"(Dataset|Screen):(([-+%@]?name:)?.+)|Project:([-+%@]?name:)?[^/]+/Dataset:[-+%@]?name:.+|regex:.+"
 
@@ -94,10 +95,13 @@ class Arrivals(Settings):
     """Minutes between looks. Each costs a metadata read of EFS for each folder; all files are read once a night."""
     settle_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
     """Seconds for which a file must not change before it is imported."""
+    report_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
+    """Addresses that are told what was imported and what failed, with the names of files: at most one e-mail in 15
+    minutes. Each gets an e-mail from AWS to confirm first. Left out, nobody is told: the topic's ARN is an output."""
 
     @rule
     def _fits(self) -> Iterator[Fault]:
-        size = len(self.model_dump_json())
+        size = len(self.model_dump_json(exclude={"report_emails"}))
         if size > MOST_CHARACTERS:
             yield (
                 "folders",

@@ -29,6 +29,8 @@ from stacks.network import NetworkStack
 class FrontendStack(WorkspaceStack):
     """`web` and `server` (or None) are the balancers; `transports` is what clients may speak to the server.
 
+    `web_url` is where people open OMERO.web.
+
     `sessions` is the cache (or None) of OMERO.web's sessions.
     """
 
@@ -41,6 +43,8 @@ class FrontendStack(WorkspaceStack):
         self.web = self._balancer()
         self.server = self._server_balancer(access.server) if access.server else None
         self.sessions = self._sessions(sessions) if sessions else None
+        tls = workspace.tls
+        self.web_url = f"https://{tls.domain_name}" if tls else f"http://{self.web.dns_name}"
         self.publish(Frontend.web_balancer_dns_name, self.web.dns_name)
         self.publish(Frontend.web_balancer_security_group_id, self.web.security_group_id)
         self.publish(Frontend.web_listener_arn, self.web.listener_arn)

@@ -106,8 +106,8 @@ class OmeroStack(WorkspaceStack):
         self.publish(Omero.dashboard_name, dashboard.name)
 
     def _publish(self) -> None:
-        tls, frontend = self.workspace.tls, self._frontend
-        self.publish(Omero.web_url, f"https://{tls.domain_name}" if tls else f"http://{frontend.web.dns_name}")
+        frontend = self._frontend
+        self.publish(Omero.web_url, frontend.web_url)
         if frontend.server:
             self.publish(Omero.server_address, frontend.server.dns_name)
         self.publish(Omero.cluster_name, self.cluster.name)

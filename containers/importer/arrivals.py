@@ -23,16 +23,15 @@ from typing import Any
 from containers.supervisor.signing import AwsError
 
 from . import entries
-from .entries import ARRIVALS, FAILED, INCOMPLETE, PENDING
+from .entries import ARRIVALS, FAILED, INCOMPLETE, PENDING, WHO
 from .ledger import Ledger, chunks, is_under
 from .omero import REPOSITORY
+from .reports import Reports
 from .requests import Requests
 from .table import Table
 from .watch import Watched
 
 TROUBLE = "arrivals need a person"
-WHO = "arrivals"
-"""Who asks for what nobody asks for."""
 STEP_SECONDS = 2.0
 # Between readings of the settings.
 SETTINGS_SECONDS = 60.0
@@ -43,6 +42,8 @@ AGAIN_SECONDS = 3600.0
 HINT_SECONDS, LATER_SECONDS = 15.0, 60.0
 # Hour of the day, UTC, at which everything is read.
 NIGHT_HOUR = 2
+# Between looks whether there is something to tell people.
+REPORT_SECONDS = 15.0
 # Of one scan: a row has room for 400 KB, and a path has 4 KiB at most.
 PATHS = 40
 FOLDER = "{folder}"
@@ -110,14 +111,17 @@ class Arrivals:
         *,
         settings: Callable[[], str],
         hints: Callable[[str], bool],
+        publish: Callable[[str, str, str], None],
         stop: threading.Event,
     ) -> None:
-        """`settings` reads them, as `contract.arrivals` writes them; `hints` waits for one in the queue of an URL."""
+        """`settings` reads them, as `contract.arrivals` writes them; `hints` waits for one in the queue of an URL;
+        `publish` sends a subject and a text to a topic."""
         self._table = table
         self._requests = requests
         self._ledger = ledger
         self._read = settings
         self._hints = hints
+        self._reports = Reports(table, ledger, publish)
         self._hinted = threading.Event()
         self._stop = stop
         self._settings: dict[str, Any] = {}
@@ -182,9 +186,13 @@ class Arrivals:
             self._ask_for_scans()
             for each in self._deliveries.values():
                 self._ask_for_run(each)
-        for each in self._deliveries.values():
+        deliveries = self._deliveries.values()
+        for each in deliveries:
             error = each.run_error or each.scan_error
             self._show(each.path, arriving=each.arriving, replaced=each.replaced, error=error)
+        if self._is_due("report", REPORT_SECONDS):
+            busy = any(each.who == WHO for each in self._requests.open())
+            self._reports.tell(self._settings, busy=busy, arriving=sum(each.arriving for each in deliveries))
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

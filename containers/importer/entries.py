@@ -6,7 +6,8 @@ entries are imported in the order of folders), `path` (bytes: a name in Linux ne
 of all), `print` (of sizes and times: another one is another content), `together` (entries that may be one fileset of
 OMERO's are imported by one importer), `checksum` if it was asked for; `state`, `attempts`, `attempt` (the one that has
 it), `reason`, `log`, `fileset`, `images`, `owner` (the one that OMERO has), `dataset` (its id) and `dataset_name` as
-OMERO had them last, `note`, `who`, `at`, `write` (the token of the last change) and `history`, which only grows.
+OMERO had them last, `settled_by` (the last attempt, or scan of arrivals, that ended), `note`, `who`, `at`, `write` (the
+token of the last change) and `history`, which only grows.
 
 What the other table has is described in docs/adr/0015-imports-beside-the-server.md.
 """
@@ -31,9 +32,12 @@ SHARDS = "0123456789abcdef"
 # The ledger's index: entries by their state, in the order in which they were found.
 INDEX = "by_state"
 
+# Who asks for what nobody asks for.
+WHO = "arrivals"
+
 # Parts of the table of requests.
 REQUEST, ENDED, CONTROL, WORKER, ATTEMPT, TODO = "request", "ended", "control", "worker", "attempt", "todo"
-ARRIVALS = "arrivals"
+ARRIVALS, REPORT, MESSAGE = "arrivals", "report", "message"
 LEASE, PAUSE, PAUSE_ARRIVALS, CANCEL = "lease", "pause", "pause-arrivals", "cancel#"
 # States of a request.
 WAITING, RUNNING, DONE, CANCELLED = "waiting", "running", "done", "cancelled"
@@ -64,6 +68,11 @@ def todo_key(id_: str, found: str) -> dict[str, Any]:
 def todo_id(row: str) -> str:
     """The entry that a row of that list is about."""
     return "fileset#" + row.rpartition("#")[2]
+
+
+def report_row(id_: str, by: str) -> str:
+    """The row that says that an attempt or a scan has settled an entry, of which no message was sent yet."""
+    return id_[len("fileset#") :] + "#" + by
 
 
 def row_key(part: str, row: str) -> dict[str, Any]:
@@ -116,10 +125,12 @@ def now_text(seconds: float | None = None) -> str:
 
 def shown(path: bytes) -> str:
     """A path for people: on one line, nothing that a terminal would obey, nothing lost."""
-    text = os.fsdecode(path)
-    if text.isprintable():
-        return text
-    return json.dumps(text)
+    return shown_text(os.fsdecode(path))
+
+
+def shown_text(text: str) -> str:
+    """A text that a stranger may have given, as `shown` has a path."""
+    return text if text.isprintable() else json.dumps(text)
 
 
 def wire(values: dict[str, Any]) -> Item:

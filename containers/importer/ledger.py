@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from . import entries
-from .entries import IMPORTED, IMPORTING, PENDING, SETTLED, SHARDS, TODO
+from .entries import IMPORTED, IMPORTING, PENDING, REPORT, SETTLED, SHARDS, TODO, WHO
+from .requests import KEPT_DAYS
 from .table import Table
 
 T = TypeVar("T")
@@ -122,7 +124,7 @@ class Ledger:
 
         all_ = list(wanted)
         return [
-            {**entry, "state": IMPORTING, "attempt": attempt, "attempts": entry.get("attempts", 0) + 1}
+            {**entry, "state": IMPORTING, "attempt": attempt, "attempts": entry.get("attempts", 0) + 1, "who": who}
             for entry, claimed in zip(all_, self.at_once(one, all_))  # noqa: B905 - Python 3.9
             if claimed
         ]
@@ -131,9 +133,21 @@ class Ledger:
         self, entry: Entry, state: str, values: dict[str, Any], *, remove: Sequence[str] = (), event: str = ""
     ) -> bool:
         """End an attempt at an entry; False if it is no longer that attempt's."""
+        if state != PENDING and entry.get("who") == WHO:
+            self.announce(entry["id"], entry["attempt"])
+        values = {**values, "settled_by": entry["attempt"]}
         when = "#state = :state and #attempt = :attempt"
         given = {"state": IMPORTING, "attempt": entry["attempt"]}
         return self.change(entry, state, values, remove=("attempt", *remove), when=when, given=given, event=event)
+
+    def announce(self, id_: str, by: str) -> None:
+        """Have people told of what an attempt or a scan (`by`, soon `settled_by`) is about to make of an entry.
+
+        Before it is written: a worker that is killed in between must not leave a fileset that nobody hears of.
+        """
+        now = int(time.time())
+        row = {"part": REPORT, "row": entries.report_row(id_, by), "at": now}
+        self._requests.put({**row, "ends": now + KEPT_DAYS * 86400})
 
     def at_once(self, action: Callable[[T], R], values: Iterable[T]) -> list[R]:
         """Do it to all, several at a time; what they gave, in order."""

@@ -7,11 +7,12 @@ import json
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import entries, formats, hostile
-from .entries import DISMISSED, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING
+from .entries import DISMISSED, FAILED, IMPORTED, IMPORTING, INCOMPLETE, PENDING, WHO
 from .faults import JobError
 from .ledger import Ledger, is_under
 from .tree import opened
@@ -146,6 +147,7 @@ class _Recorder:
         self._who = who
         self._checksum = checksum
         self._begun = entries.now_text()
+        self._id = uuid.uuid4().hex
         names = ("filesets", "files", "bytes", "new", "known", "renewed", "changed", "imported", "unstable", "faulty")
         self.counts = dict.fromkeys(names, 0)
         self._samples: dict[str, list[str]] = {}
@@ -194,6 +196,7 @@ class _Recorder:
             each = each._replace(fault=each.fault or hostile.fault(each.main, each.members))
         if known is None:
             values = {"id": id_, "path": each.main, "found": found, "attempts": 0, **self._values(id_, each)}
+            self._announce(id_, each)
             return ("new" if self._ledger.put_new(values) else "known"), each
         state = known["state"]
         if state == IMPORTED:
@@ -206,6 +209,7 @@ class _Recorder:
         # What is incomplete waits for a person, whatever the file is now.
         if state in (IMPORTING, INCOMPLETE) or (same and not repaired):
             return "known", each
+        self._announce(id_, each)
         values = {"attempts": 0, **self._values(id_, each)}
         renewed = self._ledger.change(
             known,
@@ -215,6 +219,10 @@ class _Recorder:
             event="found again" if state == DISMISSED else "found changed",
         )
         return ("renewed" if renewed else "known"), each
+
+    def _announce(self, id_: str, each: formats.Fileset) -> None:
+        if each.fault and self._who == WHO:
+            self._ledger.announce(id_, self._id)
 
     def _values(self, id_: str, each: formats.Fileset) -> dict[str, Any]:
         state = FAILED if each.fault else PENDING
@@ -228,6 +236,7 @@ class _Recorder:
             "checksum": _checksum(each.main) if self._checksum and not each.fault else None,
             "reason": each.fault or None,
             "by": "scan" if each.fault else None,
+            "settled_by": self._id if each.fault else None,
             "who": self._who,
             "at": entries.now_text(),
         }

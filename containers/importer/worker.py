@@ -70,6 +70,7 @@ class Worker:
             self._ledger,
             settings=self._arrivals_settings,
             hints=self._hint,
+            publish=self._publish,
             stop=self.stopping,
         )
         self._due: dict[str, float] = {}
@@ -347,6 +348,10 @@ class Worker:
             taken = {"QueueUrl": url, "ReceiptHandle": each["ReceiptHandle"]}
             self._aws.call("sqs", "AmazonSQS.DeleteMessage", taken)
         return bool(found)
+
+    def _publish(self, topic: str, subject: str, text: str) -> None:
+        arguments = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic}
+        self._aws.query("sns", {**arguments, "Subject": subject, "Message": text})
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

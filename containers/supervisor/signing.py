@@ -13,11 +13,11 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 # As long as a task's own credentials are good for (ECS renews them long before they end).
 CREDENTIAL_SECONDS = 300
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException")
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException")
 
 
 class AwsError(Exception):
@@ -58,11 +58,25 @@ class Aws:
         status, content = self._ask("s3", "GET", f"/{bucket}/{quote(key)}", {}, b"", 30)
         if status == 200:
             return content
+        raise self._refusal(status, content, f"{bucket}/{key}")
+
+    def query(self, service: str, arguments: Mapping[str, str], *, seconds: float = 30) -> None:
+        """Ask a service that speaks AWS's Query protocol, such as SNS: `Action`, `Version` and what it takes; once.
+
+        Raises as `call` does.
+        """
+        headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+        status, content = self._ask(service, "POST", "/", headers, urlencode(arguments).encode(), seconds)
+        if status != 200:
+            raise self._refusal(status, content, arguments["Action"])
+
+    def _refusal(self, status: int, content: bytes, what: str) -> AwsError:
+        """An answer in XML that is a refusal; its message tells more of `what`, where it has one."""
         text = content.decode("utf-8", "replace")
-        code = text.partition("<Code>")[2].partition("</Code>")[0] or f"HTTP {status}"
+        code, said = (text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0] for tag in ("Code", "Message"))
         if code in EXPIRED:
             self._credentials.forget()
-        raise AwsError(code, f"{bucket}/{key}")
+        return AwsError(code or f"HTTP {status}", f"{what}: {said}" if said else what)
 
     def _ask(
         self, service: str, method: str, path: str, more: Mapping[str, str], body: bytes, seconds: float

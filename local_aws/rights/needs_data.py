@@ -8,6 +8,7 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from moto.ssm.models import ssm_backends
 
@@ -120,6 +121,16 @@ def _queue(call: Call) -> Iterator[Need]:
 
 
 simple("sqs", "sqs:{QueueName}", "GetQueueUrl")
+
+
+@row("sns:Publish")
+def _publish(call: Call) -> Iterator[Need]:
+    arn = str(call.asked["TopicArn"])
+    yield Need("sns:Publish", arn)
+    topic = sns_backends[call.account][call.region].topics.get(arn)
+    # SNS developer guide, "Managing Amazon SNS encryption keys and costs": what a publisher needs.
+    for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+        yield from via(call, "sns", action, topic.kms_master_key_id if topic else None)
 
 
 def _secret(call: Call) -> Any:

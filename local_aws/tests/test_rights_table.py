@@ -53,6 +53,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "ecs:DescribeTasks": {"cluster": "c", "tasks": ["t"]},
     "ecs:StopTask": {"cluster": "c", "task": "t"},
     "ecs:ExecuteCommand": {"cluster": "c", "task": "t"},
+    "sns:Publish": {"TopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:t"},
     "kms:Decrypt": {"CiphertextBlob": b"0" * 40},
     "cloudwatch:DeleteAlarms": {"AlarmNames": ["a"]},
     "ssm:GetParameters": {"Names": ["/a"]},

@@ -16,6 +16,7 @@ from modules.hints import Hints, HintsProps, ended_executions, uploads_by_sftp
 from modules.log_group import log_group
 from modules.omero import ImporterProps, ServerProps, importer_container
 from modules.program import Program, ProgramProps
+from modules.report_topic import ReportTopic, ReportTopicProps
 from settings.memory import importer_heap_mib
 from stacks.services.context import ServiceContext
 
@@ -31,7 +32,7 @@ class Importer(Construct):
     """`statements` are what it may do. Its container is `beside` a server, whose task's role has these rights."""
 
     def __init__(self, context: ServiceContext, *, key_arn: str) -> None:
-        """`key_arn` is the key of its program and of its alarms."""
+        """`key_arn` is the key of its program, its alarms and its messages."""
         super().__init__(context.stack, "importer")
         self._context = context
         workspace, stack = context.workspace, context.stack
@@ -54,7 +55,13 @@ class Importer(Construct):
         self._parameter = stack.publish(Omero.importer_digest, self._program.digest)
         # In a parameter, for a change of it should not replace the server.
         self._hints = self._hints_of_arrivals()
-        parameter = arrivals.parameter(workspace, self._hints.queue_url if self._hints else "")
+        self._reports = self._reports_of_arrivals(key_arn)
+        parameter = arrivals.parameter(
+            workspace,
+            hints_url=self._hints.queue_url if self._hints else "",
+            reports_topic=self._reports.arn if self._reports else "",
+            web_url=context.frontend.web_url,
+        )
         self._arrivals = stack.publish(Omero.arrivals, parameter)
         stack.publish(Omero.importer_log_group_name, self._log.name)
         stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
@@ -68,6 +75,7 @@ class Importer(Construct):
             Statement(sid="FindProgram", actions=("ssm:GetParameter",), resources=(self._parameter.arn,)),
             Statement(sid="ReadArrivals", actions=("ssm:GetParameter",), resources=(self._arrivals.arn,)),
             *([self._hints.use] if self._hints else ()),
+            *(self._reports.use if self._reports else ()),
             # The program's key is that of ECS Exec's sessions, which the role may use already.
             self._program.use,
             data.ledger.use,
@@ -120,6 +128,20 @@ class Importer(Construct):
         return Hints(
             self, "hints", HintsProps(name=names.physical("rule", workspace.name, "arrivals"), patterns=patterns)
         )
+
+    def _reports_of_arrivals(self, key_arn: str) -> ReportTopic | None:
+        """Apart from the alarms: it names files, which may name people."""
+        context, settings = self._context, self._context.workspace.arrivals
+        if settings is None:
+            return None
+        name = names.physical("topic", context.workspace.name, "arrivals")
+        topic = ReportTopic(
+            self,
+            "reports",
+            ReportTopicProps(name=name, account=context.stack.account, key_arn=key_arn, emails=settings.report_emails),
+        )
+        context.stack.publish(Omero.reports_topic_arn, topic.arn)
+        return topic
 
     def _alarm(self, key_arn: str) -> None:
         context, workspace = self._context, self._context.workspace

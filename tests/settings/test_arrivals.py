@@ -9,11 +9,27 @@ import pytest
 from pydantic import ValidationError
 
 from contract import arrivals
-from settings.arrivals import Arrivals
+from settings.arrivals import MOST_CHARACTERS, Arrivals
 from tests.conftest import workspace
 
 SFTP = {"sftp": {"cidrs": ["192.0.2.0/24"]}}
 SHARE = {"topology": "rw-http-s3fg", "share": {"address": "10.0.0.5", "bucket": "lab-slides"}}
+
+
+def test_the_settings_fit_into_a_parameter_with_the_longest_addresses_beside_them() -> None:
+    folders = [{"path": f"/OMERO/{'f' * 150}{number}"} for number in range(10)]
+    found = Arrivals.model_validate({"folders": folders, "report_emails": [f"{n}@example.org" for n in range(20)]})
+    size = len(found.model_dump_json(exclude={"report_emails"}))
+    room = MOST_CHARACTERS - size
+    folders[0]["path"] += "g" * room
+    given = workspace(arrivals={"folders": folders, "report_emails": [f"{n}@example.org" for n in range(20)]})
+    queue = f"https://sqs.ap-southeast-2.amazonaws.com/111122223333/{'q' * 80}"
+    topic = f"arn:aws:sns:ap-southeast-2:111122223333:{'t' * 80}"
+    said = arrivals.parameter(given, hints_url=queue, reports_topic=topic, web_url=f"https://{'d' * 253}")
+    assert len(said) <= 4096
+    folders[0]["path"] += "g"
+    with pytest.raises(ValidationError, match=f"an SSM parameter has room for {MOST_CHARACTERS}"):
+        Arrivals.model_validate({"folders": folders})
 
 
 def test_nothing_is_watched_unless_asked_for() -> None:
@@ -81,11 +97,5 @@ def test_refuses_a_workspace(given: dict[str, Any], said: str) -> None:
 
 def test_refuses_more_than_a_parameter_holds() -> None:
     owners = {f"scanner-{number:060}": "alice" for number in range(60)}
-    with pytest.raises(ValidationError, match="an SSM parameter has room for 4000; give fewer owners"):
+    with pytest.raises(ValidationError, match="an SSM parameter has room for 3400; give fewer owners"):
         Arrivals.model_validate({"folders": [{"path": "/OMERO/a", "user": "{folder}", "owners": owners}]})
-
-
-def test_the_largest_that_is_taken_fits_a_parameter() -> None:
-    owners = {f"scanner-{number:060}": "alice" for number in range(45)}
-    settings = {"folders": [{"path": "/OMERO/a", "user": "{folder}", "owners": owners}]}
-    assert 3500 < len(arrivals.parameter(workspace(arrivals=settings))) <= 4096

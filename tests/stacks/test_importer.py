@@ -283,7 +283,7 @@ def test_the_alarm_listens_to_what_the_worker_prints() -> None:
 def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise: Callable[..., Stacks]) -> None:
     without = synthesise()["omero"]
     watching = synthesise(arrivals={"folders": [{"path": "/OMERO/in"}]})["omero"]
-    for type_ in ("aws_ecs_task_definition", "aws_ecs_service", "aws_iam_role_policy"):
+    for type_ in ("aws_ecs_task_definition", "aws_ecs_service"):
         assert of_type(watching, type_) == of_type(without, type_)
     assert not of_type(watching, "aws_sqs_queue"), "nothing sends hints"
     heard = of_type(watching, "aws_cloudwatch_log_metric_filter").keys()
@@ -295,6 +295,33 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     )
     read = _statements(watching)["ReadArrivals"]
     assert (read["Action"], read["Resource"]) == ("ssm:GetParameter", "${aws_ssm_parameter.published_arrivals.arn}")
+
+
+def test_only_the_worker_sends_messages_of_what_arrived_and_people_may_get_them(
+    synthesise: Callable[..., Stacks],
+) -> None:
+    without = synthesise()["omero"]
+    omero = synthesise(arrivals={"folders": [{"path": "/OMERO/in"}], "report_emails": ["lab@example.org"]})["omero"]
+    topic = of_type(omero, "aws_sns_topic")["importer_reports"]
+    assert (topic["name"], topic["kms_master_key_id"]) == ("omero-lab-arrivals", "${aws_kms_key.key.arn}")
+    (subscription,) = of_type(omero, "aws_sns_topic_subscription").values()
+    arn = "${aws_sns_topic.importer_reports.arn}"
+    assert (subscription["topic_arn"], subscription["endpoint"]) == (arn, "lab@example.org")
+    assert arn not in json.dumps(of_type(omero, "aws_sns_topic_policy")), "or alarms and rules could write there"
+    found = _statements(omero)
+    assert set(found) - set(_statements(without)) == {"SendReports", "EncryptReports"}
+    assert (found["SendReports"]["Action"], found["SendReports"]["Resource"]) == ("sns:Publish", arn)
+    encrypt = found["EncryptReports"]
+    assert (encrypt["Action"], encrypt["Resource"]) == (
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+        topic["kms_master_key_id"],
+    )
+    assert encrypt["Condition"]["StringEquals"] == {"kms:ViaService": "sns.eu-central-1.amazonaws.com"}
+    said = json.loads(of_type(omero, "aws_ssm_parameter")["published_arrivals"]["value"])
+    assert (said["reports_topic"], said["workspace"]) == (arn, "lab")
+    assert said["web_url"] == of_type(omero, "aws_ssm_parameter")["published_web_url"]["value"]
+    assert "report_emails" not in json.dumps(said)
+    assert {"importer_reports"}.isdisjoint(of_type(without, "aws_sns_topic"))
 
 
 def test_ways_in_that_are_watched_send_hints(synthesise: Callable[..., Stacks]) -> None:

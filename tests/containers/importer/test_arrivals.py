@@ -103,6 +103,7 @@ def looking(tmp_path: Path, tables: tuple[Table, Table], ledger: Ledger) -> Look
         ledger,
         settings=lambda: json.dumps(made.settings),
         hints=lambda _url: False,
+        publish=lambda *_message: None,
         stop=threading.Event(),
     )
     return made
