@@ -72,6 +72,22 @@ class AlarmTopic(Construct):
             treat_missing_data="notBreaching",
         )
 
+    def limit_alarm(self, id_: str, *, name: str, description: str, namespace: str, metric: str, limit: float) -> None:
+        """An alarm as long as the metric was above `limit`, or had no value at all, for 15 minutes."""
+        self._alarm(
+            id_,
+            alarm_name=name,
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric,
+            statistic="Maximum",
+            evaluation_periods=3,
+            threshold=limit,
+            comparison_operator="GreaterThanThreshold",
+            # Who does not say how it is may be stuck.
+            treat_missing_data="breaching",
+        )
+
     def silence_alarm(
         self, id_: str, *, name: str, description: str, namespace: str, log_group_name: str, line: str
     ) -> None:

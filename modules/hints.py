@@ -29,7 +29,10 @@ class HintsProps:
 
 
 class Hints(Construct):
-    """`queue_url`; `use` is the right to read it. There are no dead letters: who reads a hint deletes it."""
+    """`queue_url` and `queue_name`; `use` is the right to read it.
+
+    There are no dead letters: who reads a hint deletes it.
+    """
 
     def __init__(self, scope: Construct, id_: str, props: HintsProps) -> None:
         super().__init__(scope, id_)
@@ -49,7 +52,7 @@ class Hints(Construct):
         )
         policy = filled_by(rule, queue, self, "queue_policy")
         CloudwatchEventTarget(self, "target", rule=rule.name, target_id="queue", arn=queue.arn, depends_on=[policy])
-        self.queue_url = queue.url
+        self.queue_url, self.queue_name = queue.url, queue.name
         self.use = Statement(
             sid="TakeHints", actions=("sqs:DeleteMessage", "sqs:ReceiveMessage"), resources=(queue.arn,)
         )

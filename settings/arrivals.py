@@ -95,6 +95,9 @@ class Arrivals(Settings):
     """Minutes between looks. Each costs a metadata read of EFS for each folder; all files are read once a night."""
     settle_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
     """Seconds for which a file must not change before it is imported."""
+    alarm_minutes: Annotated[int, Field(ge=10, le=10_080)] = 60
+    """Minutes for which something may wait to be imported before `omero.importer.alarm_emails` are notified. Raise it
+    for backlogs that take hours."""
     report_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
     """Addresses that are told what was imported and what failed, with the names of files: at most one e-mail in 15
     minutes. Each gets an e-mail from AWS to confirm first. Left out, nobody is told: the topic's ARN is an output."""

@@ -23,7 +23,9 @@ from typing import Any
 from containers.supervisor.signing import AwsError
 
 from . import entries
-from .entries import ARRIVALS, FAILED, INCOMPLETE, PENDING, WHO
+from .entries import ARRIVALS, FAILED, IMPORTING, INCOMPLETE, PENDING, WHO
+from .figures import FRESH_SECONDS, Figures
+from .figures import SECONDS as FIGURES_SECONDS
 from .ledger import Ledger, chunks, is_under
 from .omero import REPOSITORY
 from .reports import Reports
@@ -55,13 +57,15 @@ USER = re.compile(r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]{0,63}")
 class Delivery:
     """A watched folder, or one directly below it where their names say whose they are or where they go: what is scanned
     and imported with one owner and one target. `scan` and `run` are requests that have not ended; it is to be scanned
-    if it is `dirty`, and with the next look if `again`; `pending`: something of it waits to be imported."""
+    if it is `dirty`, and with the next look if `again`; it has changed `since` (seconds since 1970), and nobody has
+    scanned it; `pending`: something of it waits to be imported."""
 
     path: bytes
     settings: dict[str, Any]
     watched: Watched
     dirty: bool = False
     again: bool = False
+    since: float = 0.0
     pending: bool = False
     scan: str = ""
     run: str = ""
@@ -70,6 +74,11 @@ class Delivery:
     scan_error: str = ""
     run_error: str = ""
     not_before: float = 0.0
+
+    def change(self) -> None:
+        """It is to be scanned."""
+        self.dirty, self.again = True, False
+        self.since = self.since or time.time()
 
     @property
     def name(self) -> str:
@@ -132,6 +141,9 @@ class Arrivals:
         self._due: dict[str, float] = {}
         self._said: dict[bytes, dict[str, Any]] = {}
         self._failed: Counter[bytes] | None = None
+        self._figures = Figures()
+        # Whether a run has ended since the ledger was read.
+        self._ended = False
         self._night = ""
 
     def start(self) -> None:
@@ -190,6 +202,10 @@ class Arrivals:
         for each in deliveries:
             error = each.run_error or each.scan_error
             self._show(each.path, arriving=each.arriving, replaced=each.replaced, error=error)
+        if (self._ended or self._figures.waiting) and self._is_due("fresh", FRESH_SECONDS):
+            self._find_pending()
+            self._ended = False
+        self._say_figures()
         if self._is_due("report", REPORT_SECONDS):
             busy = any(each.who == WHO for each in self._requests.open())
             self._reports.tell(self._settings, busy=busy, arriving=sum(each.arriving for each in deliveries))
@@ -215,9 +231,11 @@ class Arrivals:
         self._deliveries = {each.path: each for folder in self._settings["folders"] for each in self._below(folder)}
         for each in self._deliveries.values():
             if any(is_under(each.path, under) or is_under(under, each.path) for under in replayed):
-                each.dirty, each.not_before = True, 0.0
+                each.change()
+                each.not_before = 0.0
             if each.watched.changed(whole=whole) or each.again:
-                each.dirty, each.again = True, False
+                each.change()
+            self._say_figures()
             if self._stop.is_set():
                 return
         self._find_pending()
@@ -249,12 +267,16 @@ class Arrivals:
     def _find_pending(self) -> None:
         """What is pending by a person's scan, or since before this worker, is imported as well."""
         failed: Counter[bytes] = Counter()
+        waiting, since = 0, time.time()
         for entry in self._ledger.open():
             at = entry["path"]
             while len(at) > 1 and at not in self._deliveries:
                 at = os.path.dirname(at)
             if at not in self._deliveries:
                 continue
+            if entry["state"] in (PENDING, IMPORTING):
+                waiting += 1
+                since = min(since, entry.get("since", since))
             if entry["state"] == PENDING:
                 each = self._deliveries[at]
                 each.pending = each.pending or not each.run
@@ -265,6 +287,15 @@ class Arrivals:
             if self._failed is not None and count > self._failed[path]:
                 _tell(path, f"{count} filesets failed")
         self._failed = failed
+        self._figures.waiting, self._figures.failed = waiting, sum(failed.values())
+        self._figures.since = since if waiting else 0.0
+        self._due["fresh"] = time.monotonic() + FRESH_SECONDS
+
+    def _say_figures(self) -> None:
+        if self._is_due("figures", FIGURES_SECONDS):
+            deliveries = self._deliveries.values()
+            self._figures.unscanned = min((each.since for each in deliveries if each.since), default=0.0)
+            self._figures.say(arriving=sum(each.arriving for each in deliveries), imported=self._ledger.arrived)
 
     def _follow(self) -> None:
         """See what has come of the requests that were open."""
@@ -284,10 +315,13 @@ class Arrivals:
                 each.scan_error = result.get("error", "")
                 # What still changes is dirty with the next look; what nobody has scanned is not.
                 each.again = "error" in result
+                if not each.again:
+                    each.since = time.time() if each.dirty else 0.0
                 if new:
                     each.not_before = 0.0
             if each.run and each.run not in open_:
                 result, each.run = self._requests.result(each.run), ""
+                self._ended = True
                 each.run_error = result.get("error", "")
                 each.not_before = time.monotonic() + AGAIN_SECONDS if each.run_error else 0.0
         if scanned:
@@ -315,8 +349,12 @@ class Arrivals:
     def _show(self, path: bytes, **said: Any) -> None:
         """Write what people see of a folder, where it has changed."""
         if self._said.get(path) != said:
-            if said.get("error") and said["error"] != self._said.get(path, {}).get("error"):
+            before = self._said.get(path, {})
+            if said.get("error") and said["error"] != before.get("error"):
                 _tell(path, str(said["error"]))
+            for what, is_so in (("loose", "files are in no folder"), ("replaced", "filesets were replaced")):
+                if said.get(what, 0) > before.get(what, 0):
+                    _tell(path, f"{said[what]} {is_so}")
             row = {"part": ARRIVALS, "row": entries.fileset_id(path), "path": path, "says": json.dumps(said)}
             self._table.put(row)
             self._said[path] = said

@@ -7,7 +7,7 @@ of all), `print` (of sizes and times: another one is another content), `together
 OMERO's are imported by one importer), `checksum` if it was asked for; `state`, `attempts`, `attempt` (the one that has
 it), `reason`, `log`, `fileset`, `images`, `owner` (the one that OMERO has), `dataset` (its id) and `dataset_name` as
 OMERO had them last, `settled_by` (the last attempt, or scan of arrivals, that ended), `note`, `who`, `at`, `write` (the
-token of the last change) and `history`, which only grows.
+token of the last change), `since` (when it became pending, in seconds since 1970) and `history`, which only grows.
 
 What the other table has is described in docs/adr/0015-imports-beside-the-server.md.
 """

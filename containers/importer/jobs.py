@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,7 +57,7 @@ def _retry(work: dict[str, Any], ledger: Ledger, who: str) -> dict[str, Any]:
     else:
         wanted = [entry for entry in ledger.open(bytes.fromhex(work["under"])) if entry["state"] == FAILED]
     old = ("by", "differs", "verified_at", "interrupted", "request", "changed")
-    values = {"attempts": 0, "who": who}
+    values = {"attempts": 0, "who": who, "since": int(time.time())}
     again = ledger.at_once(lambda entry: ledger.change(entry, PENDING, values, remove=old, event="retried"), wanted)
     return {"filesets": sum(again)}
 

@@ -33,6 +33,8 @@ class Ledger:
     def __init__(self, table: Table, requests: Table) -> None:
         self._table = table
         self._requests = requests
+        # Filesets of arrivals that this worker has imported.
+        self.arrived = 0
         self._pool = ThreadPoolExecutor(THREADS)
         # Held while an entry is opened again, so that nobody takes its row for a left-over.
         self._reopening = threading.RLock()
@@ -138,7 +140,10 @@ class Ledger:
         values = {**values, "settled_by": entry["attempt"]}
         when = "#state = :state and #attempt = :attempt"
         given = {"state": IMPORTING, "attempt": entry["attempt"]}
-        return self.change(entry, state, values, remove=("attempt", *remove), when=when, given=given, event=event)
+        settled = self.change(entry, state, values, remove=("attempt", *remove), when=when, given=given, event=event)
+        if settled and state == IMPORTED and entry.get("who") == WHO:
+            self.arrived += 1
+        return settled
 
     def announce(self, id_: str, by: str) -> None:
         """Have people told of what an attempt or a scan (`by`, soon `settled_by`) is about to make of an entry.

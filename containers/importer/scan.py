@@ -238,6 +238,7 @@ class _Recorder:
             "by": "scan" if each.fault else None,
             "settled_by": self._id if each.fault else None,
             "who": self._who,
+            "since": int(time.time()),
             "at": entries.now_text(),
         }
 

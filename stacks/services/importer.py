@@ -13,6 +13,7 @@ from contract.policy import Statement
 from modules.alarm_topic import AlarmTopic, AlarmTopicProps
 from modules.container import Beside
 from modules.hints import Hints, HintsProps, ended_executions, uploads_by_sftp
+from modules.log_figures import LogFigures, LogFiguresProps
 from modules.log_group import log_group
 from modules.omero import ImporterProps, ServerProps, importer_container
 from modules.program import Program, ProgramProps
@@ -24,12 +25,17 @@ ALIVE = "importer alive"
 """What the importer writes to its log each minute."""
 TROUBLE = "arrivals need a person"
 """What it writes of something that arrived in a watched folder and was not imported."""
+ARRIVALS, FIGURES = "arrivals", ("oldest_seconds", "waiting", "arriving", "failed", "imported")
+"""How it calls what it says of arrivals each minute: containers/importer/figures.py."""
 REFUSED = "importer refused"
 """What it writes of a file that has made OMERO read another sender's, or OMERO's own."""
 
 
 class Importer(Construct):
-    """`statements` are what it may do. Its container is `beside` a server, whose task's role has these rights."""
+    """`statements` are what it may do. Its container is `beside` a server, whose task's role has these rights.
+
+    `figures` are those of arrivals, None without; `hints_queue_name` is None where no way in sends any.
+    """
 
     def __init__(self, context: ServiceContext, *, key_arn: str) -> None:
         """`key_arn` is the key of its program, its alarms and its messages."""
@@ -65,6 +71,8 @@ class Importer(Construct):
         self._arrivals = stack.publish(Omero.arrivals, parameter)
         stack.publish(Omero.importer_log_group_name, self._log.name)
         stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
+        self.figures = self._figures_of_arrivals() if workspace.arrivals else None
+        self.hints_queue_name = self._hints.queue_name if self._hints else None
         self._alarm(key_arn)
 
     @property
@@ -143,6 +151,20 @@ class Importer(Construct):
         context.stack.publish(Omero.reports_topic_arn, topic.arn)
         return topic
 
+    def _figures_of_arrivals(self) -> LogFigures:
+        name = self._context.workspace.name
+        return LogFigures(
+            self,
+            "figures",
+            LogFiguresProps(
+                name=names.physical("alarm", name, "arrivals"),
+                namespace=names.base(name),
+                log_group_name=self._log.name,
+                what=ARRIVALS,
+                fields=FIGURES,
+            ),
+        )
+
     def _alarm(self, key_arn: str) -> None:
         context, workspace = self._context, self._context.workspace
         topic = AlarmTopic(
@@ -173,7 +195,17 @@ class Importer(Construct):
             log_group_name=self._log.name,
             line=REFUSED,
         )
-        if workspace.arrivals:
+        if workspace.arrivals and self.figures:
+            minutes = workspace.arrivals.alarm_minutes
+            topic.limit_alarm(
+                "oldest_arrival",
+                name=names.physical("alarm", workspace.name, "arrivals-wait"),
+                description=f"Something that arrived has waited for more than {minutes} minutes to be imported, or the "
+                "importer does not look: `omero-aws arrivals status` shows what waits and why.",
+                namespace=self.figures.namespace,
+                metric=self.figures.metric("oldest_seconds"),
+                limit=minutes * 60,
+            )
             topic.line_alarm(
                 "arrivals",
                 name=names.physical("alarm", workspace.name, "arrivals"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import containers as programs
 import main
 from containers import package
 from containers.importer import attempts
+from containers.importer.figures import Figures
 from modules.container import RESTART_SECONDS
-from stacks.services.importer import ALIVE, REFUSED
+from stacks.services.importer import ALIVE, ARRIVALS, FIGURES, REFUSED
 from tests.conftest import Stacks, containers, of_type, only, read_stacks, ways_to, workspace
 from tests.settings.test_topology import sections
 
@@ -287,7 +289,8 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
         assert of_type(watching, type_) == of_type(without, type_)
     assert not of_type(watching, "aws_sqs_queue"), "nothing sends hints"
     heard = of_type(watching, "aws_cloudwatch_log_metric_filter").keys()
-    assert heard - of_type(without, "aws_cloudwatch_log_metric_filter").keys() == {"importer_alarms_arrivals_lines"}
+    more = heard - of_type(without, "aws_cloudwatch_log_metric_filter").keys()
+    assert more == {"importer_alarms_arrivals_lines", *(f"importer_figures_{field}" for field in FIGURES)}
     parameter = of_type(watching, "aws_ssm_parameter")["published_arrivals"]
     assert (parameter["name"], json.loads(parameter["value"])["folders"][0]["path"]) == (
         "/omero/lab/omero/arrivals",
@@ -295,6 +298,36 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     )
     read = _statements(watching)["ReadArrivals"]
     assert (read["Action"], read["Resource"]) == ("ssm:GetParameter", "${aws_ssm_parameter.published_arrivals.arn}")
+
+
+def test_somebody_hears_of_what_waits_too_long_and_of_a_worker_that_does_not_look(
+    synthesise: Callable[..., Stacks], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrivals = {"folders": [{"path": "/OMERO/in"}], "alarm_minutes": 90}
+    omero = synthesise(arrivals=arrivals)["omero"]
+    Figures(waiting=2, failed=1, since=time.time() - 5400).say(arriving=3, imported=4)
+    said = json.loads(capsys.readouterr().out)
+    assert set(said[ARRIVALS]) == set(FIGURES)
+    assert 5395 < said[ARRIVALS]["oldest_seconds"] < 5500
+    filters = of_type(omero, "aws_cloudwatch_log_metric_filter")
+    for field in FIGURES:
+        made = filters[f"importer_figures_{field}"]
+        assert made["pattern"] == f"{{ $.arrivals.{field} = * }}"
+        assert made["metric_transformation"]["value"] == f"$.arrivals.{field}"
+        assert made["log_group_name"] == "${aws_cloudwatch_log_group.importer_log_group.name}"
+    alarm = of_type(omero, "aws_cloudwatch_metric_alarm")["importer_alarms_oldest_arrival"]
+    assert "importer_figures_oldest_seconds.metric_transformation" in alarm["metric_name"]
+    namespace = filters["importer_figures_oldest_seconds"]["metric_transformation"]["namespace"]
+    assert namespace == alarm["namespace"] == "omero-lab"
+    assert (alarm["statistic"], alarm["comparison_operator"], alarm["threshold"]) == (
+        "Maximum",
+        "GreaterThanThreshold",
+        5400,
+    )
+    assert (alarm["period"], alarm["evaluation_periods"]) == (300, 3)
+    assert alarm["treat_missing_data"] == "breaching", "a worker that is stuck says nothing"
+    assert alarm["alarm_actions"] == ["${aws_sns_topic_policy.importer_alarms_policy.arn}"]
+    assert "importer_alarms_oldest_arrival" not in of_type(synthesise()["omero"], "aws_cloudwatch_metric_alarm")
 
 
 def test_only_the_worker_sends_messages_of_what_arrived_and_people_may_get_them(

@@ -13,7 +13,7 @@ import pytest
 
 from containers.importer import entries
 from containers.importer.arrivals import AGAIN_SECONDS, TROUBLE, Arrivals, Delivery
-from containers.importer.entries import CANCELLED, FAILED, PENDING
+from containers.importer.entries import CANCELLED, FAILED, IMPORTED, PENDING
 from containers.importer.ledger import Ledger
 from containers.importer.requests import Request, Requests
 from containers.importer.table import Table
@@ -88,6 +88,7 @@ class Looking:
         id_ = entries.fileset_id(path)
         found = "2026-01-01T00:00:00Z#1"
         values = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
+        values["since"] = round(time.time())
         self.ledger.put_open([(id_, found)])
         self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0})
 
@@ -212,3 +213,100 @@ def test_the_log_tells_once_of_what_needs_a_person(looking: Looking, capsys: pyt
     told = sorted(line.partition("alice: ")[2] for line in lines)
     assert told == ["1 filesets failed", "OMERO opens no session for alice"]
     assert TROUBLE == importer.TROUBLE, "or no alarm hears it"
+
+
+def _figures(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
+    """The last that the worker has said."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    found: dict[str, int] = lines[-1]["arrivals"]
+    return found
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds, for `time` and `monotonic`."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    return now
+
+
+def test_what_waits_grows_older_from_its_first_change_until_it_is_imported(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    looking.settings["interval_seconds"] = 3600
+    (scan,) = looking.step()
+    clock[0] += 120
+    looking.step()
+    assert _figures(capsys)["oldest_seconds"] == 120, "nobody has scanned it yet"
+    looking.found("alice/1.tif")
+    (run,) = looking.end(scan, {"by_path": {bytes(looking.folder / "alice").hex(): [1, 0, 1]}})
+    clock[0] += 600
+    looking.step()
+    found = _figures(capsys)
+    assert (found["oldest_seconds"], found["waiting"], found["arriving"]) == (600, 1, 1)
+    entry = looking.ledger.get_all([entries.fileset_id(bytes(looking.folder / "alice/1.tif"))]).popitem()[1]
+    (claimed,) = looking.ledger.claim("a" * 32, run.id, [entry], "arrivals")
+    clock[0] += 600
+    looking.step()
+    assert _figures(capsys)["oldest_seconds"] == 1200, "OMERO is at it"
+    looking.ledger.settle(claimed, IMPORTED, {"owner": "alice", "images": "1"})
+    looking.end(run, {})
+    clock[0] += 301
+    looking.step()
+    assert _figures(capsys) == {"oldest_seconds": 0, "waiting": 0, "arriving": 1, "failed": 0, "imported": 1}
+    clock[0] += 61
+    looking.step()
+    assert _figures(capsys)["imported"] == 0, "since the last line"
+
+
+def test_what_failed_is_counted_and_waits_no_more(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    (scan,) = looking.step()
+    looking.found("alice/1.tif")
+    entry = looking.ledger.get_all([entries.fileset_id(bytes(looking.folder / "alice/1.tif"))]).popitem()[1]
+    looking.ledger.change(entry, FAILED, {"reason": "broken"})
+    looking.end(scan, {})
+    clock[0] += 600
+    looking.step()
+    found = _figures(capsys)
+    assert (found["oldest_seconds"], found["waiting"], found["failed"]) == (0, 0, 1)
+
+
+def test_a_scan_that_came_to_nothing_and_a_pause_keep_the_clock_running(
+    looking: Looking, tables: tuple[Table, Table], capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    (scan,) = looking.step()
+    clock[0] += 120
+    looking.end(scan, {"error": "it broke"})
+    tables[1].put({"part": "control", "row": "pause-arrivals", "who": "arn:bob", "paused": "yes"})
+    clock[0] += 120
+    looking.step()
+    assert _figures(capsys)["oldest_seconds"] == 240
+
+
+def test_a_long_look_says_between_folders_that_it_goes_on(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (looking.folder / "bob").mkdir()
+    real = Watched.changed
+
+    def slow(self: Watched, **how: bool) -> bool:
+        clock[0] += 61
+        return real(self, **how)
+
+    monkeypatch.setattr(Watched, "changed", slow)
+    looking.step()
+    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]) >= 2
+
+
+def test_the_log_tells_of_files_that_nobody_owns_and_of_what_was_replaced(
+    looking: Looking, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (looking.folder / "loose.tif").write_bytes(b"")
+    (scan,) = looking.step()
+    looking.end(scan, {"by_path": {bytes(looking.folder / "alice").hex(): [0, 2, 0]}})
+    looking.step()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(TROUBLE)]
+    assert [line.rpartition(": ")[2] for line in lines] == ["1 files are in no folder", "2 filesets were replaced"]
