@@ -45,7 +45,7 @@ class Arrivals(Construct):
         dead_letters = SqsQueue(
             self,
             "dead_letters",
-            name=names.suffixed("queue", props.name, "-dead-letters"),
+            name=dead_letters_name(props.name),
             message_retention_seconds=RETENTION_SECONDS,
             sqs_managed_sse_enabled=True,
         )
@@ -81,6 +81,11 @@ class Arrivals(Construct):
         self.queue_arn = queue.arn
         self.dead_letters_name = dead_letters.name
         self.dead_letters_url = dead_letters.url
+
+
+def dead_letters_name(name: str) -> str:
+    """The name of the dead letters of the queue `name`, for those that do not have the queue."""
+    return names.suffixed("queue", name, "-dead-letters")
 
 
 def _pattern(props: ArrivalsProps) -> dict[str, object]:

@@ -52,7 +52,7 @@ class CacheRefresh(Construct):
         dead = SqsQueue(
             self,
             "dead_letters",
-            name=names.suffixed("queue", props.name, "-failed.fifo"),
+            name=failures_name(props.name),
             fifo_queue=True,
             message_retention_seconds=FOURTEEN_DAYS,
             sqs_managed_sse_enabled=True,
@@ -123,3 +123,8 @@ class CacheRefresh(Construct):
             sqs_target=CloudwatchEventTargetSqsTarget(message_group_id="refresh"),
             depends_on=[allowed],
         )
+
+
+def failures_name(name: str) -> str:
+    """The name of the dead letters of a `CacheRefresh` of this name, for those that do not have it."""
+    return names.suffixed("queue", name, "-failed.fifo")

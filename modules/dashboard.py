@@ -1,4 +1,4 @@
-"""A CloudWatch dashboard of one OMERO: the balancer by zone, containers, instances, database."""
+"""A CloudWatch dashboard of one OMERO: the balancer by zone, containers, instances, database, arrivals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from cdktf_cdktf_provider_aws.cloudwatch_dashboard import CloudwatchDashboard
 from constructs import Construct
 
 from modules.addresses import MAIN
+from modules.log_figures import LogFigures
 
+HOUR_SECONDS = 3600
 # A dashboard is 24 units wide (CloudWatch API, "Dashboard body structure and syntax").
 COLUMNS, WIDTH, HEIGHT = 3, 8, 6
 PERIOD_SECONDS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrivalGraphs:
+    """What the importer says of arrivals, and the names of queues by title: of events, and of what nobody could use."""
+
+    figures: LogFigures
+    queues: Mapping[str, str]
+    dead_letters: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +44,7 @@ class DashboardProps:
     services: Mapping[str, str]
     database_name: str
     instances: str | None = None
+    arrivals: ArrivalGraphs | None = None
 
 
 class Dashboard(Construct):
@@ -60,7 +72,8 @@ def _graphs(props: DashboardProps) -> list[dict[str, Any]]:
     graphs = [*_balancer(props), *_containers(props)]
     if props.instances:
         graphs += _instances(props.instances)
-    return graphs + _database(props.database_name)
+    graphs += _database(props.database_name)
+    return graphs + _arrivals(props.arrivals) if props.arrivals else graphs
 
 
 def _balancer(props: DashboardProps) -> list[dict[str, Any]]:
@@ -137,3 +150,32 @@ def _database(name: str) -> list[dict[str, Any]]:
         {"title": title, "metrics": [["AWS/RDS", metric, "DBInstanceIdentifier", name]]}
         for metric, title in titles.items()
     ]
+
+
+def _arrivals(props: ArrivalGraphs) -> list[dict[str, Any]]:
+    def shown(stat: str, **titles: str) -> list[Any]:
+        figures = props.figures
+        return [
+            [figures.namespace, figures.metric(field), {"stat": stat, "label": title}]
+            for field, title in titles.items()
+        ]
+
+    def messages(queues: Mapping[str, str]) -> list[Any]:
+        what = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"]
+        return [[*what, name, {"stat": "Maximum", "label": title}] for title, name in queues.items()]
+
+    graphs = [
+        {
+            "title": "Arrivals, filesets",
+            "metrics": shown("Maximum", waiting="waiting", arriving="still arriving", failed="failed"),
+        },
+        {"title": "Age of the oldest arrival, s", "metrics": shown("Maximum", oldest_seconds="oldest")},
+        {
+            "title": "Filesets imported an hour",
+            "metrics": shown("Sum", imported="imported"),
+            "period": HOUR_SECONDS,
+        },
+        {"title": "Queues of arrivals, messages", "metrics": messages(props.queues)},
+        {"title": "Dead letters of arrivals, messages", "metrics": messages(props.dead_letters)},
+    ]
+    return [graph for graph in graphs if graph["metrics"]]

@@ -43,7 +43,8 @@ class OmeroStack(WorkspaceStack):
             instances=self._instances,
         )
         share = share_of(workspace, "servers", built.file_gateway)
-        self._servers = Servers(context, share, Importer(context, key_arn=self._key.arn))
+        self._importer = Importer(context, key_arn=self._key.arn)
+        self._servers = Servers(context, share, self._importer)
         self.server = self._servers.read_write
         self.server_endpoint = endpoint_of(self.server)
         self.web = web_service(context, self._servers.endpoints)
@@ -101,6 +102,7 @@ class OmeroStack(WorkspaceStack):
                 services={role: service.name for role, service in services.items()},
                 database_name=self._data.database_name,
                 instances=self._instances.autoscaling_group_name if self._instances else None,
+                arrivals=self._importer.graphs(),
             ),
         )
         self.publish(Omero.dashboard_name, dashboard.name)

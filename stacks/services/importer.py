@@ -11,7 +11,10 @@ from contract import arrivals, names
 from contract.outputs import Omero
 from contract.policy import Statement
 from modules.alarm_topic import AlarmTopic, AlarmTopicProps
+from modules.arrivals import dead_letters_name
+from modules.cache_refresh import failures_name
 from modules.container import Beside
+from modules.dashboard import ArrivalGraphs
 from modules.hints import Hints, HintsProps, ended_executions, uploads_by_sftp
 from modules.log_figures import LogFigures, LogFiguresProps
 from modules.log_group import log_group
@@ -34,7 +37,7 @@ REFUSED = "importer refused"
 class Importer(Construct):
     """`statements` are what it may do. Its container is `beside` a server, whose task's role has these rights.
 
-    `figures` are those of arrivals, None without; `hints_queue_name` is None where no way in sends any.
+    `figures` are those of arrivals, None without.
     """
 
     def __init__(self, context: ServiceContext, *, key_arn: str) -> None:
@@ -72,7 +75,6 @@ class Importer(Construct):
         stack.publish(Omero.importer_log_group_name, self._log.name)
         stack.publish(Omero.importer_parallel_filesets, str(workspace.omero.importer.parallel_filesets))
         self.figures = self._figures_of_arrivals() if workspace.arrivals else None
-        self.hints_queue_name = self._hints.queue_name if self._hints else None
         self._alarm(key_arn)
 
     @property
@@ -122,6 +124,21 @@ class Importer(Construct):
             ),
         )
         return Beside(container=container, log_group_name=self._log.name, log_group_arn=self._log.arn)
+
+    def graphs(self) -> ArrivalGraphs | None:
+        """Arrivals for the dashboard. Queues of sections that come later are known by their names."""
+        if self.figures is None:
+            return None
+        workspace = self._context.workspace
+        queues, dead_letters = {}, {}
+        if self._hints:
+            queues["hints"] = self._hints.queue_name
+        if workspace.datasync and workspace.datasync.start_on_arrival:
+            queues["DataSync"] = names.physical("rule", workspace.name, "datasync-arrivals")
+            dead_letters["DataSync"] = dead_letters_name(queues["DataSync"])
+        if workspace.file_gateway:
+            dead_letters["File Gateway"] = failures_name(names.physical("role", workspace.name, "cache-refresh"))
+        return ArrivalGraphs(figures=self.figures, queues=queues, dead_letters=dead_letters)
 
     def _hints_of_arrivals(self) -> Hints | None:
         """Events of the ways in whose folders are watched; None if none of them sends any."""

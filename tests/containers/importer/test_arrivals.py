@@ -87,7 +87,7 @@ class Looking:
         path = bytes(self.folder / name)
         id_ = entries.fileset_id(path)
         found = "2026-01-01T00:00:00Z#1"
-        values = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
+        values: dict[str, Any] = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
         values["since"] = round(time.time())
         self.ledger.put_open([(id_, found)])
         self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0})
