@@ -164,7 +164,7 @@ def _arrivals(props: ArrivalGraphs) -> list[dict[str, Any]]:
         what = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"]
         return [[*what, name, {"stat": "Maximum", "label": title}] for title, name in queues.items()]
 
-    graphs = [
+    graphs: list[dict[str, Any]] = [
         {
             "title": "Arrivals, filesets",
             "metrics": shown("Maximum", waiting="waiting", arriving="still arriving", failed="failed"),

@@ -74,6 +74,30 @@ def uploads_by_sftp(file_system_id: str) -> Sequence[dict[str, Any]]:
     ]
 
 
+def refreshed_shares(share_arn: str | None) -> dict[str, Any]:
+    """Of Storage Gateway: servers see an object that was put into the bucket once the cache was refreshed, not before.
+
+    `share_arn` None is any share of the account. (S3 File Gateway user guide, "Getting refresh cache notification".)
+    """
+    return {
+        "source": ["aws.storagegateway"],
+        "detail-type": ["Storage Gateway Refresh Cache Event"],
+        **({"resources": [share_arn]} if share_arn else {}),
+    }
+
+
+def uploads_by_gateway(bucket_name: str) -> dict[str, Any]:
+    """Of Storage Gateway: what clients have written to a share, if that share has a notification policy.
+
+    (The same guide, "Getting file upload notification".)
+    """
+    return {
+        "source": ["aws.storagegateway"],
+        "detail-type": ["Storage Gateway Object Upload Event"],
+        "detail": {"bucket-name": [bucket_name]},
+    }
+
+
 def ended_executions() -> dict[str, Any]:
     """Of DataSync: one that failed may have copied some, too."""
     return {

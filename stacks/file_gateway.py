@@ -30,7 +30,7 @@ from stacks.sections import SectionStack
 
 
 class FileGatewayStack(SectionStack):
-    """`endpoint` and `bucket_name` are what servers and hosts mount."""
+    """`endpoint` and `bucket_name` are what servers and hosts mount, of the share `share_arn`."""
 
     def __init__(self, scope: Construct, workspace: Workspace, built: Built, settings: FileGatewaySettings) -> None:
         super().__init__(scope, "file_gateway", workspace)
@@ -68,6 +68,7 @@ class FileGatewayStack(SectionStack):
         topic = self._alarms(refresh)
         self.endpoint = gateway.endpoint
         self.bucket_name = bucket_name
+        self.share_arn = share.arn
         self.publish(Outputs.bucket_name, bucket_name)
         self.publish(Outputs.gateway_arn, gateway.arn)
         self.publish(Outputs.address, gateway.endpoint.known_host)

@@ -43,7 +43,8 @@ class OmeroStack(WorkspaceStack):
             instances=self._instances,
         )
         share = share_of(workspace, "servers", built.file_gateway)
-        self._importer = Importer(context, key_arn=self._key.arn)
+        gateway = built.file_gateway
+        self._importer = Importer(context, key_arn=self._key.arn, share_arn=gateway.share_arn if gateway else None)
         self._servers = Servers(context, share, self._importer)
         self.server = self._servers.read_write
         self.server_endpoint = endpoint_of(self.server)

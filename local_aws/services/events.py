@@ -19,12 +19,12 @@ from local_aws import clock
 _waiting: queue.SimpleQueue[tuple[str, str, dict[str, Any]]] = queue.SimpleQueue()
 
 
-def tell(account: str, region: str, *, source: str, kind: str, resource: str, detail: dict[str, Any]) -> None:
+def tell(account: str, region: str, *, source: str, kind: str, resources: list[str], detail: dict[str, Any]) -> None:
     """Put an event of a service onto the default bus, before the next request is answered. From any thread.
 
-    `kind` is its `detail-type`, `resource` an ARN.
+    `kind` is its `detail-type`, `resources` are ARNs.
     """
-    event = {"Source": source, "DetailType": kind, "Resources": [resource], "Detail": json.dumps(detail)}
+    event = {"Source": source, "DetailType": kind, "Resources": resources, "Detail": json.dumps(detail)}
     _waiting.put((account, region, event))
 
 

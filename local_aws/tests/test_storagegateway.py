@@ -330,3 +330,26 @@ def test_refresh_has_limits(gateways: Gateways, gateway: str) -> None:
         api.refresh_cache(FileShareARN=share)
     until(is_accepted)
     api.delete_file_share(FileShareARN=share, ForceDelete=True)
+
+
+def test_eventbridge_is_told_when_a_refresh_has_ended(gateways: Gateways, gateway: str, client: Client) -> None:
+    share = gateways.share(gateway, LocationARN=f"arn:aws:s3:::{gateways.bucket}/told/", FileShareName="told")
+    gateways.available(share)
+    sqs, events, name = client("sqs"), client("events"), f"a-{uuid4().hex[:10]}"
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.storagegateway"], "resources": [share]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    asked = gateways.api.refresh_cache(FileShareARN=share, FolderList=["/a"])["NotificationId"]
+    assert "Messages" not in sqs.receive_message(QueueUrl=queue), "it has not ended"
+    (message,) = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    event = json.loads(message["Body"])
+    assert event["detail-type"] == "Storage Gateway Refresh Cache Event"
+    assert event["resources"] == [share, gateway]
+    detail = event["detail"]
+    assert (detail["event-type"], detail["notification-id"], detail["folderList"]) == (
+        "refresh-complete",
+        asked,
+        ["/a"],
+    )
+    gateways.api.delete_file_share(FileShareARN=share, ForceDelete=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from constructs import Construct
 
-from contract import arrivals, names
+from contract import arrivals, mounts, names
 from contract.outputs import Omero
 from contract.policy import Statement
 from modules.alarm_topic import AlarmTopic, AlarmTopicProps
@@ -15,7 +15,14 @@ from modules.arrivals import dead_letters_name
 from modules.cache_refresh import failures_name
 from modules.container import Beside
 from modules.dashboard import ArrivalGraphs
-from modules.hints import Hints, HintsProps, ended_executions, uploads_by_sftp
+from modules.hints import (
+    Hints,
+    HintsProps,
+    ended_executions,
+    refreshed_shares,
+    uploads_by_gateway,
+    uploads_by_sftp,
+)
 from modules.log_figures import LogFigures, LogFiguresProps
 from modules.log_group import log_group
 from modules.omero import ImporterProps, ServerProps, importer_container
@@ -40,8 +47,8 @@ class Importer(Construct):
     `figures` are those of arrivals, None without.
     """
 
-    def __init__(self, context: ServiceContext, *, key_arn: str) -> None:
-        """`key_arn` is the key of its program, its alarms and its messages."""
+    def __init__(self, context: ServiceContext, *, key_arn: str, share_arn: str | None) -> None:
+        """`key_arn` is the key of its program, its alarms and its messages; `share_arn` is our own gateway's share."""
         super().__init__(context.stack, "importer")
         self._context = context
         workspace, stack = context.workspace, context.stack
@@ -63,7 +70,7 @@ class Importer(Construct):
         )
         self._parameter = stack.publish(Omero.importer_digest, self._program.digest)
         # In a parameter, for a change of it should not replace the server.
-        self._hints = self._hints_of_arrivals()
+        self._hints = self._hints_of_arrivals(share_arn)
         self._reports = self._reports_of_arrivals(key_arn)
         parameter = arrivals.parameter(
             workspace,
@@ -140,7 +147,7 @@ class Importer(Construct):
             dead_letters["File Gateway"] = failures_name(names.physical("role", workspace.name, "cache-refresh"))
         return ArrivalGraphs(figures=self.figures, queues=queues, dead_letters=dead_letters)
 
-    def _hints_of_arrivals(self) -> Hints | None:
+    def _hints_of_arrivals(self, share_arn: str | None) -> Hints | None:
         """Events of the ways in whose folders are watched; None if none of them sends any."""
         workspace = self._context.workspace
         patterns: list[dict[str, Any]] = []
@@ -148,6 +155,10 @@ class Importer(Construct):
             patterns += uploads_by_sftp(self._context.data.file_system.id)
         if workspace.arrivals and workspace.datasync:
             patterns.append(ended_executions())
+        if workspace.arrivals and mounts.share_path(workspace):
+            patterns.append(refreshed_shares(share_arn))
+            if workspace.share:
+                patterns.append(uploads_by_gateway(workspace.share.bucket))
         if not patterns:
             return None
         return Hints(

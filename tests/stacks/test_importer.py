@@ -377,3 +377,5 @@ def test_ways_in_that_are_watched_send_hints(synthesise: Callable[..., Stacks]) 
         "${aws_sqs_queue.importer_hints_queue.arn}",
     )
     assert not of_type(synthesise(**ways_in)["omero"], "aws_sqs_queue"), "nobody looks"
+    gateway = {"file_gateway": {}, "arrivals": {"folders": [{"path": "/OMERO/in"}]}}
+    assert not of_type(synthesise(**gateway)["omero"], "aws_sqs_queue"), "servers do not mount its share"

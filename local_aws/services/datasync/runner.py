@@ -79,7 +79,7 @@ def _ended(execution: Execution) -> None:
         execution.task.backend.region_name,
         source="aws.datasync",
         kind="DataSync Task Execution State Change",
-        resource=execution.arn,
+        resources=[execution.arn],
         detail={"State": execution.status},
     )
 

@@ -13,7 +13,8 @@ is refused within LOCAL_AWS_GATEWAY_REFRESH_INTERVAL_SECONDS (60) of the last on
 which take LOCAL_AWS_GATEWAY_REFRESH_SECONDS (5) each, are under way. AWS asks for the interval, but is not known to
 enforce it.
 
-Not modelled: other types of gateways, SMB, the NFS server itself, schedules of bandwidth, events to EventBridge.
+Not modelled: other types of gateways, SMB, the NFS server itself, schedules of bandwidth. Of its events EventBridge has
+the ends of refreshes: those of uploads come from what clients write.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import sys
 
 from moto import backend_index
 
+from local_aws import clock
 from local_aws.application import LocalAwsApplication
-from local_aws.services.storagegateway import activation, image
+from local_aws.services.storagegateway import activation, image, shares
 from local_aws.services.storagegateway.models import storagegateway_backends
 
 __all__ = ["install", "storagegateway_backends"]
@@ -39,3 +41,4 @@ def install() -> None:
         backend_index.backend_url_patterns.append(("storagegateway", _PATTERN))
     LocalAwsApplication.resources[activation.RESOURCE] = activation.resource
     image.install()
+    clock.every_request(shares.tick)

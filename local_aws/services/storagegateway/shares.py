@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+import uuid
+from dataclasses import dataclass
 
 from local_aws.actions import Action
+from local_aws.services import events
 from local_aws.services.storagegateway import checks
 from local_aws.services.storagegateway.models import (
     Gateway,
@@ -158,7 +160,52 @@ def refresh_cache(backend: StorageGatewayBackend, asked: Json) -> Json:
     if len(under_way) >= _MOST_REFRESHES or too_soon:
         raise GatewayError("GatewayProxyNetworkConnectionBusy", "Too many requests have been sent to the server.")
     share.refreshes.append(now)
-    return {"FileShareARN": share.arn, "NotificationId": secrets.token_hex(16)}
+    refresh = Refresh(backend, share, str(uuid.uuid4()), folders or ["/"], now)
+    _under_way.append(refresh)
+    return {"FileShareARN": share.arn, "NotificationId": refresh.id}
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One that was asked for at `begun` (seconds since 1970); EventBridge is told of its end."""
+
+    backend: StorageGatewayBackend
+    share: Share
+    id: str
+    folders: list[str]
+    begun: float
+
+    def tell(self, now: float) -> None:
+        """As the S3 File Gateway User Guide has it, "Getting refresh cache notification"."""
+        detail = {
+            "event-type": "refresh-complete",
+            "notification-id": self.id,
+            "started": _text(self.begun),
+            "completed": _text(now),
+            "folderList": self.folders,
+        }
+        events.tell(
+            self.backend.account_id,
+            self.backend.region_name,
+            source="aws.storagegateway",
+            kind="Storage Gateway Refresh Cache Event",
+            resources=[self.share.arn, self.share.gateway.arn],
+            detail=detail,
+        )
+
+
+_under_way: list[Refresh] = []
+
+
+def tick(now: float) -> None:
+    """Tell of the refreshes that have ended."""
+    for each in [each for each in _under_way if now >= each.begun + REFRESH_SECONDS]:
+        _under_way.remove(each)
+        each.tell(each.begun + REFRESH_SECONDS)
+
+
+def _text(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 ACTIONS: dict[str, Action] = {

@@ -84,7 +84,7 @@ def _config(backend: Any, server: Server) -> Config:
         logs.event(account, region, group, stream, message)
 
     def tell(kind: str, detail: Json) -> None:
-        events.tell(account, region, source="aws.transfer", kind=kind, resource=server.arn, detail=detail)
+        events.tell(account, region, source="aws.transfer", kind=kind, resources=[server.arn], detail=detail)
 
     def look_up(name: str) -> SignIn | None:
         with LocalAwsApplication.lock_for_backends:
