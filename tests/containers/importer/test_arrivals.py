@@ -110,6 +110,15 @@ def looking(tmp_path: Path, tables: tuple[Table, Table], ledger: Ledger) -> Look
     return made
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds, for `time` and `monotonic`."""
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    return now
+
+
 def test_what_has_come_is_scanned_and_what_was_found_is_imported(looking: Looking) -> None:
     (scan,) = looking.step()
     assert (scan.do, scan.who, scan.work["settle_seconds"]) == ("scan", "arrivals", 60)
@@ -201,6 +210,20 @@ def test_a_hint_makes_a_look_at_once_and_one_when_no_client_remembers_how_it_was
     assert len(looking.step()) == 1, "without any hint, too"
 
 
+def test_events_that_come_in_hundreds_or_twice_make_few_looks(
+    looking: Looking, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking.settings["interval_seconds"] = 3600
+    looking.step()
+    looks: list[bytes] = []
+    monkeypatch.setattr(Watched, "changed", lambda self, **_how: bool(looks.append(self.root)))
+    for _ in range(30):
+        looking.arrivals._hinted.set()
+        looking.step()
+        clock[0] += 1
+    assert len(looks) == 2
+
+
 def test_the_log_tells_once_of_what_needs_a_person(looking: Looking, capsys: pytest.CaptureFixture[str]) -> None:
     (scan,) = looking.step()
     looking.found("alice/1.tif")
@@ -220,15 +243,6 @@ def _figures(capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     found: dict[str, int] = lines[-1]["arrivals"]
     return found
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds, for `time` and `monotonic`."""
-    now = [1_800_000_000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "time", lambda: now[0])
-    return now
 
 
 def test_what_waits_grows_older_from_its_first_change_until_it_is_imported(

@@ -351,7 +351,7 @@ def test_what_does_not_fit_is_counted() -> None:
     assert "- and 400 in other datasets\n" in message.text
     assert "omero-aws arrivals replay" in message.text
     assert (len(message.subject) <= SUBJECT_CHARACTERS, message.subject.isascii()) == (True, True)
-    assert _message(workspace="w" * 200).subject.startswith("OMERO www")
+    assert len(_message(workspace="w" * 200).subject) < 100
 
 
 def test_sns_takes_what_the_worker_sends(connection: Aws, client: Client) -> None:
