@@ -76,6 +76,18 @@ def test_refuses_in_the_words_of_each_protocol(aws: LocalAws, client: Client) ->
     assert made("sts").get_caller_identity()["Arn"].endswith("/test")  # nobody needs a right for that
 
 
+def test_sns_uses_the_key_of_a_topic_with_the_publishers_rights(aws: LocalAws, client: Client) -> None:
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    topic = client("sns").create_topic(Name=uuid4().hex, Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    least = statement("sns:Publish", on=topic), statement("kms:Decrypt", on=key)
+    role = make_role(client, *least)
+    sns = as_role(aws, client, role)("sns")
+    assert "kms:GenerateDataKey" in refused(lambda: sns.publish(TopicArn=topic, Message="a"))[1]
+    grant(client, role, *least, statement("kms:GenerateDataKey", on=key))
+    sns.publish(TopicArn=topic, Message="a")
+    assert "sns:Publish" in refused(lambda: sns.publish(TopicArn=topic + "2", Message="a"))[1]
+
+
 def test_refuses_a_session_token_of_another(aws: LocalAws, client: Client, table: str) -> None:
     given = client("sts").assume_role(RoleArn=make_role(client), RoleSessionName="test")["Credentials"]
     session: Any = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], "other", region_name=aws.region)
