@@ -216,7 +216,12 @@ def test_events_that_come_in_hundreds_or_twice_make_few_looks(
     looking.settings["interval_seconds"] = 3600
     looking.step()
     looks: list[bytes] = []
-    monkeypatch.setattr(Watched, "changed", lambda self, **_how: bool(looks.append(self.root)))
+
+    def look(self: Watched, **_how: bool) -> bool:
+        looks.append(self.root)
+        return False
+
+    monkeypatch.setattr(Watched, "changed", look)
     for _ in range(30):
         looking.arrivals._hinted.set()
         looking.step()

@@ -99,14 +99,17 @@ class Importing:
         self.programs.client("s3").put_object(Bucket=self.bucket, Key=f"importer/{digest}", Body=program)
         self.programs.client("ssm").put_parameter(Name=self.bucket, Value=digest, Type="String", Overwrite=True)
 
-    def watch(self, *folders: dict[str, Any], settle: float = 0.05, interval: float = 0.3, hints_url: str = "") -> None:
-        """Have the worker watch these, as the stack `omero` tells it."""
+    def watch(
+        self, *folders: dict[str, Any], settle: float = 0.05, interval: float = 0.3, hints_url: str = "", **more: Any
+    ) -> None:
+        """Have the worker watch these, as the stack `omero` tells it; `more` are others of its settings."""
         plain = {"user": "", "group": "", "target": "", "transfer": "ln_s", "owners": {}}
         settings = {
             "interval_seconds": interval,
             "hints_url": hints_url,
             "settle_seconds": settle,
             "folders": [{"path": "/OMERO/in", **plain, **each} for each in folders],
+            **more,
         }
         self.parameters[Omero.arrivals.path] = json.dumps(settings)
         self.programs.client("ssm").put_parameter(
