@@ -181,8 +181,8 @@ class Importer(Settings):
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""
     alarm_emails: Annotated[tuple[Email, ...], Field(max_length=20), Distinct(str.casefold)] = ()
-    """Addresses that are notified when the importer has been silent for 5 minutes. Each gets an e-mail from AWS to
-    confirm first. Left out, nobody is notified: the topic's ARN is an output."""
+    """Addresses that are notified when the importer has been silent for 5 minutes, and when arrivals need a person.
+    Each gets an e-mail from AWS to confirm first. Left out, nobody is notified: the topic's ARN is an output."""
 
     @rule
     def _has_a_password(self) -> Iterator[Fault]:

@@ -69,7 +69,9 @@ class Message:
         links: dict[tuple[str, str], str] = {}
         for each in self.settled:
             if each["state"] == IMPORTED:
-                named = f"dataset {entries.shown_text(each['dataset_name'])}" if "dataset" in each else "no dataset"
+                named = (
+                    f"dataset {entries.shown_text(each.get('dataset_name', ''))}" if "dataset" in each else "no dataset"
+                )
                 image = next(entries.numbers(each.get("images", "")), None)
                 shown = f"dataset-{each['dataset']}" if "dataset" in each else f"image-{image}"
                 # Of datasets of one name, each is told apart by its link.
