@@ -57,7 +57,7 @@ class ServerProps:
     `transports` are those of `TRANSPORTS` that clients may use, the preferred one first. `memory_mib` is the limit of
     the container, and `heaps_mib` what each of OMERO's JVMs has of it. `database_user` is who it logs in as.
     `site` is what else is set, `site_secrets` the ARNs of secrets by property, and `site_calls` whom that has it call.
-    `trusted_certificates` are authorities in PEM besides those that Java knows.
+    `trusted_certificates` are authorities in PEM, of which directory.sh makes the store that `site` has Java trust.
     """
 
     image: str
@@ -77,7 +77,6 @@ class ServerProps:
         """OMERO's configuration."""
         return {
             **self.site,
-            **({} if self.trusted_certificates is None else _trust_store()),
             "omero.client.icetransports": ",".join(self.transports),
             "omero.data.dir": DATA_DIR,
             "omero.db.host": self.database.known_host,
@@ -137,17 +136,6 @@ def _server(
         calls=[props.database, *props.site_calls],
         memory_mib=props.memory_mib,
     )
-
-
-def _trust_store() -> dict[str, str]:
-    """What Java trusts: trust_store.sh makes it of what the image's Java does and TRUSTED_CERTIFICATES.
-
-    The password protects nothing: certificates are public, and it is the one that every Java has.
-    """
-    return {
-        "omero.security.trustStore": f"{TMP_DIR}/omero-trust-store",
-        "omero.security.trustStorePassword": "changeit",
-    }
 
 
 @dataclass(frozen=True, kw_only=True)

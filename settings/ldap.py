@@ -15,6 +15,8 @@ from settings.text import yaml_value
 
 CA_CHARACTERS = 8_192
 """Of certificates in a workspace; a chain of three has about 6,000."""
+TRUST_STORE = "/tmp/omero-trust-store"  # noqa: S108 - in the container
+"""What Java trusts: containers/directory.sh makes it of what the image's Java does and `ca_certificate`."""
 
 
 def _url(value: str) -> str:
@@ -136,7 +138,12 @@ class Ldap(Settings):
             "omero.ldap.user_mapping": self.user_mapping,
             **({"omero.ldap.username": self.username} if self.username else {}),
             **({"omero.security.ignore_case": "true"} if self.ignore_case else {}),
+            **(self._trust_store() if self.ca_certificate else {}),
         }
+
+    def _trust_store(self) -> Mapping[str, str]:
+        """The password protects nothing: certificates are public, and it is the one that every Java has."""
+        return {"omero.security.trustStore": TRUST_STORE, "omero.security.trustStorePassword": "changeit"}
 
     def secrets(self) -> Mapping[str, str]:
         """ARNs of secrets, by OMERO.server's property."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -278,7 +278,7 @@ class Omero(Settings):
     @rule
     def _properties_are_nobodys(self) -> Iterator[Fault]:
         sections = self._sections
-        for side, own in (("server", sections.server()), ("web", sections.web())):
+        for side, own in (("server", sections.server()), ("web", self._of_web)):
             part = self.server if side == "server" else self.web
             for key in ("properties", "secret_properties"):
                 yield from sections.faults(f"{side}.{key}", iter(getattr(part, key)), own)
@@ -296,9 +296,14 @@ class Omero(Settings):
     @property
     def web_properties(self) -> SiteProperties:
         """What OMERO.web is given of OMERO's own properties."""
-        sections, web = self._sections, self.web
-        own = {**({} if web.apps is None else {"omero.web.apps": switched_on(web.apps)}), **sections.web()}
-        return merged(own, sections.secrets(), web.properties, web.append, web.secret_properties)
+        web = self.web
+        return merged(self._of_web, self._sections.secrets(), web.properties, web.append, web.secret_properties)
+
+    @property
+    def _of_web(self) -> Mapping[str, Mapping[str, str]]:
+        """What OMERO.web is given by others than its properties."""
+        apps = self.web.apps
+        return {**({} if apps is None else {"omero.web.apps": switched_on(apps)}), **self._sections.web()}
 
     def _size_faults(self, key: str, size: Server | ReadOnly) -> Iterator[Fault]:
         on_fargate = self.server.launch_type == "FARGATE"

@@ -102,11 +102,11 @@ def faults(
         for name in given:
             if said := _unknown(side, name, apps) or _owned(side, name):
                 yield f"{key}.{name}", said
+            elif name in _OF_THE_IMAGE and given is not lists:
+                yield f"{key}.{name}", "would replace what the container image has; give it under append"
     for name, value in values.items():
         kind = known(side).get(name)
-        if name in _OF_THE_IMAGE:
-            yield f"properties.{name}", "would replace what the container image has; give it under append"
-        elif kind in (None, "text") and _SECRET.search(name):
+        if kind in (None, "text") and _SECRET.search(name):
             yield f"properties.{name}", "is a secret; give the ARN of one that holds it under secret_properties"
         elif said := _misfit(kind or _guess(value), value):
             yield f"properties.{name}", said

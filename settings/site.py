@@ -58,13 +58,13 @@ class Sections:
         }
 
     def faults(self, key: str, given: Iterator[str], own: Mapping[str, Mapping[str, str]]) -> Iterator[Fault]:
-        """What of the properties at `key` a section sets, or would have to: it opens the way besides."""
+        """What of the properties at `key` a section of `own` sets, or would have to: it opens the way besides."""
         wanted = {"omero.ldap.": self.ldap, "omero.mail.": self.mail, "omero.web.public.": self.public}
         for name in given:
             section = next((section for section, values in own.items() if name in values), None)
             start = next((start for start, there in wanted.items() if name.startswith(start) and there is None), None)
             if section:
-                yield f"{key}.{name}", f"is set by the section {section}; leave one of them out"
+                yield f"{key}.{name}", f"is set by {section}; leave one of them out"
             elif start:
                 named = start.replace(".web", "").removesuffix(".")
                 yield f"{key}.{name}", f"needs the section {named}, which sets what belongs to it; give that"

@@ -236,6 +236,16 @@ class Workspace(Settings):
             yield "sign_in", "a load balancer signs people in over HTTPS only; add the section tls, or remove this one"
 
     @rule
+    def _the_log_in_page_is_one(self) -> Iterator[Fault]:
+        if self.sign_in and self.sign_in.single_sign_on:
+            for key in ("properties", "secret_properties"):
+                if "omero.web.login_view" in (self.at(f"omero.web.{key}") or {}):
+                    yield (
+                        f"omero.web.{key}.omero.web.login_view",
+                        "is set by sign_in.single_sign_on; leave one of them out",
+                    )
+
+    @rule
     def _keys_of_the_balancer_are_known(self) -> Iterator[Fault]:
         """Where China's are, AWS's guide does not say."""
         if self.sign_in and self.sign_in.single_sign_on and self.region.startswith("cn-"):

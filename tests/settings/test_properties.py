@@ -81,7 +81,7 @@ def test_values_are_written_as_omero_reads_them(name: str, value: Any, text: str
         ),
         ("omero.web.top_logo_link", "https://me:secret@example.org", "holds a password in a URL"),
         ("omero.web.public.enabled", True, "needs the section omero.public"),
-        ("omero.web.show_forgot_password", True, "is set by the section omero.mail"),
+        ("omero.web.show_forgot_password", True, "is set by omero.mail; leave one of them out"),
     ],
 )
 def test_refuses_of_omero_web(name: str, value: Any, sentence: str) -> None:
@@ -137,6 +137,20 @@ def test_refuses_lists_that_are_none() -> None:
 
 def test_refuses_more_than_a_task_definition_holds() -> None:
     assert "have 20026 characters in all; give at most 16384" in web("omero.web.top_logo_link", "x" * 20_003)
+
+
+def test_refuses_a_list_of_the_image_as_a_secret() -> None:
+    found = said(web={"secret_properties": {"omero.web.apps": ARN}})
+    assert "would replace what the container image has; give it under append" in found
+
+
+def test_refuses_by_name_what_a_directory_or_chosen_apps_set() -> None:
+    server = {"properties": {"omero.security.ignore_case": False}}
+    assert "is set by omero.ldap; leave one of them out" in said(server=server, ldap={**LDAP, "ignore_case": True})
+    assert said(server=server, ldap=LDAP) == ""
+    view = {"omero.web.viewer.view": "lab.views.index"}
+    assert "is set by omero.web.apps; leave one of them out" in said(web={"properties": view, "apps": ["figure"]})
+    assert said(web={"properties": view}) == ""
 
 
 def test_secrets_are_named_by_their_arn_alone() -> None:
