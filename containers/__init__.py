@@ -49,18 +49,19 @@ def _with_parts(path: Path) -> list[str]:
 
 
 # What runs as a program needs of this folder.
+_WEB = ("supervisor/__init__.py", "supervisor/signing.py", "web/*.py")
 PARTS = {
-    "importer": ("importer", "supervisor"),
-    "sign_in": ("sign_in", "web"),
-    "supervisor": ("supervisor",),
-    "web": ("web",),
+    "importer": ("importer/*.py", "supervisor/*.py"),
+    "sign_in": ("sign_in/*.py", *_WEB),
+    "supervisor": ("supervisor/*.py",),
+    "web": _WEB,
 }
 
 
 def package(name: str) -> str:
     """The program `containers.<name>`, with what it needs, as a tar archive in base64, the same wherever it is made."""
     parts = {"containers/__init__.py": b""}
-    for path in sorted(each for part in PARTS[name] for each in (Path(__file__).parent / part).glob("*.py")):
+    for path in sorted(each for part in PARTS[name] for each in Path(__file__).parent.glob(part)):
         parts[f"containers/{path.parent.name}/{path.name}"] = path.read_bytes()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as target:

@@ -13,6 +13,7 @@ from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
 from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
 from modules.database import DatabaseUser
+from modules.sessions import Sessions
 from modules.sign_in import APPENDED, LONG_HEADERS, PROPERTIES, SignInProps
 from modules.web_serving import (
     CACHE_SECONDS,
@@ -223,7 +224,8 @@ def web_container(
     servers: Mapping[str, Endpoint],
     secret_key_arn: str,
     workers: int,
-    sessions: Endpoint | None = None,
+    sessions: Sessions | None = None,
+    region: str,
     domain_name: str | None = None,
     site: Mapping[str, str],
     site_secrets: Mapping[str, str],
@@ -236,7 +238,7 @@ def web_container(
 
     `servers` are those that people may choose when they log in, by the name they see; the first is preset.
     `workers` are gunicorn's processes.
-    `sessions` is the cache that holds the sessions; None leaves them in each container.
+    `sessions` is the cache of `region` that holds the sessions; None leaves them in each container.
     `domain_name` is the name behind which a balancer ends TLS; None is plain HTTP. `signed_in`: that balancer signs
     people in, and with `sign_in` it does so for OMERO.
     `site` is what else is set, `site_secrets` the ARNs of secrets by property, and `appended` what lists of OMERO have
@@ -256,7 +258,7 @@ def web_container(
         "omero.web.server_list": json.dumps(
             [[server.known_host, server.port, name] for name, server in servers.items()]
         ),
-        **(_shared_sessions(sessions) if sessions else {}),
+        **(_shared_sessions(sessions, region) if sessions else {}),
         **(_behind_tls(domain_name) if domain_name else {}),
         **(PROPERTIES if sign_in else {}),
     }
@@ -286,7 +288,7 @@ def web_container(
             grace=300,
         ),
         stop_timeout=STOP_SECONDS,
-        calls=[*servers.values(), *([sessions] if sessions else [])],
+        calls=[*servers.values(), *([sessions.endpoint] if sessions else [])],
     )
 
 
@@ -300,16 +302,18 @@ def _appending(lists: Mapping[str, Sequence[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _shared_sessions(cache: Endpoint) -> dict[str, str]:
+def _shared_sessions(sessions: Sessions, region: str) -> dict[str, str]:
     """Django's own cache for Redis with a little of ours. Its client is in OME's image (defaults of
     ome/ansible-role-omero-web), and has no time-outs of its own up to version 6.
     """
+    cache = sessions.endpoint
     default = {
         "BACKEND": "containers.web.sessions.Cache",
         "LOCATION": f"rediss://{cache.known_host}:{cache.port}/0",
         # A command that the cache has not answered is sent once more.
         "OPTIONS": {
             "retry_on_timeout": True,
+            "signed": {"cache": sessions.name, "user": sessions.name, "region": region},
             "socket_connect_timeout": CACHE_SECONDS,
             "socket_timeout": CACHE_SECONDS,
         },

@@ -1,4 +1,4 @@
-"""A Valkey cache (ElastiCache) for the sessions of OMERO.web, over TLS."""
+"""A Valkey cache (ElastiCache) for the sessions of OMERO.web, over TLS, for one user that IAM lets in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.elasticache_replication_group import ElasticacheReplicationGroup
 from cdktf_cdktf_provider_aws.elasticache_subnet_group import ElasticacheSubnetGroup
+from cdktf_cdktf_provider_aws.elasticache_user import ElasticacheUser, ElasticacheUserAuthenticationMode
+from cdktf_cdktf_provider_aws.elasticache_user_group import ElasticacheUserGroup
 from constructs import Construct
 
+from contract.policy import Statement
 from modules.addresses import MAIN
 from modules.audit import skip
 from modules.connections import Endpoint
@@ -18,6 +21,10 @@ from modules.security_group import SecurityGroup, SecurityGroupProps
 VALKEY_PORT = 6379
 # Of a new cache. ElastiCache raises the minor version by itself, within the major one.
 VALKEY_VERSION = "8.0"
+# All that Django's cache asks for (django/core/cache/backends/redis.py), but for emptying it, of its own keys, which
+# begin with their version. Written as ElastiCache gives it back: any other form is a change at each plan
+# (terraform-provider-aws issue 20334).
+ACCESS = "on ~:1:* -@all +get +mget +set +mset +del +exists +expire +persist +incrby +multi +exec"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +41,7 @@ class SessionsProps:
 
 
 class Sessions(Construct):
-    """Clients connect to `endpoint`, over TLS."""
+    """Clients connect to `endpoint`, over TLS, as the user `name` of the cache `name`; `statement` lets them."""
 
     def __init__(self, scope: Construct, id_: str, props: SessionsProps) -> None:
         super().__init__(scope, id_)
@@ -46,6 +53,18 @@ class Sessions(Construct):
         subnets = ElasticacheSubnetGroup(
             self, "subnets", name=props.name, description=props.description, subnet_ids=list(props.subnet_ids)
         )
+        # IAM wants the same name and id. A group for Valkey takes nobody without a password or IAM, and needs no user
+        # `default`: whoever connects without a name is refused.
+        user = ElasticacheUser(
+            self,
+            "user",
+            user_id=props.name,
+            user_name=props.name,
+            engine="valkey",
+            access_string=ACCESS,
+            authentication_mode=ElasticacheUserAuthenticationMode(type="iam"),
+        )
+        users = ElasticacheUserGroup(self, "users", user_group_id=props.name, engine="valkey", user_ids=[user.user_id])
         cache = ElasticacheReplicationGroup(
             self,
             MAIN,
@@ -60,6 +79,7 @@ class Sessions(Construct):
             port=VALKEY_PORT,
             subnet_group_name=subnets.name,
             security_group_ids=[group.id],
+            user_group_ids=[users.user_group_id],
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             at_rest_encryption_enabled="true",
@@ -73,11 +93,12 @@ class Sessions(Construct):
         )
         skip(
             cache,
-            CKV_AWS_31="a password would be readable in the state (provider 5.100 has no write-only one); "
-            "the security group lets OMERO.web alone in",
+            CKV_AWS_31="its user signs in by IAM, without a password, which would be readable in the state",
         )
         if not props.replicas:
             skip(cache, CKV2_AWS_50="the workspace says omero.web.sessions.replicas: 0")
+        self.name = props.name
+        self.statement = Statement(sid="Sessions", actions=("elasticache:Connect",), resources=(cache.arn, user.arn))
         self.endpoint = Endpoint(
             id="to_sessions",
             port=VALKEY_PORT,

@@ -127,17 +127,42 @@ class Aws:
             headers["x-amz-security-token"] = token
         signed = ";".join(sorted(headers))
         lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        request = f"{method}\n{path}\n\n{lines}\n{signed}\n{digest}"
         scope = f"{moment[:8]}/{self._region}/{service}/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signing = ("AWS4" + secret).encode()
-        for part in scope.split("/"):
-            signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()
-        signature = hmac.new(signing, text.encode(), hashlib.sha256).hexdigest()
+        signature = _signature(secret, moment, scope, f"{method}\n{path}\n\n{lines}\n{signed}\n{digest}")
         headers["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={signed}, Signature={signature}"
         )
         return headers
+
+
+def presigned(
+    credentials: tuple[str, str, str], *, service: str, region: str, host: str, query: Mapping[str, str], seconds: int
+) -> str:
+    """A GET of `https://HOST/` that is signed in its query and good for so many seconds; without `https://`."""
+    key, secret, token = credentials
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{moment[:8]}/{region}/{service}/aws4_request"
+    words = {
+        **query,
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{key}/{scope}",
+        "X-Amz-Date": moment,
+        "X-Amz-Expires": str(seconds),
+        "X-Amz-SignedHeaders": "host",
+        **({"X-Amz-Security-Token": token} if token else {}),
+    }
+    text = urlencode(sorted(words.items()), quote_via=quote, safe="-_.~")
+    request = f"GET\n/\n{text}\nhost:{host}\n\nhost\n{hashlib.sha256().hexdigest()}"
+    return f"{host}/?{text}&X-Amz-Signature={_signature(secret, moment, scope, request)}"
+
+
+def _signature(secret: str, moment: str, scope: str, request: str) -> str:
+    """Of a canonical request."""
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    signing = ("AWS4" + secret).encode()
+    for part in scope.split("/"):
+        signing = hmac.new(signing, part.encode(), hashlib.sha256).digest()
+    return hmac.new(signing, text.encode(), hashlib.sha256).hexdigest()
 
 
 class Credentials:

@@ -24,7 +24,8 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         servers=servers,
         secret_key_arn=context.data.web_secret_key.arn,
         workers=workers(settings.cpu),
-        sessions=frontend.sessions.endpoint if frontend.sessions else None,
+        sessions=frontend.sessions,
+        region=workspace.region,
         domain_name=workspace.tls.domain_name if workspace.tls else None,
         site=site.values,
         site_secrets=site.secrets,
@@ -39,7 +40,8 @@ def web_service(context: ServiceContext, servers: Mapping[str, Endpoint]) -> Ser
         scaled=settings.max_count is not None,
     )
     size = TaskSize(cpu=settings.cpu, memory_mib=settings.memory_mib)
-    web = context.service(context.task("web", container, size), "web", rolling, targets=frontend.web.targets)
+    task = context.task("web", container, size, statements=[frontend.sessions.statement] if frontend.sessions else ())
+    web = context.service(task, "web", rolling, targets=frontend.web.targets)
     if settings.max_count is not None:
         Autoscaling(
             context.stack,

@@ -58,7 +58,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
     """A cache that is there."""
     server = Cache(tmp_path_factory.mktemp("cache"))
     yield server
-    server.kill()
+    server.close()
 
 
 def through_balancer(host: str, scheme: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import re
@@ -18,13 +19,18 @@ from unittest import mock
 from local_aws.services.ecs import logs
 from local_aws.services.ecs.images import Image
 from local_aws.services.ecs.programs import Program
+from modules.sessions import ACCESS
 from scripts.deploy.web_parts import cache_server
+from tests.peers import gate
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / ".tools" / "web"
+TOOLS = (ROOT / ".tools" / "web").resolve()
 HERE = Path(__file__).parent
 PORT_VARIABLE = "CONFIG_omero_web_application__server_port"
 HOST = "127.0.0.1"
+REGION = "eu-west-1"
+"""Of the examples."""
+_TEST_PASSWORD = "of-the-test"
 # Longer than a first start takes on a machine that does other things as well.
 START_SECONDS = 180
 
@@ -45,52 +51,72 @@ def until(said: Callable[[], Any], what: str, seconds: float = START_SECONDS) ->
 
 
 class Cache:
-    """A Redis or Valkey server that speaks TLS alone, as ElastiCache does; `certificate` is what clients trust."""
+    """A Redis or Valkey server as ElastiCache's: over TLS alone, for a user that IAM lets in, with its rights alone.
+
+    `certificate` is what clients trust, `gate` what they meet first, on `port`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
+        self._behind = free_port()
         self.certificate = folder / "cache.pem"
         self._folder = folder
         key = folder / "cache.key"
         names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
         made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
         subprocess.run([*made, "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        (folder / "users.acl").write_text(
+            # The test's own way in, to ask it and to close connections; nobody else's.
+            f"user default off\nuser test on >{_TEST_PASSWORD} allkeys +ping +client +acl +flushall\n"
+            f"user {gate.OWN_USER} #{hashlib.sha256(gate.OWN_PASSWORD.encode()).hexdigest()} {ACCESS}\n"
+        )
         self.start()
+        self.gate = gate.Gate(
+            port=self.port, behind=self._behind, certificate=str(self.certificate), key=str(key), region=REGION
+        )
 
     def start(self) -> None:
         program, variables = cache_server(ROOT, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
         key = self._folder / "cache.key"
-        tls = ["--tls-port", str(self.port), "--tls-cert-file", str(self.certificate), "--tls-key-file", str(key)]
+        tls = ["--tls-port", str(self._behind), "--tls-cert-file", str(self.certificate), "--tls-key-file", str(key)]
         own = ["--port", "0", "--bind", HOST, "--save", "", "--dir", str(self._folder), "--tls-auth-clients", "no"]
-        self._process = subprocess.Popen([str(program), *own, *tls], env=variables, stdout=subprocess.DEVNULL)
+        users = ["--aclfile", str(self._folder / "users.acl")]
+        self._process = subprocess.Popen([str(program), *own, *tls, *users], env=variables, stdout=subprocess.DEVNULL)
         until(self._answers, "cache", 20)
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, "the cache did not start"
         try:
-            return self._said(b"PING\r\n") == b"+PONG\r\n"
+            return self.said("PING") == "+PONG"
         except OSError:
             return False
 
-    def _said(self, command: bytes) -> bytes:
+    def said(self, command: str) -> str:
+        """The answer to one command of the test's own."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         with (
-            socket.create_connection((HOST, self.port), timeout=5) as plain,
+            socket.create_connection((HOST, self._behind), timeout=5) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as secure,
         ):
-            secure.sendall(command)
-            return secure.recv(64)
+            secure.sendall(f"AUTH test {_TEST_PASSWORD}\r\n".encode())
+            assert secure.recv(64) == b"+OK\r\n"
+            secure.sendall(f"{command}\r\n".encode())
+            return secure.recv(65536).decode().rstrip("\r\n")
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
     def close_connections(self) -> None:
         """As a node does that is replaced."""
-        assert self._said(b"CLIENT KILL TYPE normal\r\n").startswith(b":")
+        assert self.said("CLIENT KILL TYPE normal SKIPME yes").startswith(":")
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
+        self.gate.close()
+        self.kill()
 
 
 class Web:
@@ -109,6 +135,14 @@ class Web:
                 r"rediss://[^/]+/", f"rediss://localhost:{cache.port}/", environment["CONFIG_omero_web_caches"]
             )
             environment["CONFIG_omero_web_caches"] = caches
+            options = json.loads(caches)["default"]["OPTIONS"]["signed"]
+            assert options["region"] == REGION
+            cache.gate.caches[options["user"]] = options["cache"]
+            environment |= {
+                "AWS_ACCESS_KEY_ID": gate.ROLE.access_key,
+                "AWS_SECRET_ACCESS_KEY": gate.ROLE.secret_key,
+                "AWS_SESSION_TOKEN": str(gate.ROLE.token),
+            }
             # The machine's own trust, by which the image trusts Amazon.
             environment["SSL_CERT_FILE"] = "/shared/cache.pem"
             shutil.copy(cache.certificate, folder / "cache.pem")
