@@ -23,7 +23,7 @@ LIMITS = {
     "plan": 50,
     "policy": 256,
     "db_group": 255,
-    "cache": 40,
+    "cache": 40,  # and of its users and their group
     "launch_template": 128,
     "dashboard": 255,
     "datasync_task": 256,

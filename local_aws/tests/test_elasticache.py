@@ -88,7 +88,8 @@ def test_group_has_members_in_both_zones(client: Client, subnets: str) -> None:
         ({"CacheParameterGroupName": "default.redis7"}, "InvalidParameterCombination"),
         ({"CacheParameterGroupName": "none"}, "CacheParameterGroupNotFound"),
         ({"CacheSubnetGroupName": "none"}, "CacheSubnetGroupNotFoundFault"),
-        ({"UserGroupIds": ["some"]}, "NotImplemented"),
+        ({"AuthToken": "x" * 16}, "NotImplemented"),
+        ({"UserGroupIds": ["some"]}, "UserGroupNotFound"),
         ({"SecurityGroupIds": ["sg-0"]}, "InvalidParameterValue"),
     ],
 )
@@ -96,3 +97,78 @@ def test_group_is_refused(client: Client, subnets: str, more: dict[str, Any], co
     with pytest.raises(ClientError) as raised:
         _create(client, subnets, **more)
     assert _code(raised) == code
+
+
+def _user(client: Client, **more: Any) -> str:
+    name = f"u-{uuid4().hex[:8]}"
+    request = {
+        "UserId": name,
+        "UserName": name,
+        "Engine": "valkey",
+        "AccessString": "on ~a:* -@all +get",
+        "AuthenticationMode": {"Type": "iam"},
+        **more,
+    }
+    return str(client("elasticache").create_user(**request)["UserId"])
+
+
+def _users(client: Client, *users: str, engine: str = "valkey") -> str:
+    name = f"g-{uuid4().hex[:8]}"
+    made = client("elasticache").create_user_group(UserGroupId=name, Engine=engine, UserIds=list(users))
+    return str(made["UserGroupId"])
+
+
+def test_users_are_let_into_a_group_that_is_there_already(client: Client, subnets: str) -> None:
+    cache, name = client("elasticache"), _create(client, subnets)
+    until(lambda: _group(client, name)["Status"] == "available")
+    assert _group(client, name).get("UserGroupIds", []) == []
+    user = _user(client)
+    users = _users(client, user)
+    cache.modify_replication_group(ReplicationGroupId=name, UserGroupIdsToAdd=[users], ApplyImmediately=True)
+    until(lambda: _group(client, name)["Status"] == "available")
+    assert _group(client, name)["UserGroupIds"] == [users]
+    (described,) = cache.describe_users(UserId=user)["Users"]
+    assert (described["Authentication"]["Type"], described["UserGroupIds"]) == ("iam", [users])
+    assert described["AccessString"] == "on ~a:* -@all +get"
+    with pytest.raises(ClientError) as raised:
+        cache.delete_user_group(UserGroupId=users)
+    assert _code(raised) == "InvalidUserGroupState"
+    cache.modify_replication_group(ReplicationGroupId=name, UserGroupIdsToRemove=[users], ApplyImmediately=True)
+    cache.delete_user_group(UserGroupId=users)
+    cache.delete_user(UserId=user)
+    with pytest.raises(ClientError) as raised:
+        cache.describe_users(UserId=user)
+    assert _code(raised) == "UserNotFound"
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"UserName": "another"}, "InvalidParameterCombination"),
+        ({"AuthenticationMode": {"Type": "no-password-required"}}, "InvalidParameterCombination"),
+        ({"AuthenticationMode": {"Type": "password"}}, "InvalidParameterCombination"),
+        ({"Passwords": ["p" * 16]}, "InvalidParameterCombination"),
+        ({"AccessString": "on ~* +@all >password"}, "InvalidParameterValue"),
+        ({"UserId": "two--hyphens", "UserName": "two--hyphens"}, "InvalidParameterValue"),
+        ({"Engine": "memcached"}, "InvalidParameterValue"),
+    ],
+)
+def test_user_is_refused(client: Client, more: dict[str, Any], code: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        _user(client, **more)
+    assert _code(raised) == code
+
+
+def test_a_group_of_users_is_refused(client: Client, subnets: str) -> None:
+    user = _user(client)
+    for engine, users, code in (
+        ("redis", [user], "DefaultUserRequired"),
+        ("valkey", [user, user], "DuplicateUserName"),
+        ("valkey", ["nobody"], "UserNotFound"),
+    ):
+        with pytest.raises(ClientError) as raised:
+            _users(client, *users, engine=engine)
+        assert _code(raised) == code
+    with pytest.raises(ClientError) as raised:
+        _create(client, subnets, TransitEncryptionEnabled=False, UserGroupIds=[_users(client, user)])
+    assert _code(raised) == "InvalidParameterCombination"

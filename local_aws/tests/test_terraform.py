@@ -66,11 +66,16 @@ def test_names_network_balancer_instances_and_cache(tmp_path: Path) -> None:
         succeed("apply", *APPLY, zone)
         succeed(*PLAN, zone, expected=PLAN_FINDS_NOTHING)
         _check_running(clients, image="example/server:1")
+        (cache,) = clients["elasticache"].describe_replication_groups()["ReplicationGroups"]
 
         changed = (zone, "-var=changed=true")
         succeed("apply", *APPLY, *changed)
         succeed(*PLAN, *changed, expected=PLAN_FINDS_NOTHING)
         _check_running(clients, image="example/server:2")
+        # It got its users in place: a new one would have lost all sessions.
+        (same,) = clients["elasticache"].describe_replication_groups()["ReplicationGroups"]
+        assert (cache["UserGroupIds"], same["UserGroupIds"]) == ([], ["tls"])
+        assert same["ReplicationGroupCreateTime"] == cache["ReplicationGroupCreateTime"]
 
         succeed("destroy", *APPLY, *changed)
         _check_nothing_left(clients, made["Id"])
@@ -152,6 +157,7 @@ def _check_nothing_left(clients: dict[str, Any], zone: str) -> None:
     cache = clients["elasticache"]
     assert cache.describe_replication_groups()["ReplicationGroups"] == []
     assert cache.describe_cache_clusters()["CacheClusters"] == []
+    assert (cache.describe_users()["Users"], cache.describe_user_groups()["UserGroups"]) == ([], [])
 
 
 def _records(clients: dict[str, Any], zone: str) -> list[dict[str, Any]]:

@@ -85,6 +85,8 @@ KINDS: Mapping[str, Kind] = {
     "cache": Kind(
         service="elasticache", operation="describe_replication_groups", ids="ReplicationGroups[].ReplicationGroupId"
     ),
+    "cache user": Kind(service="elasticache", operation="describe_users", ids="Users[?UserName!='default'].UserId"),
+    "cache user group": Kind(service="elasticache", operation="describe_user_groups", ids="UserGroups[].UserGroupId"),
     "cache subnet group": Kind(
         service="elasticache",
         operation="describe_cache_subnet_groups",

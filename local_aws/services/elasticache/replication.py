@@ -13,14 +13,14 @@ from moto.elasticache.models import elasticache_backends
 
 from local_aws import clock
 from local_aws.actions import Action, Moto
-from local_aws.services.elasticache import checks
+from local_aws.services.elasticache import checks, users
 from local_aws.services.elasticache.groups import parameter_group, subnet_group
 from local_aws.services.elasticache.state import Json, arn, error, find, several, shown, state_of
 
 SECONDS = clock.seconds("LOCAL_AWS_CACHE_SECONDS", 1)
 UPGRADE_AFTER = clock.seconds("LOCAL_AWS_MINOR_UPGRADE_SECONDS", 0)
 
-_NOT_HERE = ("AuthToken", "UserGroupIds", "LogDeliveryConfigurations")
+_NOT_HERE = ("AuthToken", "LogDeliveryConfigurations")
 _MISSING = ("ReplicationGroupNotFoundFault", "ReplicationGroup")
 # Fields that are the same in a request and in a description.
 _COMMON = ("AutoMinorVersionUpgrade", "CacheNodeType", "SnapshotRetentionLimit", "SnapshotWindow")
@@ -99,6 +99,7 @@ def create_replication_group(backend: Any, asked: Json) -> Json:
         "_parameter_group": parameters,
         "_subnet_group": subnets["CacheSubnetGroupName"],
         "_security_groups": asked.get("SecurityGroupIds") or [],
+        "_user_groups": [],
         "_maintenance": (asked.get("PreferredMaintenanceWindow") or "sun:03:00-sun:04:00").lower(),
         "_topic": asked.get("NotificationTopicArn"),
         "_port": int(asked.get("Port") or 6379),
@@ -109,6 +110,7 @@ def create_replication_group(backend: Any, asked: Json) -> Json:
     }
     if not group["TransitEncryptionEnabled"]:
         group["TransitEncryptionMode"] = None
+    group["_user_groups"] = users.of_cache(backend, group, asked.get("UserGroupIds") or [])
     checks.check(backend, group, parameter_group(parameters), subnets, count)
     _resize(backend, group, count)
     groups[name] = group
@@ -193,6 +195,7 @@ def _described(backend: Any, group: Json) -> Json:
     }
     described = {
         **shown(group),
+        "UserGroupIds": group["_user_groups"],
         "MemberClusters": [member["CacheClusterId"] for member in members],
         "NodeGroups": [node_group] if group["Status"] != "creating" else [],
         "PendingModifiedValues": {},
@@ -292,6 +295,9 @@ def modify_replication_group(backend: Any, asked: Json) -> Json:
     ):
         if asked.get(name) is not None:
             changed[field] = asked[name]
+    kept = [] if asked.get("RemoveUserGroups") else group["_user_groups"]
+    kept = [each for each in kept if each not in (asked.get("UserGroupIdsToRemove") or [])]
+    changed["_user_groups"] = users.of_cache(backend, changed, kept + (asked.get("UserGroupIdsToAdd") or []))
     if asked.get("PreferredMaintenanceWindow"):
         changed["_maintenance"] = asked["PreferredMaintenanceWindow"].lower()
     parameters = parameter_group(changed["_parameter_group"])

@@ -16,6 +16,8 @@ class State:
 
     subnet_groups: dict[str, Json] = field(default_factory=dict)
     replication_groups: dict[str, Json] = field(default_factory=dict)
+    users: dict[str, Json] = field(default_factory=dict)
+    user_groups: dict[str, Json] = field(default_factory=dict)
 
 
 def state_of(backend: Any) -> State:

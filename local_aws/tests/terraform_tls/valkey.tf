@@ -4,6 +4,23 @@ resource "aws_elasticache_subnet_group" "this" {
   subnet_ids  = [for subnet in aws_subnet.all : subnet.id]
 }
 
+resource "aws_elasticache_user" "this" {
+  user_id       = local.name
+  user_name     = local.name
+  engine        = "valkey"
+  access_string = "on ~a:* -@all +get"
+
+  authentication_mode {
+    type = "iam"
+  }
+}
+
+resource "aws_elasticache_user_group" "this" {
+  user_group_id = local.name
+  engine        = "valkey"
+  user_ids      = [aws_elasticache_user.this.user_id]
+}
+
 resource "aws_elasticache_replication_group" "this" {
   replication_group_id       = local.name
   description                = var.changed ? "Sessions, changed" : "Sessions"
@@ -16,6 +33,7 @@ resource "aws_elasticache_replication_group" "this" {
   multi_az_enabled           = true
   subnet_group_name          = aws_elasticache_subnet_group.this.name
   security_group_ids         = [aws_security_group.all["cache"].id]
+  user_group_ids             = var.changed ? [aws_elasticache_user_group.this.user_group_id] : null
   transit_encryption_enabled = true
   transit_encryption_mode    = "required"
   at_rest_encryption_enabled = true
