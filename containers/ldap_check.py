@@ -1,19 +1,30 @@
-"""Whether OMERO.server reaches its directory: each step by itself, and one sentence about the first that fails.
+"""Whether OMERO.server reaches its directory and finds people there: one sentence about the first step that fails.
 
-Python's own library alone, for that is what OMERO's image has: two requests of LDAP (RFC 4511) in their encoding.
+Python's own library alone, for that is what OMERO's image has: two requests of LDAP (RFC 4511) and its filters (RFC
+4515) in their encoding. What OMERO asks for is in LdapConfig and AttributeNewUserGroupBean of ome/omero-server. No
+sentence names a person.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 SECONDS = 10
+MANY = 20
+"""As many entries are looked at: the first may be a machine's, and lack what people have."""
 _BIND, _SEARCH, _BOUND, _FOUND, _DONE = 0x60, 0x63, 0x61, 0x64, 0x65
 _OCTETS, _INTEGER, _ENUMERATED, _BOOLEAN, _SEQUENCE, _SIMPLE, _PRESENT = 0x04, 0x02, 0x0A, 0x01, 0x30, 0x80, 0x87
+_AND, _OR, _NOT, _SUBSTRINGS, _EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA4, 0xA9
+_COMPARISONS = {"~=": 0xA8, ">=": 0xA5, "<=": 0xA6, "=": 0xA3}
+_ITEM = re.compile(r"([^()=~<>:]*)((?::[^()=~<>:]+)*)(:=|~=|>=|<=|=)([^()]*)")
+_BASE_ITSELF, _ALL_BELOW, _FOLLOW_ALIASES = b"\0", b"\2", b"\3"
+_SIZE_LIMIT = 4  # a result: there are more
 _WORDS = {
     1: "it wants a log-in before a search",
     32: "it has no such entry",
@@ -78,22 +89,180 @@ def _bind(stream: socket.socket, name: str, password: str) -> None:
         raise Failed(f"it refuses the log-in as {name or 'nobody'}: {_WORDS.get(code, f'result code {code}')}")
 
 
-def _look(stream: socket.socket, base: str) -> None:
-    """Read the base itself, without its attributes."""
-    scope = (_part(_ENUMERATED, b"\0"), _part(_ENUMERATED, b"\0"), _part(_INTEGER, b"\1"), _part(_INTEGER, b"\x0a"))
-    what = (_part(_BOOLEAN, b"\xff"), _part(_PRESENT, b"objectClass"), _part(_SEQUENCE, _part(_OCTETS, b"1.1")))
-    stream.sendall(
-        _part(_SEQUENCE, _part(_INTEGER, b"\2"), _part(_SEARCH, _part(_OCTETS, base.encode()), *scope, *what))
+def _escaped(text: str) -> bytes:
+    """The value of a filter's text, in which a backslash has two hexadecimal digits behind it."""
+    if re.search(r"\\(?![0-9A-Fa-f]{2})", text):
+        raise ValueError(text)
+    parts = re.split(r"\\([0-9A-Fa-f]{2})", text)
+    return b"".join(bytes.fromhex(part) if place % 2 else part.encode() for place, part in enumerate(parts))
+
+
+def _item(text: str) -> bytes:
+    """A comparison. Raises ValueError for what is none."""
+    found = _ITEM.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    attribute, rules, operator, value = found.groups()
+    if operator == ":=" or rules:
+        rule = [each for each in rules.split(":")[1:] if each != "dn"]
+        if operator != ":=" or len(rule) > 1 or not (attribute or rule):
+            raise ValueError(text)
+        return _part(
+            _EXTENSIBLE,
+            *(_part(0x81, each.encode()) for each in rule),
+            *([_part(0x82, attribute.encode())] if attribute else []),
+            _part(0x83, _escaped(value)),
+            *([_part(0x84, b"\xff")] if ":dn" in rules else []),
+        )
+    if not attribute:
+        raise ValueError(text)
+    if operator == "=" and value == "*":
+        return _part(_PRESENT, attribute.encode())
+    if operator == "=" and "*" in value:
+        first, *between, last = value.split("*")
+        pieces = [(0x80, first), *((0x81, each) for each in between), (0x82, last)]
+        written = [_part(tag, _escaped(each)) for tag, each in pieces if each]
+        return _part(_SUBSTRINGS, _part(_OCTETS, attribute.encode()), _part(_SEQUENCE, *written))
+    return _part(_COMPARISONS[operator], _part(_OCTETS, attribute.encode()), _part(_OCTETS, _escaped(value)))
+
+
+def _next_filter(text: str) -> tuple[bytes, str]:
+    """The first filter's encoding, and what comes after it. Raises ValueError where there is none."""
+    if not text.startswith("("):
+        raise ValueError(text)
+    inner = text[1:].lstrip()  # Java takes blanks there
+    kind, rest = inner[:1], inner[1:].lstrip()
+    if kind not in ("&", "|", "!"):
+        item, end, rest = inner.partition(")")
+        if not end:
+            raise ValueError(text)
+        return _item(item), rest.lstrip()
+    parts = []
+    while not rest.startswith(")"):
+        part, rest = _next_filter(rest)
+        parts.append(part)
+    if kind == "!" and len(parts) != 1:
+        raise ValueError(text)
+    return _part({"&": _AND, "|": _OR, "!": _NOT}[kind], *parts), rest[1:].lstrip()
+
+
+def encoded(key: str, text: str) -> bytes:
+    """A filter as LDAP has it. Raises Failed for what is none; `key` is the setting that it comes from."""
+    try:
+        found, rest = _next_filter(text.strip())
+    except ValueError as error:
+        raise Failed(f"omero.ldap.{key} {text} is no LDAP filter; look at {str(error)[:60] or 'its end'}") from None
+    if rest:
+        raise Failed(f"omero.ldap.{key} {text} is no LDAP filter; look at {rest[:60]}")
+    return found
+
+
+def _search(
+    stream: socket.socket, base: str, scope: bytes, wanted: bytes, attributes: list[str]
+) -> tuple[int, list[dict[str, list[str]]]]:
+    """The result's code, and at most `MANY` entries."""
+    request = _part(
+        _SEARCH,
+        _part(_OCTETS, base.encode()),
+        _part(_ENUMERATED, scope),
+        _part(_ENUMERATED, _FOLLOW_ALIASES),
+        _part(_INTEGER, bytes([MANY])),
+        _part(_INTEGER, bytes([SECONDS])),
+        _part(_BOOLEAN, b"\0"),
+        wanted,
+        _part(_SEQUENCE, *(_part(_OCTETS, each.encode()) for each in attributes)),
     )
-    found = False
+    stream.sendall(_part(_SEQUENCE, _part(_INTEGER, b"\2"), request))
+    found: list[dict[str, list[str]]] = []
     while True:
         tag, operation = _message(stream)
-        found = found or tag == _FOUND
+        if tag == _FOUND:
+            found.append(_entry(operation))
         if tag == _DONE:
-            code = _code(operation)
-            if code or not found:
-                raise Failed(f"the base {base} cannot be read: {_WORDS.get(code or 32, f'result code {code}')}")
-            return
+            return _code(operation), found
+
+
+def _entry(operation: bytes) -> dict[str, list[str]]:
+    """Values by attribute, in lower case."""
+    _, _, rest = _take(operation)  # its name
+    values: dict[str, list[str]] = {}
+    rest = _take(rest)[1]
+    while rest:
+        _, attribute, rest = _take(rest)
+        _, name, several = _take(attribute)
+        several = _take(several)[1]
+        values[name.decode().lower()] = found = []
+        while several:
+            _, value, several = _take(several)
+            found.append(value.decode("utf-8", "replace"))
+    return values
+
+
+def _look(stream: socket.socket, base: str) -> None:
+    """Read the base itself, without its attributes."""
+    code, found = _search(stream, base, _BASE_ITSELF, _part(_PRESENT, b"objectClass"), ["1.1"])
+    if code or not found:
+        raise Failed(f"the base {base} cannot be read: {_WORDS.get(code or 32, f'result code {code}')}")
+
+
+def _mapping(text: str) -> dict[str, str]:
+    """OMERO's names and the directory's attributes, split as LdapConfig does."""
+    pairs = (each.partition("=") for each in re.split(r"[\s;:,]+", text))
+    return {name: attribute for name, _, attribute in pairs if attribute}
+
+
+def _entries(
+    stream: socket.socket, settings: Mapping[str, str], key: str, attributes: list[str]
+) -> list[dict[str, list[str]]]:
+    """What a filter finds. Raises Failed for nothing."""
+    wanted = encoded(key, settings[key])
+    code, found = _search(stream, settings["base"], _ALL_BELOW, wanted, attributes)
+    if code not in (0, _SIZE_LIMIT):
+        raise Failed(f"it refuses omero.ldap.{key} {settings[key]}: {_WORDS.get(code, f'result code {code}')}")
+    if not found:
+        raise Failed(f"omero.ldap.{key} {settings[key]} finds nothing below {settings['base']}")
+    return found
+
+
+def _plain(name: str) -> str:
+    """A DN to compare: without blanks around its parts, in lower case."""
+    return ",".join(part.strip() for part in name.lower().split(","))
+
+
+def _people(stream: socket.socket, settings: Mapping[str, str]) -> int:
+    """How many were looked at. Raises Failed where OMERO would refuse them."""
+    mapping = _mapping(settings["user_mapping"])
+    kind, _, group = settings["new_user_group"].removeprefix(":").partition(":")
+    by_attribute = settings["new_user_group"].startswith(":") and kind.endswith("attribute")
+    people = _entries(stream, settings, "user_filter", [*mapping.values(), *([group] if by_attribute else [])])
+    for name, attribute in mapping.items():
+        if not any(attribute.lower() in person for person in people):
+            raise Failed(
+                f"none of the first {len(people)} entries that omero.ldap.user_filter finds has {attribute}, which "
+                f"omero.ldap.user_mapping takes for {name}"
+            )
+    if by_attribute:
+        named = [value for person in people for value in person.get(group.lower(), [])]
+        if not named:
+            raise Failed(
+                f"none of the first {len(people)} entries that omero.ldap.user_filter finds has {group}, which "
+                "omero.ldap.new_user_group takes groups from"
+            )
+        outside = [each for each in named if not f",{_plain(each)}".endswith(f",{_plain(settings['base'])}")]
+        if "dn_" in kind and outside:
+            raise Failed(
+                f"{group} names groups that are not below {settings['base']}, such as {outside[0]}: OMERO refuses "
+                "whoever is in one; give a base that has people and groups below it"
+            )
+    if (by_attribute and kind.startswith("filtered")) or kind == "query":
+        attribute = _mapping(settings["group_mapping"]).get("name", "cn")
+        groups = _entries(stream, settings, "group_filter", [attribute])
+        if not any(attribute.lower() in each for each in groups):
+            raise Failed(
+                f"none of the first {len(groups)} entries that omero.ldap.group_filter finds has {attribute}, which "
+                "omero.ldap.group_mapping takes for name"
+            )
+    return len(people)
 
 
 def _trust(certificates: str) -> ssl.SSLContext:
@@ -103,9 +272,9 @@ def _trust(certificates: str) -> ssl.SSLContext:
     return context
 
 
-def check(url: str, certificates: str, name: str, password: str, base: str) -> None:
-    """Raises Failed at the first step that fails."""
-    parts = urlsplit(url)
+def check(settings: Mapping[str, str], certificates: str) -> int:
+    """How many people were looked at. Raises Failed at the first step that fails."""
+    parts = urlsplit(settings["urls"])
     host, port = parts.hostname or "", parts.port or 636
     try:
         address = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
@@ -128,29 +297,26 @@ def check(url: str, certificates: str, name: str, password: str, base: str) -> N
         except OSError as error:
             raise Failed(f"it does not speak TLS on port {port} ({error})") from None
         try:
-            _bind(stream, name, password)
-            _look(stream, base)
+            _bind(stream, settings["username"], settings["password"])
+            _look(stream, settings["base"])
+            return _people(stream, settings)
         except OSError as error:
             raise Failed(f"it does not answer ({error})") from None
 
 
 def main() -> int:
     """Print what came out; the exit code says it too."""
-    values = {
-        name: os.environ.get(f"CONFIG_omero_ldap_{name}", "") for name in ("urls", "username", "password", "base")
+    names = ("urls", "username", "password", "base", "user_filter", "user_mapping", "group_filter", "group_mapping")
+    settings = {
+        name: os.environ.get(f"CONFIG_omero_ldap_{name.replace('_', '__')}", "") for name in (*names, "new_user_group")
     }
     try:
-        check(
-            values["urls"],
-            os.environ.get("TRUSTED_CERTIFICATES", ""),
-            values["username"],
-            values["password"],
-            values["base"],
-        )
+        people = check(settings, os.environ.get("TRUSTED_CERTIFICATES", ""))
     except Failed as error:
-        sys.stdout.write(f"The directory {values['urls']} cannot be used: {error}.\n")
+        sys.stdout.write(f"The directory {settings['urls']} cannot be used: {error}.\n")
         return 1
-    sys.stdout.write(f"The directory {values['urls']} answers, and its base {values['base']} can be read.\n")
+    some = f"at least {people}" if people == MANY else str(people)
+    sys.stdout.write(f"The directory {settings['urls']} answers, and omero.ldap.user_filter finds {some} there.\n")
     return 0
 
 

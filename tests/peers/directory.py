@@ -28,6 +28,39 @@ objectClass: organizationalRole
 objectClass: simpleSecurityObject
 cn: reader
 userPassword: {PASSWORD}
+
+dn: ou=people,{BASE}
+objectClass: organizationalUnit
+ou: people
+
+dn: cn=scanner,ou=people,{BASE}
+objectClass: person
+cn: scanner
+sn: scanner
+
+dn: cn="Schmidt, Anna",ou=people,{BASE}
+objectClass: inetOrgPerson
+cn: Schmidt, Anna
+uid: aschmidt
+givenName: Anna
+sn: Schmidt
+mail: anna.schmidt@example.org
+seeAlso: cn=imaging,ou=people,{BASE}
+departmentNumber: imaging
+
+dn: cn=Bob (guest),ou=people,{BASE}
+objectClass: inetOrgPerson
+cn: Bob (guest)
+uid: bob
+givenName: Bob
+sn: Guest
+title: guest
+seeAlso: cn=imaging,ou=elsewhere,dc=example,dc=com
+
+dn: cn=imaging,ou=people,{BASE}
+objectClass: groupOfNames
+cn: imaging
+member: cn=scanner,ou=people,{BASE}
 """
 
 

@@ -37,6 +37,11 @@ def check(directory: Directory, **changed: str) -> tuple[int, str]:
         "CONFIG_omero_ldap_username": READER,
         "CONFIG_omero_ldap_password": PASSWORD,
         "CONFIG_omero_ldap_base": BASE,
+        "CONFIG_omero_ldap_user__filter": "(objectClass=person)",
+        "CONFIG_omero_ldap_user__mapping": "omeName=uid,firstName=givenName,lastName=sn,email=mail",
+        "CONFIG_omero_ldap_group__filter": "(objectClass=groupOfNames)",
+        "CONFIG_omero_ldap_group__mapping": "name=cn",
+        "CONFIG_omero_ldap_new__user__group": "default",
         "TRUSTED_CERTIFICATES": directory.certificates,
         **changed,
     }
@@ -48,8 +53,92 @@ def check(directory: Directory, **changed: str) -> tuple[int, str]:
 
 
 def test_says_that_all_is_well(directory: Directory) -> None:
-    said = f"The directory {directory.url} answers, and its base {BASE} can be read."
+    said = f"The directory {directory.url} answers, and omero.ldap.user_filter finds 3 there."
     assert check(directory) == (0, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("(uid=aschmidt)", 1),
+        ("(&(objectClass=person)(|(uid=aschmidt)(uid=bob)))", 2),
+        ("(&(objectClass=inetOrgPerson)(!(title=guest)))", 1),
+        ("(mail=*)", 1),
+        ("(cn=*mid*Ann*)", 1),
+        ("(cn=Sch*)", 1),
+        ("(cn=*\\28guest\\29)", 1),
+        ("(cn=Bob \\28guest\\29)", 1),
+        ("(&(uid=*)(createTimestamp>=20200101000000Z)(!(createTimestamp<=20200101000000Z)))", 2),
+        ("(sn~=schmidt)", 1),
+        ("(cn:caseExactMatch:=scanner)", 1),
+        ("(&(objectClass=person)(ou:dn:=people))", 3),
+        ("( & (objectClass=person) (uid=bob) )", 1),
+    ],
+)
+def test_filters_are_read_as_the_directory_reads_them(directory: Directory, text: str, found: int) -> None:
+    """What `ldapsearch` finds is the witness: it is OpenLDAP's own, and encodes by itself."""
+    spaces = text if "Bob" in text else text.replace(" ", "")  # it takes none between parentheses
+    asked = ["ldapsearch", "-LLL", "-H", directory.url, "-D", READER, "-w", PASSWORD, "-b", BASE, spaces, "1.1"]
+    environ = {"PATH": os.environ["PATH"], "LDAPTLS_REQCERT": "never"}
+    done = subprocess.run(asked, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.count("dn:") == found
+    mapping = {"CONFIG_omero_ldap_user__mapping": "omeName=sn"}
+    assert check(directory, CONFIG_omero_ldap_user__filter=text, **mapping)[1].endswith(f"finds {found} there.")
+
+
+@pytest.mark.parametrize(
+    "text", ["(uid=a", "uid=a", "(uid)", "(&(uid=a)", "(uid=a)(uid=b)", "(!(uid=a)(uid=b))", "(cn=\\2)"]
+)
+def test_says_what_is_no_filter(directory: Directory, text: str) -> None:
+    code, line = check(directory, CONFIG_omero_ldap_user__filter=text)
+    assert code == 1
+    assert f"omero.ldap.user_filter {text} is no LDAP filter" in line
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"user__filter": "(uid=nobody)"}, f"omero.ldap.user_filter (uid=nobody) finds nothing below {BASE}."),
+        (
+            {"user__mapping": "omeName=sAMAccountName"},
+            "has sAMAccountName, which omero.ldap.user_mapping takes for omeName",
+        ),
+        ({"user__mapping": "omeName=uid,email=mial"}, "has mial, which omero.ldap.user_mapping takes for email"),
+        ({"new__user__group": ":attribute:company"}, "has company, which omero.ldap.new_user_group takes groups from"),
+        (
+            {"new__user__group": ":dn_attribute:memberOf"},
+            "has memberOf, which omero.ldap.new_user_group takes groups from",
+        ),
+        ({"new__user__group": ":dn_attribute:seeAlso"}, "seeAlso names groups that are not below dc=example,dc=org"),
+        (
+            {"new__user__group": ":filtered_attribute:departmentNumber", "group__filter": "(objectClass=group)"},
+            f"omero.ldap.group_filter (objectClass=group) finds nothing below {BASE}.",
+        ),
+        (
+            {"new__user__group": ":query:(member=*)", "group__mapping": "name=ou"},
+            "has ou, which omero.ldap.group_mapping takes for name",
+        ),
+    ],
+)
+def test_says_what_omero_would_not_find(directory: Directory, changed: dict[str, str], said: str) -> None:
+    code, line = check(directory, **{f"CONFIG_omero_ldap_{name}": value for name, value in changed.items()})
+    assert (code, line.count("\n")) == (1, 0)
+    assert said in line
+    assert not [name for name in ("Anna", "aschmidt", "Schmidt", "Bob") if name in line]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"new__user__group": ":attribute:departmentNumber"},
+        {"new__user__group": ":filtered_attribute:departmentNumber"},
+        {"new__user__group": ":dn_attribute:seeAlso", "user__filter": "(uid=aschmidt)"},
+        {"new__user__group": "Imaging", "group__filter": "(objectClass=nothing)"},
+    ],
+)
+def test_takes_groups_as_omero_does(directory: Directory, changed: dict[str, str]) -> None:
+    code, line = check(directory, **{f"CONFIG_omero_ldap_{name}": value for name, value in changed.items()})
+    assert code == 0, line
 
 
 def test_long_values_are_encoded_as_ldap_has_them(directory: Directory) -> None:
