@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import re
 import signal
 import time
 from contextlib import ExitStack
@@ -10,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.peers.conftest import Start
-from tests.peers.web import Cache, Web, until
+from tests.peers.web import HOST, Cache, Web, until
 
 pytestmark = [pytest.mark.peers, pytest.mark.nightly]
 TRANSFERS = 9
@@ -37,6 +39,44 @@ def test_a_transfer_may_take_longer_than_gunicorns_time_out(start: Start, cache:
         time.sleep(3 * seconds)  # what gunicorn ends, it ends after `seconds`
         web.release()
         assert len(transfer.end().body) == 2048
+    web.close()
+
+
+def upload(web: Web, seconds: int) -> int:
+    """The status of a log-in whose body takes so long, a KiB a second; -1 if the connection is cut."""
+    page = web.ask("/webclient/login/")
+    token = page.cookies["csrftoken"].partition(";")[0]
+    field = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert field
+    start = f"csrfmiddlewaretoken={field[1]}&username=&password=&server=1&url=".encode()
+    connection = http.client.HTTPConnection(HOST, web.port, timeout=60)
+    connection.putrequest("POST", "/webclient/login/")
+    for name, value in {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": str(len(start) + 1024 * seconds),
+        "Cookie": f"csrftoken={token}",
+    }.items():
+        connection.putheader(name, value)
+    try:
+        connection.endheaders(start)
+        for _ in range(seconds):
+            time.sleep(1)  # so slow is the line
+            connection.send(b"x" * 1024)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return -1
+    finally:
+        connection.close()
+
+
+def test_an_upload_of_78_seconds_ends_well(web: Web) -> None:
+    assert upload(web, 78) == 200
+
+
+def test_gunicorns_own_defaults_cut_it(start: Start, cache: Cache) -> None:
+    """One thread is its worker `sync`, which says nothing while it reads: so the above tells the two apart."""
+    web = start("rw-tls", cache=cache, CONFIG_omero_web_wsgi__threads="1", CONFIG_omero_web_wsgi__timeout="30")
+    assert upload(web, 78) == -1
     web.close()
 
 
