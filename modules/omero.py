@@ -253,6 +253,9 @@ def web_container(
             "--access-logfile - --logger-class containers.web.logs.Accesses"
             f"{f' {LONG_HEADERS}' if signed_in else ''}"
         ),
+        # Its forms for errors and comments would send them to OME, whom no security group lets them reach.
+        "omero.web.feedback.comment.enabled": "false",
+        "omero.web.feedback.error.enabled": "false",
         "omero.web.wsgi_threads": str(THREADS),
         "omero.web.wsgi_workers": str(workers),
         "omero.web.server_list": json.dumps(

@@ -58,6 +58,7 @@ _OWNED: dict[Side, dict[str, str]] = {
         "omero.web.databases": "OMERO.web has no database of its own",
         "omero.web.debug": "it would show the configuration to everybody",
         "omero.web.django_additional_settings": "OMERO.web's logs are set there",
+        "omero.web.feedback.": "no container may connect to where OMERO.web sends it",
         "omero.web.force_script_name": "set omero.web.prefix",
         "omero.web.logdir": "logs go to CloudWatch",
         "omero.web.nginx_server_extra_config": "there is no nginx",

@@ -122,6 +122,14 @@ def test_a_fault_is_one_event_of_the_log_with_its_traceback(web: Web) -> None:
     assert not [line for line in web.lines if "hunter2" in line]
 
 
+def test_an_error_is_shown_and_nobody_is_offered_to_send_it(web: Web) -> None:
+    answer = web.ask("/peers_probe/fault/")
+    assert answer.status == 500
+    assert "LookupError" in answer.text
+    assert "<form" not in answer.text
+    assert web.ask("/feedback/comment/").headers["Location"].startswith("/feedback/disabled")
+
+
 def test_an_access_is_one_event_of_the_log(web: Web) -> None:
     web.ask("/index/", headers={"X-Forwarded-For": '10.0.0.1, 198.51.100.7", "status": 0', "User-Agent": 'a\\"b'})
 
