@@ -91,10 +91,6 @@ class Sessions(Construct):
             # would be lost.
             lifecycle=TerraformResourceLifecycle(ignore_changes=["engine_version"]),
         )
-        skip(
-            cache,
-            CKV_AWS_31="its user signs in by IAM, without a password, which would be readable in the state",
-        )
         if not props.replicas:
             skip(cache, CKV2_AWS_50="the workspace says omero.web.sessions.replicas: 0")
         self.name = props.name
