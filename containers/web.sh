@@ -14,9 +14,9 @@ for needed in "$web/venv3/bin/activate" "$web/venv3/bin/omero" "$web/OMERO.web/v
     fi
 done
 set +u; . "$web/venv3/bin/activate"; set -u
-if [ -n "$(printenv CONFIG_omero_web_caches)" ] && ! python -c "import redis" 2>/dev/null; then
-    echo "error: the image $WEB_IMAGE has no Python package redis, by which OMERO.web's sessions reach the cache: add it" \
-        "to the image, or set omero.web.sessions to null" >&2
+if [ -n "$(printenv CONFIG_omero_web_caches)" ] && ! python -c "from redis import CredentialProvider" 2>/dev/null; then
+    echo "error: the image $WEB_IMAGE has no Python package redis of version 4.5 or newer, by which OMERO.web's sessions" \
+        "reach the cache: add it to the image, or set omero.web.sessions to null" >&2
     exit 1
 fi
 # Python modules of ours, for OMERO.web and gunicorn, before those that the image has on its path.

@@ -21,6 +21,9 @@ SAID = (
     "OMERO.web cannot reach its sessions at the moment. You are still logged in; reload this page in a few seconds.\n"
 )
 
+_ROLE = signing.Credentials()
+"""The task's. One for all threads: each has a cache of its own, and would ask ECS by itself."""
+
 _away: ContextVar[bool] = ContextVar("away", default=False)
 """Whether the cache has failed for the request that is answered."""
 
@@ -35,12 +38,11 @@ class Signed(redis.CredentialProvider):  # type: ignore[misc] # not installed he
 
     def __init__(self, *, cache: str, user: str, region: str) -> None:
         self._cache, self._user, self._region = cache, user, region
-        self._role = signing.Credentials()
 
     def get_credentials(self) -> tuple[str, str]:
         """User and password. Raises redis.ConnectionError where ECS says nothing of the role."""
         try:
-            now = self._role.now()
+            now = _ROLE.now()
         except (OSError, ValueError, KeyError, signing.AwsError) as error:
             raise redis.ConnectionError(f"no credentials of the task's role: {error}") from error
         password = signing.presigned(
