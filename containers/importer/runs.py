@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import repository
-from .arrivals import WHO
 from .attempts import Attempts, Counts
 from .batches import Batch, Entry, Limits, container_key, cut
-from .entries import FAILED, IMPORTING, INCOMPLETE, PENDING
+from .entries import FAILED, IMPORTING, INCOMPLETE, PENDING, WHO
 from .faults import JobError
 from .ledger import Ledger, is_under
 from .omero import Omero, user_session
