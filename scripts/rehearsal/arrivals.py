@@ -11,6 +11,7 @@ is replaced; and one fileset of each way in cannot be imported until that is men
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -25,8 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
+from containers.importer.entries import WHO
 from contract import mounts, names
 from contract import operators as documented
+from contract.outputs import Omero
 from contract.sections.datasync import DataSyncOutputs
 from local_aws.testing.faults import add_faults
 from scripts.errors import Failed
@@ -45,6 +48,7 @@ FEW = len(SEVERAL)
 SENDERS = ("rehearsal", "scanner-1", "scanner-2")
 # For whatever comes next.
 WAIT_SECONDS, POLL_SECONDS = 1800.0, 1.0
+QUEUE = "rehearsal-reports"
 # Part of the path of each fileset that cannot be imported at first: of the first in each folder.
 POISON = f"/{next(iter(SEVERAL))} 0"
 # A name that goes wrong wherever one is quoted, encoded or taken for a command.
@@ -71,6 +75,7 @@ def deliver(run: Rehearsal) -> None:
     """
     server, workspace, count = Server(run.omero), run.workspace, run.deliveries
     many = count > FEW
+    _subscribe(run)
     for sender in SENDERS:
         server.add_user(sender, password=secrets.token_urlsafe())
     if many:
@@ -227,15 +232,57 @@ def check(run: Rehearsal) -> None:
         _until(lambda: _status(run, environ) == 0, "`arrivals status` says that a person has to do something")
         _arrivals(run, environ, "pause")
         _arrivals(run, environ, "resume")
-        report = imports.imports(environ, run.folder, "report")
-    faults = [*at.faults(server), *(f"{row['path']} is {row['state']}" for row in _unfinished(json.loads(report)))]
+        rows = json.loads(imports.imports(environ, run.folder, "report"))
+    faults = [*at.faults(server), *(f"{row['path']} is {row['state']}" for row in _unfinished(rows))]
     if faults:
         raise Failed(f"of what arrived, {'; '.join(faults[:5])}{' and more' if len(faults) > 5 else ''}.")
-    run.proved += _told(run, json.loads(report))
+    run.proved += _times(run, rows)
+    run.proved.append(_add_up(run, sum(row["who"] == WHO for row in rows), len(poison)))
     used = [right["statement"] for told in rights.take(run.environ).values() for right in told["used"]]
     if "TakeHints" not in used:
         raise Failed("the importer took no hint out of its queue.")
     run.proved.append("The importer was told of what arrived, by EventBridge and its queue.")
+
+
+def _subscribe(run: Rehearsal) -> None:
+    """Have a queue hear the messages of what has become of arrivals, as an address of e-mail would."""
+    sqs, sns = run.session().client("sqs"), run.session().client("sns")
+    queue = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = run.outputs[Omero.stack][Omero.reports_topic_arn.key]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+
+
+def _add_up(run: Rehearsal, imported: int, failed: int) -> str:
+    """Read the messages; many deliveries take several, a quarter of an hour apart, and tell of each in the end.
+
+    Raises:
+        Failed: they tell of more or less than the ledger has.
+    """
+    sqs, sns = run.session().client("sqs"), run.session().client("sns")
+    queue, told = sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"], list[str]()
+
+    def counted(what: str) -> int:
+        return sum(int(found[1]) for text in told if (found := re.search(rf"^{what}: (\d+)$", text, re.MULTILINE)))
+
+    def is_told() -> bool:
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        told.extend(each["Body"] for each in messages)
+        return bool(told) if run.deliveries <= FEW else counted("imported") >= imported
+
+    _until(is_told, lambda: f"messages tell of {counted('imported')} of {imported} filesets")
+    (run.folder / "messages.log").write_text("\n".join(told), encoding="utf-8")
+    for each in sns.list_subscriptions()["Subscriptions"]:
+        if each["Endpoint"].endswith(f":{QUEUE}"):
+            sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+    sqs.delete_queue(QueueUrl=queue)
+    # What was mended before a message told of it is told as imported alone.
+    if counted("imported") > imported or counted("failed") > failed:
+        raise Failed(
+            f"messages tell of {counted('imported')} imported and {counted('failed')} failed filesets instead of "
+            f"{imported} and {failed}."
+        )
+    return f"{len(told)} messages told of what became of {counted('imported')} filesets, names and links included."
 
 
 class Places:
@@ -275,7 +322,7 @@ def _unfinished(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if f"/{SET}/" in row["path"] and row["state"] != "imported"]
 
 
-def _told(run: Rehearsal, rows: list[dict[str, Any]]) -> Iterator[str]:
+def _times(run: Rehearsal, rows: list[dict[str, Any]]) -> Iterator[str]:
     """How long it took from the last byte to the last image, by each way in."""
     for way in dict.fromkeys(each.way for each in run.delivered):
         ours = [each for each in run.delivered if each.way == way]
