@@ -34,6 +34,7 @@ SERVICES: tuple[str, ...] = (
     "appstream",
     "awslambda",
     "events",
+    "sns",
     "sqs",
     "ssm",
     "ecr",

@@ -55,6 +55,16 @@ def test_rule_keeps_and_changes_its_description(client: Client, network: Network
         assert text() == description
 
 
+@pytest.mark.parametrize("subject", ["", "a" * 101, "a\nBcc: b@example.org", "a\x1b[2J"])
+def test_sns_refuses_subjects_that_are_none(client: Client, subject: str) -> None:
+    sns = client("sns")
+    topic = sns.create_topic(Name=uuid4().hex)["TopicArn"]
+    with pytest.raises(ClientError, match=r"\(InvalidParameter\) .* Invalid parameter: Subject"):
+        sns.publish(TopicArn=topic, Subject=subject, Message="a")
+    assert sns.publish(TopicArn=topic, Subject="a" * 100, Message="a")["MessageId"]
+    assert sns.publish(TopicArn=topic, Message="a")["MessageId"]
+
+
 def test_scalable_target_has_tags_and_takes_its_policies_along(client: Client, ecs: Ecs) -> None:
     ecs.create(ecs.definition(), desiredCount=0)
     scaling = client("application-autoscaling")

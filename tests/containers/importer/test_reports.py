@@ -361,6 +361,12 @@ def test_what_does_not_fit_is_counted() -> None:
     assert len(_message(workspace="w" * 200).subject) < 100
 
 
+def test_sns_takes_the_longest_subject(client: Client) -> None:
+    topic = client("sns").create_topic(Name=uuid4().hex)["TopicArn"]
+    message = _message(workspace="w" * 200)
+    assert client("sns").publish(TopicArn=topic, Subject=message.subject, Message=message.text)["MessageId"]
+
+
 def test_sns_takes_what_the_worker_sends(connection: Aws, client: Client) -> None:
     topic = client("sns").create_topic(Name=uuid4().hex)["TopicArn"]
     queue = client("sqs").create_queue(QueueName=uuid4().hex)["QueueUrl"]
