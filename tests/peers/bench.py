@@ -38,7 +38,7 @@ def measure() -> None:
             rows.append((str(workers), str(threads), *_measured(definition, cache, workers, threads)))
             console.say("  ".join(rows[-1]))
     finally:
-        cache.kill()
+        cache.close()
     columns = ("workers", "threads", "start, s", "MB", "/index/ a second", "log-in page a second", "under transfers, s")
     console.table(columns, rows)
 
