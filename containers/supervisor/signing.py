@@ -151,7 +151,7 @@ def presigned(
         "X-Amz-SignedHeaders": "host",
         **({"X-Amz-Security-Token": token} if token else {}),
     }
-    text = urlencode(sorted(words.items()), quote_via=quote, safe="-_.~")
+    text = urlencode(sorted(words.items()), quote_via=quote)
     request = f"GET\n/\n{text}\nhost:{host}\n\nhost\n{hashlib.sha256().hexdigest()}"
     return f"{host}/?{text}&X-Amz-Signature={_signature(secret, moment, scope, request)}"
 
