@@ -122,8 +122,10 @@ def test_users_are_let_into_a_group_that_is_there_already(client: Client, subnet
     cache, name = client("elasticache"), _create(client, subnets)
     until(lambda: _group(client, name)["Status"] == "available")
     assert _group(client, name).get("UserGroupIds", []) == []
-    user = _user(client)
+    user = _user(client, Tags=[{"Key": "a", "Value": "b"}])
     users = _users(client, user)
+    arn = cache.describe_users(UserId=user)["Users"][0]["ARN"]
+    assert cache.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "b"}]
     cache.modify_replication_group(ReplicationGroupId=name, UserGroupIdsToAdd=[users], ApplyImmediately=True)
     until(lambda: _group(client, name)["Status"] == "available")
     assert _group(client, name)["UserGroupIds"] == [users]

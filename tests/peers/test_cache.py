@@ -83,13 +83,22 @@ def test_a_connection_that_is_closed_is_made_again_with_a_new_password(web: Web,
     assert not cache.gate.refused
 
 
-def test_nobody_else_is_let_in_and_the_browser_keeps_its_cookie(start: Start, cache: Cache) -> None:
-    """With another role's key, as a container has that is not OMERO.web's."""
-    web = start("rw-tls", cache=cache, AWS_SECRET_ACCESS_KEY="of-another-role")
+@pytest.mark.parametrize(
+    ("changed", "refused"),
+    [
+        # Another role's key, as a container has that is not OMERO.web's, and none at all.
+        ({"AWS_SECRET_ACCESS_KEY": "of-another-role"}, {"its signature is another"}),
+        ({"AWS_ACCESS_KEY_ID": ""}, set()),
+    ],
+)
+def test_nobody_else_is_let_in_and_the_browser_keeps_its_cookie(
+    start: Start, cache: Cache, changed: dict[str, str], refused: set[str]
+) -> None:
+    web = start("rw-tls", cache=cache, **changed)
     cookie = {"Cookie": "sessionid=abcdefghijklmnopqrstuvwxyz012345"}
     answer = web.ask("/peers_probe/session/", headers=cookie)
     assert (answer.status, answer.cookies) == (503, {})
-    assert set(cache.gate.refused) == {"its signature is another"}
+    assert set(cache.gate.refused) == refused
     cache.gate.refused.clear()
     web.close()
 
