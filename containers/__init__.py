@@ -29,6 +29,12 @@ def script(name: str) -> str:
     return embedded(Path(__file__).parent / name)
 
 
+def packed(name: str) -> str:
+    """A script of this folder in Python, for a variable: `exec(bz2.decompress(base64.b64decode(...)))` runs it."""
+    # bzip2, for what zlib makes of it differs between its versions.
+    return base64.b64encode(bz2.compress(script(name).encode())).decode()
+
+
 def embedded(path: Path) -> str:
     """As `script`, of a file anywhere. A line `@NAME` is replaced by the file of that name beside it."""
     lines = _with_parts(path)

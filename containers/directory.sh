@@ -14,8 +14,8 @@ if [ -n "$(printenv TRUSTED_CERTIFICATES)" ]; then
     mv "$store.new" "$store"
 fi
 # Says which step to the directory fails; OMERO.server starts all the same, for root and others log in without it.
-if [ -n "$(printenv CONFIG_omero_ldap_urls)" ]; then
-    /opt/omero/server/venv3/bin/python - <<'END' 2>&1 | sed -u "s/^/LDAP | /" &
-@ldap_check.py
-END
+if [ -n "$(printenv LDAP_CHECK)" ]; then
+    /opt/omero/server/venv3/bin/python -c \
+        'import base64, bz2, os; exec(bz2.decompress(base64.b64decode(os.environ["LDAP_CHECK"])))' 2>&1 |
+        sed -u "s/^/LDAP | /" &
 fi

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from containers import BOOTSTRAP, package, script
+from containers import BOOTSTRAP, package, packed, script
 from contract.omero import DATA_DIR, TRANSPORTS, WEB_PORT
 from modules.connections import Endpoint
 from modules.container import Container, Deployment, Health, Mount, Share
@@ -125,6 +125,7 @@ def _server(
             **_variables(properties),
             "OMERO_TMPDIR": TMP_DIR,
             "SERVER_IMAGE": props.image,
+            **({"LDAP_CHECK": packed("ldap_check.py")} if "omero.ldap.urls" in props.site else {}),
             **({"TRUSTED_CERTIFICATES": props.trusted_certificates} if props.trusted_certificates else {}),
         },
         secrets={

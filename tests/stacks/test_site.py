@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from settings.ldap import CA_CHARACTERS
+from settings.properties import MAX_CHARACTERS
 from tests.conftest import Stacks, container, of_type, variables
 from tests.interception import Authority
+from tests.stacks.test_importer import TASK_DEFINITION_BYTES
 from tests.stacks.test_rw_tls import TLS
 
 ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:{}-a1B2c3"
@@ -63,6 +70,35 @@ def test_each_server_has_the_properties_and_the_secrets(omero: dict[str, Any], r
     assert secrets["CONFIG_omero_ldap_password"] == ARN.format("ldap")
     assert secrets["CONFIG_omero_security_keyStorePassword"] == ARN.format("keys")
     assert "CONFIG_omero_web_public_password" not in secrets
+
+
+@pytest.mark.parametrize("role", SERVERS)
+def test_each_server_tries_its_directory_at_the_start(omero: dict[str, Any], role: str, tmp_path: Path) -> None:
+    """By the very command of its start, which has not ended when OMERO.server starts."""
+    start = container(omero, role)["entryPoint"][2]
+    command = start[start.index('if [ -n "$(printenv LDAP_CHECK)" ]') :].partition("\nfi\n")[0] + "\nfi\nwait"
+    (tmp_path / "python").symlink_to(sys.executable)
+    environ = {name: value for name, value in variables(omero, role).items() if "ldap" in name or name == "LDAP_CHECK"}
+    environ |= {"PATH": os.environ["PATH"], "CONFIG_omero_ldap_urls": "ldaps://localhost:1"}
+    text = command.replace("/opt/omero/server/venv3/bin", str(tmp_path))
+    done = subprocess.run(["bash", "-euc", text], env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("LDAP | The directory ldaps://localhost:1 cannot be used: ")
+
+
+def test_the_fullest_of_its_kind_fits_into_a_task_definition(synthesise: Callable[..., Stacks], authority: str) -> None:
+    """All that a workspace may give: certificates and properties."""
+    site = {
+        "server": {"properties": {"omero.search.cron": "x" * (MAX_CHARACTERS - 20)}},
+        "ldap": {
+            "url": "ldaps://ldap.example.org",
+            "cidrs": ["10.20.0.0/24"],
+            "ca_certificate": authority * (CA_CHARACTERS // len(authority)),
+            "base": "dc=example,dc=org",
+        },
+    }
+    definitions = of_type(synthesise(omero=site)["omero"], "aws_ecs_task_definition").values()
+    # Names and ARNs, which are not known yet, and what is beside the containers.
+    assert max(len(json.dumps(each)) for each in definitions) < TASK_DEFINITION_BYTES - 4096
 
 
 def test_web_has_its_own(omero: dict[str, Any]) -> None:
