@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 SECONDS = 10
 MANY = 20
-"""As many entries are looked at: the first may be a machine's, and lack what people have."""
+"""As many entries are asked for."""
 _BIND, _SEARCH, _BOUND, _FOUND, _DONE = 0x60, 0x63, 0x61, 0x64, 0x65
 _OCTETS, _INTEGER, _ENUMERATED, _BOOLEAN, _SEQUENCE, _SIMPLE, _PRESENT = 0x04, 0x02, 0x0A, 0x01, 0x30, 0x80, 0x87
 _AND, _OR, _NOT, _SUBSTRINGS, _EXTENSIBLE = 0xA0, 0xA1, 0xA2, 0xA4, 0xA9
@@ -211,17 +211,21 @@ def _mapping(text: str) -> dict[str, str]:
     return {name: attribute for name, _, attribute in pairs if attribute}
 
 
-def _entries(
-    stream: socket.socket, settings: Mapping[str, str], key: str, attributes: list[str]
-) -> list[dict[str, list[str]]]:
-    """What a filter finds. Raises Failed for nothing."""
-    wanted = encoded(key, settings[key])
-    code, found = _search(stream, settings["base"], _ALL_BELOW, wanted, attributes)
+def _having(stream: socket.socket, settings: Mapping[str, str], key: str, attribute: str) -> list[dict[str, list[str]]]:
+    """At most `MANY` of those that a filter finds and that have the attribute, with its values."""
+    wanted = _part(_AND, encoded(key, settings[key]), _part(_PRESENT, attribute.encode()))
+    code, found = _search(stream, settings["base"], _ALL_BELOW, wanted, [attribute])
     if code not in (0, _SIZE_LIMIT):
         raise Failed(f"it refuses omero.ldap.{key} {settings[key]}: {_WORDS.get(code, f'result code {code}')}")
+    return found
+
+
+def _any(stream: socket.socket, settings: Mapping[str, str], key: str) -> int:
+    """How many a filter finds, at most `MANY`. Raises Failed for none."""
+    found = _having(stream, settings, key, "objectClass")
     if not found:
         raise Failed(f"omero.ldap.{key} {settings[key]} finds nothing below {settings['base']}")
-    return found
+    return len(found)
 
 
 def _plain(name: str) -> str:
@@ -230,39 +234,37 @@ def _plain(name: str) -> str:
 
 
 def _people(stream: socket.socket, settings: Mapping[str, str]) -> int:
-    """How many were looked at. Raises Failed where OMERO would refuse them."""
-    mapping = _mapping(settings["user_mapping"])
-    kind, _, group = settings["new_user_group"].removeprefix(":").partition(":")
-    by_attribute = settings["new_user_group"].startswith(":") and kind.endswith("attribute")
-    people = _entries(stream, settings, "user_filter", [*mapping.values(), *([group] if by_attribute else [])])
-    for name, attribute in mapping.items():
-        if not any(attribute.lower() in person for person in people):
+    """How many there are, at most `MANY`. Raises Failed where OMERO refuses all of them, or some for their groups."""
+    people = _any(stream, settings, "user_filter")
+    for name, attribute in _mapping(settings["user_mapping"]).items():
+        if not _having(stream, settings, "user_filter", attribute):
             raise Failed(
-                f"none of the first {len(people)} entries that omero.ldap.user_filter finds has {attribute}, which "
-                f"omero.ldap.user_mapping takes for {name}"
+                f"nobody whom omero.ldap.user_filter finds has {attribute}, which omero.ldap.user_mapping takes for "
+                f"{name}"
             )
-    if by_attribute:
-        named = [value for person in people for value in person.get(group.lower(), [])]
-        if not named:
-            raise Failed(
-                f"none of the first {len(people)} entries that omero.ldap.user_filter finds has {group}, which "
-                "omero.ldap.new_user_group takes groups from"
-            )
+    if not settings["new_user_group"].startswith(":"):
+        return people
+    kind, _, group = settings["new_user_group"][1:].partition(":")
+    if kind.endswith("attribute"):
+        members = _having(stream, settings, "user_filter", group)
+        if not members:
+            raise Failed(f"nobody whom omero.ldap.user_filter finds has {group}, which omero.ldap.new_user_group names")
+        named = [value for person in members for value in person.get(group.lower(), [])]
         outside = [each for each in named if not f",{_plain(each)}".endswith(f",{_plain(settings['base'])}")]
-        if "dn_" in kind and outside:
+        if kind.endswith("dn_attribute") and outside:
             raise Failed(
                 f"{group} names groups that are not below {settings['base']}, such as {outside[0]}: OMERO refuses "
                 "whoever is in one; give a base that has people and groups below it"
             )
-    if (by_attribute and kind.startswith("filtered")) or kind == "query":
+    if kind.startswith("filtered") or kind == "query":
+        _any(stream, settings, "group_filter")
         attribute = _mapping(settings["group_mapping"]).get("name", "cn")
-        groups = _entries(stream, settings, "group_filter", [attribute])
-        if not any(attribute.lower() in each for each in groups):
+        if not _having(stream, settings, "group_filter", attribute):
             raise Failed(
-                f"none of the first {len(groups)} entries that omero.ldap.group_filter finds has {attribute}, which "
-                "omero.ldap.group_mapping takes for name"
+                f"no group that omero.ldap.group_filter finds has {attribute}, which omero.ldap.group_mapping takes "
+                "for name"
             )
-    return len(people)
+    return people
 
 
 def _trust(certificates: str) -> ssl.SSLContext:

@@ -101,13 +101,13 @@ def test_says_what_is_no_filter(directory: Directory, text: str) -> None:
         ({"user__filter": "(uid=nobody)"}, f"omero.ldap.user_filter (uid=nobody) finds nothing below {BASE}."),
         (
             {"user__mapping": "omeName=sAMAccountName"},
-            "has sAMAccountName, which omero.ldap.user_mapping takes for omeName",
+            "nobody whom omero.ldap.user_filter finds has sAMAccountName, which omero.ldap.user_mapping",
         ),
         ({"user__mapping": "omeName=uid,email=mial"}, "has mial, which omero.ldap.user_mapping takes for email"),
-        ({"new__user__group": ":attribute:company"}, "has company, which omero.ldap.new_user_group takes groups from"),
+        ({"new__user__group": ":attribute:company"}, "has company, which omero.ldap.new_user_group names"),
         (
             {"new__user__group": ":dn_attribute:memberOf"},
-            "has memberOf, which omero.ldap.new_user_group takes groups from",
+            "has memberOf, which omero.ldap.new_user_group names",
         ),
         ({"new__user__group": ":dn_attribute:seeAlso"}, "seeAlso names groups that are not below dc=example,dc=org"),
         (
@@ -116,7 +116,7 @@ def test_says_what_is_no_filter(directory: Directory, text: str) -> None:
         ),
         (
             {"new__user__group": ":query:(member=*)", "group__mapping": "name=ou"},
-            "has ou, which omero.ldap.group_mapping takes for name",
+            "no group that omero.ldap.group_filter finds has ou, which omero.ldap.group_mapping takes for name",
         ),
     ],
 )
