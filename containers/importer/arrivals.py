@@ -229,6 +229,8 @@ class Arrivals:
         whole = bool(self._night) and night != self._night
         self._night = night
         self._deliveries = {each.path: each for folder in self._settings["folders"] for each in self._below(folder)}
+        if self._failed is None:  # or figures would say for the whole first look that nothing waits
+            self._find_pending()
         for each in self._deliveries.values():
             if any(is_under(each.path, under) or is_under(under, each.path) for under in replayed):
                 each.change()

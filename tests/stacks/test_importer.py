@@ -18,6 +18,7 @@ import containers as programs
 import main
 from containers import package
 from containers.importer import attempts
+from containers.importer.arrivals import TROUBLE
 from containers.importer.figures import Figures
 from modules.container import RESTART_SECONDS
 from stacks.services.importer import ALIVE, ARRIVALS, FIGURES, REFUSED
@@ -300,6 +301,18 @@ def test_other_watched_folders_leave_the_servers_definition_as_it_is(synthesise:
     assert (read["Action"], read["Resource"]) == ("ssm:GetParameter", "${aws_ssm_parameter.published_arrivals.arn}")
 
 
+def test_somebody_hears_of_an_arrival_that_needs_a_person(synthesise: Callable[..., Stacks]) -> None:
+    omero = synthesise(arrivals={"folders": [{"path": "/OMERO/in"}]})["omero"]
+    lines = of_type(omero, "aws_cloudwatch_log_metric_filter")["importer_alarms_arrivals_lines"]
+    assert lines["pattern"] == f'"{TROUBLE}"'
+    assert lines["log_group_name"] == "${aws_cloudwatch_log_group.importer_log_group.name}"
+    alarm = of_type(omero, "aws_cloudwatch_metric_alarm")["importer_alarms_arrivals"]
+    assert "importer_alarms_arrivals_lines.metric_transformation" in alarm["metric_name"]
+    assert (alarm["statistic"], alarm["comparison_operator"], alarm["threshold"]) == ("Sum", "GreaterThanThreshold", 0)
+    assert alarm["treat_missing_data"] == "notBreaching", "nothing has failed"
+    assert alarm["alarm_actions"] == ["${aws_sns_topic_policy.importer_alarms_policy.arn}"]
+
+
 def test_somebody_hears_of_what_waits_too_long_and_of_a_worker_that_does_not_look(
     synthesise: Callable[..., Stacks], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -371,6 +384,14 @@ def test_ways_in_that_are_watched_send_hints(synthesise: Callable[..., Stacks]) 
     assert patterns[2]["detail"] == {"State": ["SUCCESS", "ERROR"]}
     parameter = json.loads(of_type(omero, "aws_ssm_parameter")["published_arrivals"]["value"])
     assert parameter["hints_url"] == "${aws_sqs_queue.importer_hints_queue.url}"
+    (policy,) = json.loads(only(omero, "aws_sqs_queue_policy")["policy"])["Statement"]
+    assert policy["Principal"] == {"Service": "events.amazonaws.com"}
+    assert policy["Condition"] == {"ArnEquals": {"aws:SourceArn": "${aws_cloudwatch_event_rule.importer_hints.arn}"}}
+    target = only(omero, "aws_cloudwatch_event_target")
+    assert (target["rule"], target["arn"]) == (
+        "${aws_cloudwatch_event_rule.importer_hints.name}",
+        "${aws_sqs_queue.importer_hints_queue.arn}",
+    )
     take = _statements(omero)["TakeHints"]
     assert (take["Action"], take["Resource"]) == (
         ["sqs:DeleteMessage", "sqs:ReceiveMessage"],

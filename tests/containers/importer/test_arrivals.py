@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from containers.importer import entries
+from containers.importer import entries, jobs
 from containers.importer.arrivals import AGAIN_SECONDS, TROUBLE, Arrivals, Delivery
 from containers.importer.entries import CANCELLED, FAILED, IMPORTED, PENDING
 from containers.importer.ledger import Ledger
 from containers.importer.requests import Request, Requests
+from containers.importer.scan import scan
 from containers.importer.table import Table
 from containers.importer.watch import Watched
 from stacks.services import importer
@@ -329,3 +330,29 @@ def test_the_log_tells_of_files_that_nobody_owns_and_of_what_was_replaced(
     looking.step()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(TROUBLE)]
     assert [line.rpartition(": ")[2] for line in lines] == ["1 files are in no folder", "2 filesets were replaced"]
+
+
+def test_what_is_replayed_waits_from_then_on(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPORT_ROOTS", json.dumps([str(looking.folder)]))
+    (looking.folder / "alice" / "1.tif").write_bytes(b"II*\0")
+    work = {"path": bytes(looking.folder).hex(), "data_dir": "/OMERO", "settle_seconds": 0, "checksum": False}
+    stop = threading.Event()
+    scan(work, looking.ledger, who="arrivals", stop=stop, say=lambda **_said: None)
+    clock[0] += 600
+    asked = {each.do: each for each in looking.step()}
+    assert _figures(capsys)["oldest_seconds"] == 600, "from the first line on"
+    looking.end(asked["scan"], {})
+    looking.end(asked["run"], {})
+    entry = looking.ledger.get_all([entries.fileset_id(bytes(looking.folder / "alice/1.tif"))]).popitem()[1]
+    looking.ledger.change(entry, FAILED, {"reason": "broken"})
+    looking.step()
+    clock[0] += 86_400
+    jobs.do("replay", {"under": ""}, looking.ledger, None, who="arn:bob", stop=stop, say=lambda **_said: None)
+    clock[0] += 301
+    looking.step()
+    looking.step()
+    clock[0] += 61
+    looking.step()
+    assert _figures(capsys)["oldest_seconds"] == 362
