@@ -8,4 +8,4 @@ class JobError(Exception):
 
 
 class Unreachable(Exception):
-    """OMERO.server does not answer; the message is one sentence for the operator. It passes."""
+    """OMERO.server or AWS does not answer; the message is one sentence for the operator. It passes."""

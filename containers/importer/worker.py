@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import sys
@@ -218,7 +219,10 @@ class Worker:
         return True
 
     def _new_run(self, request: Request, omero: Omero) -> Run:
-        watched = json.loads(self._arrivals_settings())
+        try:
+            watched = json.loads(self._arrivals_settings())
+        except (AwsError, OSError, http.client.HTTPException) as fault:
+            raise Unreachable(f"AWS does not say which folders are watched: {fault}") from fault
         leaves = left_to_arrivals(watched, request.who, bytes.fromhex(request.work.get("under", "")))
         return Run(request, self._ledger, omero, parallel=self._parallel, leaves=leaves)
 

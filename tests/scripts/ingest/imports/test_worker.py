@@ -8,7 +8,7 @@ import pytest
 
 from containers.importer.entries import IMPORTED, INCOMPLETE, PENDING
 from local_aws.testing.ecs import until
-from tests.scripts.ingest.imports.imports_help import Importing, run_work
+from tests.scripts.ingest.imports.imports_help import Importing, run_work, swift_program
 
 
 def test_a_request_that_no_command_would_write_deletes_and_shows_nothing(importing: Importing) -> None:
@@ -23,6 +23,21 @@ def test_a_request_that_no_command_would_write_deletes_and_shows_nothing(importi
     assert "is nothing that this worker does" in importing.answer(importing.ask("sh"))["error"]
     assert importing.states() == {path: PENDING}
     assert (importing.folder / "a.tif").exists()
+    assert importing.run()["imported"] == 1
+
+
+def test_a_run_waits_while_nobody_says_which_folders_are_watched(importing: Importing) -> None:
+    """A connection that was closed meanwhile, or Systems Manager that throttles, is no verdict about a run."""
+    line = '        if "ARRIVALS_PARAMETER" not in os.environ:\n'
+    fault = (
+        "        faults = self.__dict__.setdefault('faults', [AwsError('ThrottlingException', ''), OSError('gone')])\n"
+        "        if faults and threading.current_thread() is threading.main_thread():\n"
+        "            raise faults.pop()\n"
+    )
+    importing.publish(swift_program((("importer/worker.py", line, fault + line),)))
+    importing.restart_worker()
+    importing.image("a.tif")
+    importing.scan()
     assert importing.run()["imported"] == 1
 
 
