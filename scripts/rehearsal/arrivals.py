@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from containers.importer.entries import WHO
+from containers.importer.entries import INCOMPLETE, WHO
 from contract import mounts, names
 from contract import operators as documented
 from contract.outputs import Omero
@@ -48,6 +48,7 @@ FEW = len(SEVERAL)
 SENDERS = ("rehearsal", "scanner-1", "scanner-2")
 # For whatever comes next.
 WAIT_SECONDS, POLL_SECONDS = 1800.0, 1.0
+ARRIVALS = (sys.executable, "-m", "scripts.main", "arrivals")
 QUEUE = "rehearsal-reports"
 # Part of the path of each fileset that cannot be imported at first: of the first in each folder.
 POISON = f"/{next(iter(SEVERAL))} 0"
@@ -225,11 +226,21 @@ def check(run: Rehearsal) -> None:
     wait_for(at.folders - poison)
     with operators.acting(run, "arrivals", documented.deployment, documented.imports) as environ:
         if poison:
-            _until(lambda: _status(run, environ) == 1, "`arrivals status` does not tell of what cannot be imported")
+            _until(lambda: _is_settled(run, environ), "something still waits to be imported")
+            if _code(run, environ, "status") != 1:
+                raise Failed("`arrivals status` does not tell of what cannot be imported.")
             server.clear_faults()
+            for row in json.loads(imports.imports(environ, run.folder, "report")):
+                # Of an import that the server's end cut: its images may lack pixels, and a person deletes them.
+                if row["state"] == INCOMPLETE:
+                    server.delete_fileset(row["fileset"])
             _arrivals(run, environ, "replay")
             wait_for(at.folders)
-        _until(lambda: _status(run, environ) == 0, "`arrivals status` says that a person has to do something")
+        _until(lambda: _is_settled(run, environ), "something still waits to be imported")
+        if _code(run, environ, "status"):
+            raise Failed(
+                f"`arrivals status` says that a person has to do something; see {_log(run).relative_to(ROOT)}."
+            )
         _arrivals(run, environ, "pause")
         _arrivals(run, environ, "resume")
         rows = json.loads(imports.imports(environ, run.folder, "report"))
@@ -346,12 +357,14 @@ def _arrivals(run: Rehearsal, environ: Mapping[str, str], *words: str) -> None:
         raise Failed(f"`arrivals {words[0]}` failed; see {_log(run).relative_to(ROOT)}.")
 
 
-def _status(run: Rehearsal, environ: Mapping[str, str]) -> int:
-    return _code(run, environ, "status")
+def _is_settled(run: Rehearsal, environ: Mapping[str, str]) -> bool:
+    _, text = read([*ARRIVALS, "status", "--json"], environ=environ, folder=ROOT)
+    folders = json.loads(text[text.index("{") : text.rindex("}") + 1])["folders"]
+    return not any(each["waits"] or each["arriving"] for each in folders)
 
 
 def _code(run: Rehearsal, environ: Mapping[str, str], *words: str) -> int:
-    code, text = read([sys.executable, "-m", "scripts.main", "arrivals", *words], environ=environ, folder=ROOT)
+    code, text = read([*ARRIVALS, *words], environ=environ, folder=ROOT)
     with _log(run).open("a", encoding="utf-8") as log:
         log.write(f"{' '.join(words)}\n{text}")
     return code

@@ -206,6 +206,11 @@ class Server:
         )
         return [Image(*row) for row in rows]
 
+    def delete_fileset(self, number: int | None) -> None:
+        """As a person does with one whose import did not come to its end: `omero delete Fileset:NUMBER`."""
+        self.query("DELETE FROM images WHERE fileset = ?", number)
+        self.query("DELETE FROM filesetentry WHERE fileset = ?", number)
+
     def count_by_client_path(self) -> dict[str, int]:
         """How many filesets with images there are for each client path of a first file."""
         rows = self.query(

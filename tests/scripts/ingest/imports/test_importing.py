@@ -213,8 +213,7 @@ def test_images_without_a_clean_end_wait_for_a_person(importing: Importing) -> N
     assert f"omero delete Fileset:{entry.fileset}" in entry.reason
     assert importing.answer(importing.ask("retry", files=[path.hex()], under=""))["filesets"] == 1
     assert importing.run()["incomplete"] == 1, "as long as they are there, they are not imported again"
-    importing.server.query("DELETE FROM images WHERE fileset = ?", entry.fileset)
-    importing.server.query("DELETE FROM filesetentry WHERE fileset = ?", entry.fileset)
+    importing.server.delete_fileset(entry.fileset)
     importing.answer(importing.ask("retry", files=[path.hex()], under=""))
     assert importing.run()["imported"] == 1
     assert set(importing.once().values()) == {1}

@@ -123,8 +123,7 @@ def test_every_file_is_in_omero_exactly_once_whatever_happens(importing: Importi
 def settle(importing: Importing) -> int:
     """Do what a person would with what failed or is incomplete; how many that are."""
     for entry in importing.at.ledger.entries(INCOMPLETE):
-        importing.server.query("DELETE FROM images WHERE fileset = ?", entry.fileset)
-        importing.server.query("DELETE FROM filesetentry WHERE fileset = ?", entry.fileset)
+        importing.server.delete_fileset(entry.fileset)
     trouble = [entry.path.hex() for entry in importing.at.ledger.entries(FAILED, INCOMPLETE)]
     if trouble:
         assert importing.answer(importing.ask("retry", files=trouble, under=""))["filesets"] == len(trouble)
