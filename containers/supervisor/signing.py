@@ -170,6 +170,8 @@ class Credentials:
 
     # ECS Developer Guide, "Task IAM role": the address is the same in every task.
     HOST = "http://169.254.170.2"
+    # As botocore waits for it (utils.py, ContainerMetadataFetcher).
+    SECONDS = 2
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -197,7 +199,7 @@ class Credentials:
             if not key:
                 raise AwsError("NoCredentials", "this container has no task role; its task definition has to name one")
             return key, secret, token
-        with urllib.request.urlopen(self.HOST + path, timeout=10) as answer:  # noqa: S310 - ECS's own address
+        with urllib.request.urlopen(self.HOST + path, timeout=self.SECONDS) as answer:  # noqa: S310 - ECS's own address
             said = json.load(answer)
         return said["AccessKeyId"], said["SecretAccessKey"], said["Token"]
 
