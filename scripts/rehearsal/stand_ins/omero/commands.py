@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from scripts.rehearsal.stand_ins.omero import hql, locks, log_in, tables
+from scripts.rehearsal.stand_ins.omero import hql, locks, log_in, repository, tables
 from scripts.rehearsal.stand_ins.omero.log_in import DATA
 from scripts.rehearsal.stand_ins.omero.state import Refused, Server
 
@@ -285,8 +285,9 @@ def _fs(args: argparse.Namespace) -> int:
     server.user_of(log_in.key(args))
     if args.subcommand == "repos":
         head, rows = ["#", "Id", "UUID", "Type", "Path"], [(1, server.uuid, "Public", "/OMERO")]
-        # Offered only by a server that has the lock.
-        locked = server.get("lock") or (server.node and not locks.is_held(DATA, locks.ENGINE))
+        # Offered only by a server that has the lock; who asks in a container asks that of its own task.
+        has_it = locks.is_held(DATA, locks.ENGINE) and repository.mount() in ("", server.mount)
+        locked = server.get("lock") or (server.node and not has_it)
         rows += [] if locked else [(2, f"{server.uuid}-m", "Managed", "/OMERO/ManagedRepository")]
         rows = [row for row in rows if row[2] == "Managed" or not args.managed]
     elif args.subcommand == "sets":

@@ -258,6 +258,11 @@ class Server:
         """The server that runs, or ran last."""
         return int(self.query("SELECT max(id) FROM node")[0][0])
 
+    @property
+    def mount(self) -> str:
+        """That of the server that runs, or ran last; "" outside of containers."""
+        return str(self.query("SELECT mount FROM node ORDER BY id DESC LIMIT 1")[0][0])
+
     def check_answers(self) -> None:
         """Raises Refused while no server runs. Before one has ever run, every container does as if one did."""
         serves = locks.is_held(self.serving_in, locks.SERVING)

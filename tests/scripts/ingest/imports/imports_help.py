@@ -220,6 +220,14 @@ class Importing:
         self.programs.until(task, "RUNNING")
         until(lambda: len(self.programs_of("worker")) == 2, seconds=30)
 
+    def end_second_servers(self) -> None:
+        """Stop what `start_second_server` has started."""
+        ecs = self.programs.ecs
+        for task in ecs.client.list_tasks(cluster=ecs.cluster)["taskArns"]:
+            (found,) = ecs.client.describe_tasks(cluster=ecs.cluster, tasks=[task])["tasks"]
+            if not found["group"].startswith("service:"):
+                ecs.client.stop_task(cluster=ecs.cluster, task=task)
+
     def log(self, container: str = "importer") -> str:
         """What the container has said, of all tasks."""
         client = self.programs.client("logs")
@@ -371,6 +379,4 @@ def importing(workspace_of_imports: Importing) -> Iterator[Importing]:
     yield made
     with suppress(ecs.client.exceptions.ServiceNotFoundException):
         ecs.client.delete_service(cluster=ecs.cluster, service="server", force=True)
-    # Those of `start_second_server` are not the service's.
-    for task in ecs.client.list_tasks(cluster=ecs.cluster)["taskArns"]:
-        ecs.client.stop_task(cluster=ecs.cluster, task=task)
+    made.end_second_servers()

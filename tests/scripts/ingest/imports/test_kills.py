@@ -107,6 +107,7 @@ def test_every_file_is_in_omero_exactly_once_whatever_happens(importing: Importi
         time.sleep(chance.uniform(0.1, 2))
         befall(importing, chance, requests)
     importing.server.clear_faults()
+    importing.end_second_servers()
     for id_ in requests:
         importing.answer(id_, seconds=180)
     said = []
@@ -115,7 +116,7 @@ def test_every_file_is_in_omero_exactly_once_whatever_happens(importing: Importi
         if not settle(importing) and "error" not in said[-1] and "state" not in said[-1]:
             break
     else:
-        pytest.fail(f"seed {seed}: people ask again and again, and are told {said}")
+        pytest.fail(f"seed {seed}: people ask again and again, and are told {said}, {importing.reasons()}")
     agree(importing, paths, names, f"seed {seed}: {said}")
     assert until(lambda: not importing.programs_of("java"), seconds=30)
 
