@@ -293,7 +293,8 @@ def _add_up(run: Rehearsal, imported: int, failed: int) -> str:
             f"messages tell of {counted('imported')} imported and {counted('failed')} failed filesets instead of "
             f"{imported} and {failed}."
         )
-    return f"{len(told)} messages told of what became of {counted('imported')} filesets, names and links included."
+    count = "One message" if len(told) == 1 else f"{len(told)} messages"
+    return f"{count} told what became of {counted('imported')} filesets."
 
 
 class Places:
