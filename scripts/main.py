@@ -118,7 +118,7 @@ TREE: dict[str, Entry] = {
     "e2e": Entry(
         module="scripts.rehearsal.e2e",
         panel=DEVELOP,
-        help="Rehearse the examples that cover all others, several at a time.",
+        help="Rehearse the examples that cover all others and the cheapest chain of changes, several at a time.",
     ),
     "changes": Entry(
         module="scripts.rehearsal.changes",

@@ -1,7 +1,7 @@
 """`python -m containers.importer [once]`: the worker, for as long as it is not stopped, or until nothing is left to do.
 
 Exit codes: 0 it was stopped, or has done what was asked for; 3 it lost its lease; 4 another worker is there (`once`);
-75 there is a newer program; 1 a fault in here, of which the log tells.
+5 another server has locked the repository; 75 there is a newer program; 1 a fault in here, of which the log tells.
 """
 
 from __future__ import annotations

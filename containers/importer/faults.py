@@ -9,3 +9,7 @@ class JobError(Exception):
 
 class Unreachable(Exception):
     """OMERO.server or AWS does not answer; the message is one sentence for the operator. It passes."""
+
+
+class LockedElsewhere(Unreachable):
+    """Another server has the lock of OMERO's repository: the worker beside that one can import."""

@@ -7,7 +7,7 @@ import glob
 import os
 import struct
 
-from .faults import Unreachable
+from .faults import LockedElsewhere, Unreachable
 from .omero import Omero
 
 LOCKS = b"/OMERO/.omero/repository/*/.lock"
@@ -19,7 +19,8 @@ def check(omero: Omero) -> None:
     """Ask for the repository that images are imported into.
 
     Raises:
-        Unreachable: the server has none: it waits for the lock, and so would every import.
+        LockedElsewhere: the server has none: it waits for the lock, and so would every import.
+        Unreachable: it has none, and nobody holds the lock.
     """
     if omero.repositories():
         return
@@ -29,7 +30,7 @@ def check(omero: Omero) -> None:
         if held
         else "nobody holds its lock, so that it has only begun, or its log says why it could not lock it"
     )
-    raise Unreachable(
+    raise (LockedElsewhere if held else Unreachable)(
         f"OMERO.server has no managed repository to import into: {why}; docs/ingest/imports.md, The repository's lock, "
         "says how to clear that safely"
     )

@@ -22,8 +22,8 @@ from . import jobs, mount
 from .arrivals import Arrivals
 from .attempts import Attempts
 from .entries import ATTEMPT, CANCELLED
-from .faults import JobError, Unreachable
-from .lease import Lease
+from .faults import JobError, LockedElsewhere, Unreachable
+from .lease import LEASE_SECONDS, Lease
 from .ledger import Ledger
 from .omero import Omero
 from .requests import Request, Requests
@@ -36,6 +36,9 @@ PROGRAM_SECONDS, LOOK_SECONDS, ALIVE_SECONDS = 60.0, 15.0, 60.0
 # From SIGTERM on, for what runs. ECS kills after 120 s (`stopTimeout`).
 GRACE_SECONDS = 100.0
 BUSY = 4
+# Beside a server whose repository another one has locked for so long, a worker lets go of its lease, and ends: the
+# one beside that server can import.
+ELSEWHERE, ELSEWHERE_SECONDS = 5, 30.0
 
 
 class Worker:
@@ -94,16 +97,20 @@ class Worker:
         if not self._once:
             self._arrivals.start()
         try:
-            return self._work()
+            code = self._work()
         finally:
             self._end()
+        if code == ELSEWHERE:
+            self.stopping.wait(LEASE_SECONDS)
+        return code
 
     def _work(self) -> int:
+        elsewhere: float | None = None
         while not self.stopping.is_set():
             if self._is_due("alive", ALIVE_SECONDS):
                 sys.stdout.write("importer alive\n")
                 sys.stdout.flush()
-            waiting = mount.refusal()
+            waiting, since = mount.refusal(), None
             did = False
             if not waiting:
                 try:
@@ -111,6 +118,10 @@ class Worker:
                 except Unreachable as fault:
                     waiting = str(fault)
                     self._forget_omero()
+                    since = (elsewhere or time.monotonic()) if isinstance(fault, LockedElsewhere) else None
+            elsewhere = since
+            if elsewhere and time.monotonic() - elsewhere > ELSEWHERE_SECONDS and not self._once:
+                return ELSEWHERE
             self._lease.say(state="waiting" if waiting else "working" if did else "idle", reason=waiting)
             if waiting:
                 for group in self._groups.values():

@@ -207,7 +207,7 @@ class Server:
         return [Image(*row) for row in rows]
 
     def delete_fileset(self, number: int | None) -> None:
-        """As a person does with one whose import did not come to its end: `omero delete Fileset:NUMBER`."""
+        """As a person does with one whose import did not come to its end: `omero delete Fileset:5`."""
         self.query("DELETE FROM images WHERE fileset = ?", number)
         self.query("DELETE FROM filesetentry WHERE fileset = ?", number)
 

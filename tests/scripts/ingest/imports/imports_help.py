@@ -37,6 +37,7 @@ SWIFT = {
     "importer/worker.py": ("POLL_SECONDS = 2.0", "POLL_SECONDS = 0.1"),
 }
 LOOKS = ("60.0, 15.0, 60.0", "1.0, 0.3, 60.0")
+ELSEWHERE = ("ELSEWHERE_SECONDS = 5, 30.0", "ELSEWHERE_SECONDS = 5, 1.0")
 ARRIVALS = (("STEP_SECONDS = 2.0", "STEP_SECONDS = 0.1"), ("SETTINGS_SECONDS = 60.0", "SETTINGS_SECONDS = 0.3"))
 
 
@@ -45,7 +46,12 @@ def swift_program(more: tuple[tuple[str, str, str], ...] = (), added: tuple[tupl
     """The worker's program as it is deployed, with shorter waits; `more` are (file, text, other text), `added` are
     (file, text)."""
     changes = [(name, old, new) for name, (old, new) in SWIFT.items()]
-    changes += [("importer/worker.py", *LOOKS), *(("importer/arrivals.py", *each) for each in ARRIVALS), *more]
+    changes += [
+        ("importer/worker.py", *LOOKS),
+        ("importer/worker.py", *ELSEWHERE),
+        *(("importer/arrivals.py", *each) for each in ARRIVALS),
+        *more,
+    ]
     out = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(base64.b64decode(package("importer")))) as given,

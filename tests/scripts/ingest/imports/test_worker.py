@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import pytest
@@ -139,6 +141,21 @@ def test_what_a_second_server_for_a_moment_has_is_done_by_one(importing: Importi
     importing.answer(importing.ask("run", **run_work(batch_filesets=1)), seconds=120)
     assert importing.states() == dict.fromkeys(paths, IMPORTED)
     assert set(importing.once().values()) == {1}
+
+
+def test_a_worker_beside_a_server_without_the_repository_lets_the_other_one_work(importing: Importing) -> None:
+    """Two servers for longer than a moment: it is the first that has locked the repository."""
+    first = until(importing.task_of_server, seconds=30)
+    until(lambda: importing.server.mount.startswith(first.rpartition("/")[2]), seconds=30)
+    (worker,) = until(lambda: importing.programs_of("worker"), seconds=30)
+    importing.start_second_server()
+    os.kill(int(worker["pid"]), signal.SIGSTOP)
+    until(lambda: (lease := importing.at.requests.lease()) and lease.task != first, seconds=60)
+    os.kill(int(worker["pid"]), signal.SIGCONT)
+    path = importing.image("a.tif")
+    importing.scan()
+    assert importing.answer(importing.ask("run", **run_work()), seconds=60)["imported"] == 1
+    assert importing.states() == {path: IMPORTED}
 
 
 @pytest.mark.parametrize(
