@@ -57,8 +57,11 @@ def _kept(name: str) -> tuple[Path, dict[str, Any]]:
 
 
 def _keep(place: Path, values: dict[str, Any]) -> None:
+    """Whole at any moment: a server that starts sets its properties while people set others."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(values), encoding="utf-8")
+    new = place.with_name(f"{place.name}.{os.getpid()}")
+    new.write_text(json.dumps(values), encoding="utf-8")
+    new.replace(place)
 
 
 def _get(args: argparse.Namespace) -> int:
