@@ -101,7 +101,8 @@ class Worker:
         finally:
             self._end()
         if code == ELSEWHERE:
-            self.stopping.wait(LEASE_SECONDS)
+            # Who waits for the lease has it before the next worker beside this server asks for it.
+            time.sleep(LEASE_SECONDS)
         return code
 
     def _work(self) -> int:
@@ -121,6 +122,7 @@ class Worker:
                     since = (elsewhere or time.monotonic()) if isinstance(fault, LockedElsewhere) else None
             elsewhere = since
             if elsewhere and time.monotonic() - elsewhere > ELSEWHERE_SECONDS and not self._once:
+                self.stopping.set()  # arrivals are the next worker's
                 return ELSEWHERE
             self._lease.say(state="waiting" if waiting else "working" if did else "idle", reason=waiting)
             if waiting:
