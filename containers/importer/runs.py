@@ -33,6 +33,11 @@ def left_to_arrivals(settings: Mapping[str, Any], who: str, under: bytes) -> lis
     return [] if who == WHO else [each for each in folders if not under or not is_under(under, each)]
 
 
+def is_in_any(path: bytes, leaves: Sequence[bytes]) -> bool:
+    """Whether a fileset is in one of these folders."""
+    return any(is_under(path, each) for each in leaves)
+
+
 class Run:
     """Of one request. `work` has `target`, `create`, `transfer`, `user`, `group`, `skip`, `under` (hex) and
     `batch_filesets`."""
@@ -150,7 +155,7 @@ class Run:
 
     def _open(self) -> Iterator[Entry]:
         for entry in self._ledger.open(self._under):
-            if not any(is_under(entry["path"], each) for each in self._leaves):
+            if not is_in_any(entry["path"], self._leaves):
                 yield entry
 
     def _pending(self) -> Iterator[Entry]:

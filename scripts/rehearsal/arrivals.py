@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -141,8 +140,7 @@ def _by_sftp(run: Rehearsal, environ: dict[str, str], place: str, count: int, *,
 
 def _send(run: Rehearsal, sender: str, key: Path, work: Path, *, cut_when: Callable[[], bool] | None = None) -> None:
     """Deliver all of a folder by OpenSSH's `sftp`; or be killed in the middle of it."""
-    with urllib.request.urlopen(f"{run.environ['AWS_ENDPOINT_URL']}/_local/transfer/servers", timeout=60) as answer:  # noqa: S310
-        (found,) = json.load(answer).values()
+    found = sftp.server(run.environ)
     known, batch, log = (run.folder / name for name in ("known_hosts", "batch", "sftp-client.log"))
     known.write_text("".join(f"[{found['host']}]:{found['port']} {each}\n" for each in found["host_keys"]))
     batch.write_text(f'put -r "{SET}"\n')

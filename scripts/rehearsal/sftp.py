@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
@@ -44,8 +44,9 @@ def _deliver(environ: Mapping[str, str], folder: Path, key: Path) -> None:
     if changes := json.loads(sftp(environ, folder, "ensure", "--json"))["changes"]:
         raise Failed(f"a second `sftp ensure` would have changed something: {'; '.join(changes)}.")
     sftp(environ, folder, "user", "add", SENDER, "--key", str(key.with_suffix(".pub")))
-    host, port = _address(environ)
-    sftp(environ, folder, "test", SENDER, "--key", str(key), "--host", host, "--port", str(port), "--size-mib", "1")
+    at = server(environ)
+    where = ("--host", str(at["host"]), "--port", str(at["port"]))
+    sftp(environ, folder, "test", SENDER, "--key", str(key), *where, "--size-mib", "1")
 
 
 def tear_down(run: Rehearsal) -> None:
@@ -74,12 +75,12 @@ def sftp(environ: Mapping[str, str], folder: Path, *words: str) -> str:
     return text[text.index("{") :] if "--json" in words else text
 
 
-def _address(environ: Mapping[str, str]) -> tuple[str, int]:
-    """Where the only server listens, on this machine: asked of the local AWS."""
+def server(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Where the only server listens, on this machine (`host`, `port`), and its `host_keys`: asked of the local AWS."""
     with urllib.request.urlopen(f"{environ['AWS_ENDPOINT_URL']}/_local/transfer/servers", timeout=30) as answer:  # noqa: S310
-        servers = json.load(answer)
-    (server,) = servers.values()
-    return str(server["host"]), int(server["port"])
+        servers: dict[str, dict[str, Any]] = json.load(answer)
+    (found,) = servers.values()
+    return found
 
 
 REHEARSAL = SectionRehearsal(

@@ -10,8 +10,7 @@ from containers.importer import entries
 from containers.importer.batches import Limits, container_key, cut
 from containers.importer.entries import PENDING
 from containers.importer.faults import JobError
-from containers.importer.ledger import is_under
-from containers.importer.runs import left_to_arrivals
+from containers.importer.runs import is_in_any, left_to_arrivals
 from contract.outputs import Omero
 from scripts import console
 from scripts.errors import Refused
@@ -88,7 +87,7 @@ def pending(deployment: DeployedWorkspace, ledger: Ledger, work: dict[str, Any])
     under = bytes.fromhex(work["under"])
     leaves = left_to_arrivals(json.loads(deployment.parameter(Omero.arrivals)), "", under)
     for entry in ledger.raw(PENDING, under=under):
-        if not any(is_under(entry["path"], each) for each in leaves):
+        if not is_in_any(entry["path"], leaves):
             yield entry
 
 
