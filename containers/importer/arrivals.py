@@ -278,7 +278,8 @@ class Arrivals:
                 continue
             if entry["state"] in (PENDING, IMPORTING):
                 waiting += 1
-                since = min(since, entry.get("since", since))
+                # A release without `since` may have written it.
+                since = min(since, entry.get("since") or entries.moment(entry["at"]))
             if entry["state"] == PENDING:
                 each = self._deliveries[at]
                 each.pending = each.pending or not each.run

@@ -14,6 +14,7 @@ What the other table has is described in docs/adr/0015-imports-beside-the-server
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import json
 import os
@@ -121,6 +122,11 @@ def within(dataset: tuple[int, str] | None) -> dict[str, Any]:
 def now_text(seconds: float | None = None) -> str:
     """A moment as ISO 8601 in UTC."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def moment(text: str) -> int:
+    """Seconds since 1970 of a text of `now_text`."""
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def shown(path: bytes) -> str:

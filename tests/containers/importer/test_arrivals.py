@@ -83,15 +83,15 @@ class Looking:
         self.requests.finish(request, result, **state)
         return self.step()
 
-    def found(self, name: str) -> None:
-        """As a scan records it."""
+    def found(self, name: str, **other: Any) -> None:
+        """As a scan records it; `other` are attributes with another value, or None for none."""
         path = bytes(self.folder / name)
         id_ = entries.fileset_id(path)
         found = "2026-01-01T00:00:00Z#1"
         values: dict[str, Any] = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
         values["since"] = round(time.time())
         self.ledger.put_open([(id_, found)])
-        self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0})
+        self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0, **other})
 
 
 @pytest.fixture
@@ -278,6 +278,14 @@ def test_what_waits_grows_older_from_its_first_change_until_it_is_imported(
     clock[0] += 61
     looking.step()
     assert _figures(capsys)["imported"] == 0, "since the last line"
+
+
+def test_what_an_older_release_has_found_waits_since_its_last_change(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    looking.found("alice/1.tif", since=None, at=entries.now_text(clock[0] - 7200))
+    looking.step()
+    assert _figures(capsys)["oldest_seconds"] == 7200
 
 
 def test_what_failed_is_counted_and_waits_no_more(
