@@ -1,11 +1,10 @@
-"""Whether what arrives becomes images by itself: delivered by each way in, and nobody types anything.
-
-Senders deliver by OpenSSH's `sftp`, objects come through DataSync, and files appear on the share, in formats of several
-files each (scripts/rehearsal/deliveries.py). The worker beside the server finds them.
+"""Whether what arrives becomes images by itself: delivered by each way in (scripts/rehearsal/senders.py), found by the
+worker beside the server, and nobody types anything.
 
 With many of them things go wrong: a connection is cut and the sender begins again; an execution of DataSync fails, and
 its schedule brings the rest; DynamoDB throttles and loses answers, and hints are lost; importers die; the server's task
 is replaced; and one fileset of each way in cannot be imported until that is mended, and takes one `arrivals replay`.
+Then more arrive, and nothing tells the worker of them.
 """
 
 from __future__ import annotations
@@ -13,30 +12,28 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import asyncssh
-
+from containers.importer.arrivals import HINT_SECONDS, LATER_SECONDS
 from containers.importer.entries import INCOMPLETE, WHO
-from contract import mounts, names
+from contract import names
 from contract import operators as documented
 from contract.outputs import Omero
-from contract.sections.datasync import DataSyncOutputs
 from local_aws.testing.faults import add_faults
 from scripts.errors import Failed
 from scripts.process import read
-from scripts.rehearsal import imports, operators, rights, sftp
+from scripts.rehearsal import imports, operators, rights, senders
 from scripts.rehearsal.deliveries import SEVERAL
+from scripts.rehearsal.senders import Delivery
 from scripts.rehearsal.stand_ins.omero.paths import client_path
 from scripts.rehearsal.stand_ins.omero.state import Image, Server
+from scripts.rehearsal.wait import until
 from settings.load import ROOT
 
 if TYPE_CHECKING:
@@ -44,27 +41,13 @@ if TYPE_CHECKING:
 
 # Of each way in, unless it is asked for more: one of each format.
 FEW = len(SEVERAL)
-SENDERS = ("rehearsal", "scanner-1", "scanner-2")
-# For whatever comes next.
-WAIT_SECONDS, POLL_SECONDS = 1800.0, 1.0
 ARRIVALS = (sys.executable, "-m", "scripts.main", "arrivals")
 QUEUE = "rehearsal-reports"
 # Part of the path of each fileset that cannot be imported at first: of the first in each folder.
 POISON = f"/{next(iter(SEVERAL))} 0"
 # A name that goes wrong wherever one is quoted, encoded or taken for a command.
 SET = "set (40 µm), 'März' & $HOME 100%"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What has come by a way in: the folders of its filesets as OMERO sees them, whose they are and where they belong,
-    and when the last byte was there (seconds since 1970)."""
-
-    way: str
-    folders: tuple[str, ...]
-    owner: str
-    dataset: str
-    at: float
+UNHINTED = "set of which nothing tells"
 
 
 def deliver(run: Rehearsal) -> None:
@@ -73,10 +56,9 @@ def deliver(run: Rehearsal) -> None:
     Raises:
         Failed: something was not delivered.
     """
-    server, workspace, count = Server(run.omero), run.workspace, run.deliveries
-    many = count > FEW
+    server, many = Server(run.omero), run.deliveries > FEW
     _subscribe(run)
-    for sender in SENDERS:
+    for sender in senders.SENDERS:
         server.add_user(sender, password=secrets.token_urlsafe())
     if many:
         server.fault("fail", POISON, message="out of reagents")
@@ -85,123 +67,15 @@ def deliver(run: Rehearsal) -> None:
         answers = ["lost", "ProvisionedThroughputExceededException"] * 10
         add_faults(run.environ["AWS_ENDPOINT_URL"], "dynamodb", {"PutItem": answers, "UpdateItem": answers})
         add_faults(run.environ["AWS_ENDPOINT_URL"], "sqs", {"ReceiveMessage": ["lost"] * 5})
-    run.delivered += _on_the_share(run)
-    if workspace.sftp and shutil.which("sftp"):
-        with operators.acting(run, "sftp", documented.sftp) as environ:
-            run.delivered += _by_sftp(run, environ, workspace.sftp.folder, count, cut=many)
-    if workspace.datasync:
-        run.delivered.append(_through_datasync(run, workspace.datasync.folder, count, fails=many))
+    run.delivered += senders.everywhere(run, SET, run.deliveries, go_wrong=many)
     if many:
         _replace_the_server(run)
-
-
-def _make(folder: Path, numbers: Iterable[int]) -> list[str]:
-    """Filesets in folders of their own, each format in its turn; the folders' names."""
-    formats = list(SEVERAL)
-    made = []
-    for number in numbers:
-        name = f"{formats[number % len(formats)]} {number}"
-        SEVERAL[formats[number % len(formats)]](folder / name)
-        made.append(name)
-    return made
-
-
-def _on_the_share(run: Rehearsal) -> Iterator[Delivery]:
-    share = mounts.share_path(run.workspace)
-    if share is None:
-        return
-    (folder,) = (run.files / "shares").iterdir()
-    made = _make(folder / SET, range(FEW))
-    owner = run.workspace.omero.importer.admin
-    yield Delivery("the share", tuple(f"{share}/{SET}/{each}" for each in made), owner, SET, time.time())
-
-
-def _by_sftp(run: Rehearsal, environ: dict[str, str], place: str, count: int, *, cut: bool) -> Iterator[Delivery]:
-    """`place` is the folder that has the senders', as OMERO sees it."""
-    for number, sender in enumerate(SENDERS):
-        key = run.folder / f"{sender}.key"
-        if sender == sftp.SENDER:
-            key = run.folder / "sender"
-        else:
-            made = asyncssh.generate_private_key("ssh-ed25519")
-            made.write_private_key(key)
-            made.write_public_key(key.with_suffix(".pub"))
-            sftp.sftp(environ, run.folder, "user", "add", sender, "--key", str(key.with_suffix(".pub")))
-        key.chmod(0o600)
-        work = run.folder / f"from {sender}"
-        folders = _make(work / SET, range(number, count, len(SENDERS)))
-        at = f"{place}/{sender}/{SET}"
-        if cut and number == 0:
-            landed = run.omero / at.removeprefix("/OMERO/")
-            _send(run, sender, key, work, cut_when=lambda: _count(landed) >= len(folders) // 2)  # noqa: B023
-        _send(run, sender, key, work)
-        yield Delivery("SFTP", tuple(f"{at}/{each}" for each in folders), sender, sender, time.time())
-
-
-def _send(run: Rehearsal, sender: str, key: Path, work: Path, *, cut_when: Callable[[], bool] | None = None) -> None:
-    """Deliver all of a folder by OpenSSH's `sftp`; or be killed in the middle of it."""
-    found = sftp.server(run.environ)
-    known, batch, log = (run.folder / name for name in ("known_hosts", "batch", "sftp-client.log"))
-    known.write_text("".join(f"[{found['host']}]:{found['port']} {each}\n" for each in found["host_keys"]))
-    batch.write_text(f'put -r "{SET}"\n')
-    options = ("StrictHostKeyChecking=yes", "BatchMode=yes", "IdentitiesOnly=yes", f"UserKnownHostsFile={known}")
-    command = ["sftp", "-F", "none", "-q", "-b", str(batch), "-P", str(found["port"]), "-i", str(key)]
-    command += [word for option in options for word in ("-o", option)]
-    with log.open("a", encoding="utf-8") as said:
-        client = subprocess.Popen([*command, f"{sender}@{found['host']}"], stdout=said, stderr=said, cwd=work)
-        while cut_when and client.poll() is None:
-            if cut_when():
-                client.kill()
-            time.sleep(0.01)
-        if client.wait() and not cut_when:
-            raise Failed(f"{sender} could not deliver by sftp; see {log.relative_to(ROOT)}.")
-
-
-def _count(folder: Path) -> int:
-    return len(list(folder.iterdir())) if folder.is_dir() else 0
-
-
-def _through_datasync(run: Rehearsal, place: str, count: int, *, fails: bool) -> Delivery:
-    outputs, session = run.outputs[DataSyncOutputs.stack], run.session()
-    work = run.folder / "objects"
-    made = _make(work / SET, range(count))
-    if fails:
-        add_faults(run.environ["AWS_ENDPOINT_URL"], "datasync", {"execution": ["error:TRANSFERRING"]})
-    s3, prefix = session.client("s3"), outputs[DataSyncOutputs.bucket_folder.key].lstrip("/")
-    for each in sorted(path for path in work.rglob("*") if path.is_file()):
-        key = f"{prefix}{each.relative_to(work)}"
-        s3.put_object(Bucket=outputs[DataSyncOutputs.bucket_name.key], Key=key, Body=each.read_bytes())
-    _let_datasync_copy(session, outputs)
-    if fails:
-        # What its schedule does.
-        datasync = session.client("datasync")
-        datasync.start_task_execution(TaskArn=outputs[DataSyncOutputs.task_arn.key])
-        _until(lambda: _is_idle(datasync, outputs), "DataSync's last execution did not end")
-    owner = run.workspace.omero.importer.admin
-    return Delivery("DataSync", tuple(f"{place}/{SET}/{each}" for each in made), owner, SET, time.time())
-
-
-def _let_datasync_copy(session: Any, outputs: dict[str, Any]) -> None:
-    """Call the function that starts DataSync, as EventBridge would every minute, until its queue is empty."""
-    function, datasync = session.client("lambda"), session.client("datasync")
-
-    def is_done() -> bool:
-        answer = function.invoke(FunctionName=outputs[DataSyncOutputs.starter_function_name.key])
-        said = json.loads(answer["Payload"].read())
-        # A call that failed is made again a minute later.
-        return "FunctionError" not in answer and said.get("because") == "nothing waits" and _is_idle(datasync, outputs)
-
-    _until(is_done, "objects still wait for DataSync")
-
-
-def _is_idle(datasync: Any, outputs: dict[str, Any]) -> bool:
-    return bool(datasync.describe_task(TaskArn=outputs[DataSyncOutputs.task_arn.key])["Status"] == "AVAILABLE")
 
 
 def _replace_the_server(run: Rehearsal) -> None:
     """Stop the server's task while it imports; its service starts another one."""
     server = Server(run.omero)
-    _until(lambda: bool(server.images()), "nothing was imported")
+    until(lambda: bool(server.images()), "nothing was imported")
     ecs, cluster = run.session().client("ecs"), names.cluster(run.workspace.name)
     service = names.physical("service", run.workspace.name, "server")
     (task,) = ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
@@ -217,14 +91,10 @@ def check(run: Rehearsal) -> None:
     """
     server, at = Server(run.omero), Places(run.delivered)
     poison = {each for each in at.folders if run.deliveries > FEW and each.endswith(POISON)}
-
-    def wait_for(folders: set[str]) -> None:
-        _until(lambda: folders <= at.filesets(server).keys(), lambda: _missing(folders - at.filesets(server).keys()))
-
-    wait_for(at.folders - poison)
+    at.wait_for(at.folders - poison, server)
     with operators.acting(run, "arrivals", documented.deployment, documented.imports) as environ:
         if poison:
-            _until(lambda: _is_settled(run, environ), "something still waits to be imported")
+            until(lambda: _is_settled(run, environ), "something still waits to be imported")
             if _code(run, environ, "status") != 1:
                 raise Failed("`arrivals status` does not tell of what cannot be imported.")
             server.clear_faults()
@@ -233,8 +103,8 @@ def check(run: Rehearsal) -> None:
                 if row["state"] == INCOMPLETE:
                     server.delete_fileset(row["fileset"])
             _arrivals(run, environ, "replay")
-            wait_for(at.folders)
-        _until(lambda: _is_settled(run, environ), "something still waits to be imported")
+            at.wait_for(at.folders, server)
+        until(lambda: _is_settled(run, environ), "something still waits to be imported")
         if _code(run, environ, "status"):
             raise Failed(
                 f"`arrivals status` says that a person has to do something; see {_log(run).relative_to(ROOT)}."
@@ -245,12 +115,45 @@ def check(run: Rehearsal) -> None:
     faults = [*at.faults(server), *(f"{row['path']} is {row['state']}" for row in _unfinished(rows))]
     if faults:
         raise Failed(f"of what arrived, {'; '.join(faults[:5])}{' and more' if len(faults) > 5 else ''}.")
-    run.proved += _times(run, rows)
+    run.proved += _times(run.delivered, rows)
     run.proved.append(_add_up(run, sum(row["who"] == WHO for row in rows), len(poison)))
     used = [right["statement"] for told in rights.take(run.environ).values() for right in told["used"]]
     if "TakeHints" not in used:
         raise Failed("the importer took no hint out of its queue.")
     run.proved.append("The importer was told of what arrived, by EventBridge and its queue.")
+    if run.deliveries > FEW and run.workspace.arrivals:
+        minutes = run.workspace.arrivals.interval_minutes
+        run.proved += [f"Without a hint, looks {minutes} minutes apart: {each}" for each in _arrive_without_hints(run)]
+
+
+def _arrive_without_hints(run: Rehearsal) -> Iterator[str]:
+    """Deliver one of each format by each way in while EventBridge sends the importer nothing; how long that took."""
+    server = Server(run.omero)
+    with _no_hints(run):
+        # Until no look is due that an earlier hint asked for.
+        time.sleep(HINT_SECONDS + LATER_SECONDS)
+        delivered = list(senders.everywhere(run, UNHINTED, FEW))
+        at = Places(delivered)
+        at.wait_for(at.folders, server)
+    with operators.acting(run, "arrivals", documented.deployment, documented.imports) as environ:
+        until(lambda: _is_settled(run, environ), "something still waits to be imported")
+        rows = json.loads(imports.imports(environ, run.folder, "report"))
+    if faults := list(at.faults(server)):
+        raise Failed(f"of what arrived without a hint, {'; '.join(faults[:5])}.")
+    yield from _times(delivered, rows)
+
+
+@contextmanager
+def _no_hints(run: Rehearsal) -> Iterator[None]:
+    events, rule = run.session().client("events"), names.physical("rule", run.workspace.name, "arrivals")
+    targets = events.list_targets_by_rule(Rule=rule)["Targets"]
+    if not targets:
+        raise Failed(f"the rule {rule} sends the importer no hints, so that it proves nothing to take them away.")
+    events.remove_targets(Rule=rule, Ids=[each["Id"] for each in targets])
+    try:
+        yield
+    finally:
+        events.put_targets(Rule=rule, Targets=targets)
 
 
 def _subscribe(run: Rehearsal) -> None:
@@ -279,7 +182,7 @@ def _add_up(run: Rehearsal, imported: int, failed: int) -> str:
         told.extend(each["Body"] for each in messages)
         return bool(told) if run.deliveries <= FEW else counted("imported") >= imported
 
-    _until(is_told, lambda: f"messages tell of {counted('imported')} of {imported} filesets")
+    until(is_told, lambda: f"messages tell of {counted('imported')} of {imported} filesets")
     (run.folder / "messages.log").write_text("\n".join(told), encoding="utf-8")
     for each in sns.list_subscriptions()["Subscriptions"]:
         if each["Endpoint"].endswith(f":{QUEUE}"):
@@ -314,6 +217,12 @@ class Places:
                 made.setdefault(found[0], set()).add(image.fileset)
         return made
 
+    def wait_for(self, folders: set[str], server: Server) -> None:
+        """Wait until these are in OMERO. Raises Failed."""
+        until(
+            lambda: not folders - self.filesets(server).keys(), lambda: _missing(folders - self.filesets(server).keys())
+        )
+
     def faults(self, server: Server) -> Iterator[str]:
         """What is not there once, or not whose or where it should be."""
         for folder, ids in self.filesets(server).items():
@@ -332,13 +241,14 @@ def _unfinished(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if f"/{SET}/" in row["path"] and row["state"] != "imported"]
 
 
-def _times(run: Rehearsal, rows: list[dict[str, Any]]) -> Iterator[str]:
+def _times(delivered: Sequence[Delivery], rows: list[dict[str, Any]]) -> Iterator[str]:
     """How long it took from the last byte to the last image, by each way in."""
-    for way in dict.fromkeys(each.way for each in run.delivered):
-        ours = [each for each in run.delivered if each.way == way]
+    for way in dict.fromkeys(each.way for each in delivered):
+        ours = [each for each in delivered if each.way == way]
         seconds = []
         for each in ours:
-            ends = [_seconds(row["imported_at"]) for row in rows if row["path"].startswith(each.folders[0][:-1])]
+            below = f"{Path(each.folders[0]).parent}/"
+            ends = [_seconds(row["imported_at"]) for row in rows if row["path"].startswith(below)]
             seconds.append(max(ends) - each.at)
         count = sum(len(each.folders) for each in ours)
         yield (
@@ -371,11 +281,3 @@ def _code(run: Rehearsal, environ: Mapping[str, str], *words: str) -> int:
 
 def _log(run: Rehearsal) -> Path:
     return run.folder / "arrivals.log"
-
-
-def _until(is_done: Callable[[], bool], fault: str | Callable[[], str]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not is_done():
-        if time.monotonic() > deadline:
-            raise Failed(f"{fault if isinstance(fault, str) else fault()} after {WAIT_SECONDS:.0f} seconds.")
-        time.sleep(POLL_SECONDS)

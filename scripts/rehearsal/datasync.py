@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from contract.sections.datasync import DataSyncOutputs
 from local_aws import files
 from scripts.errors import Failed
 from scripts.rehearsal.section import SectionRehearsal, Step
+from scripts.rehearsal.wait import until
 
 if TYPE_CHECKING:
     from scripts.rehearsal.rehearse import Rehearsal
@@ -54,8 +53,8 @@ def send(run: Rehearsal) -> None:
         status = datasync.describe_task_execution(TaskExecutionArn=execution)["Status"]
         return status if status in ("SUCCESS", "ERROR") else None
 
-    execution = _until(started, f"no execution was started for the object {key}")
-    if (status := _until(ended, f"the execution {execution} did not end")) != "SUCCESS":
+    execution = until(started, f"no execution was started for the object {key}", seconds=SECONDS)
+    if (status := until(ended, f"the execution {execution} did not end", seconds=SECONDS)) != "SUCCESS":
         raise Failed(f"the execution {execution} ended with {status}.")
     found = [path for path in folder.rglob(Path(NAME).name) if path.read_bytes() == body]
     if len(found) != 1:
@@ -63,15 +62,6 @@ def send(run: Rehearsal) -> None:
     owner = files.owner(found[0])
     if owner is None or (owner.uid, owner.gid) != (omero.UID, omero.GID):
         raise Failed(f"the object {key} was copied for {owner}, but OMERO.server reads as {omero.UID}.")
-
-
-def _until(ask: Callable[[], str | None], fault: str) -> str:
-    deadline = time.monotonic() + SECONDS
-    while (answer := ask()) is None:
-        if time.monotonic() > deadline:
-            raise Failed(f"{fault} within {SECONDS} seconds.")
-        time.sleep(0.5)
-    return answer
 
 
 REHEARSAL = SectionRehearsal(

@@ -44,6 +44,7 @@ from scripts.output import write_json
 from scripts.process import Progress, read, stream
 from scripts.rehearsal import arrivals, bad_image, existing, inventory, leaks, one_writer, operators, rights, section
 from scripts.rehearsal import imports as rehearse_imports
+from scripts.rehearsal.senders import Delivery
 from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load, selected
 from settings.load import FOLDER_VARIABLE, ROOT, VARIABLE, find
@@ -81,7 +82,7 @@ class Rehearsal:
     environ: dict[str, str]
     runs_programs: bool = False
     deliveries: int = arrivals.FEW
-    delivered: list[arrivals.Delivery] = field(default_factory=list)
+    delivered: list[Delivery] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from scripts.rehearsal.arrivals import Delivery, Places
+from scripts.rehearsal.arrivals import Places
+from scripts.rehearsal.senders import Delivery
 from scripts.rehearsal.stand_ins.omero.paths import client_path
 from scripts.rehearsal.stand_ins.omero.state import Image, Server
 

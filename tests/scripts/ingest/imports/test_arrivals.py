@@ -161,19 +161,63 @@ def test_a_paused_worker_that_is_killed_again_and_again_loses_nothing(
     _until_imported(senders, *paths, seconds=90)
 
 
-def test_a_hint_makes_the_worker_look_at_once(senders: Importing) -> None:
-    """Whatever is in it: junk is a hint as well."""
-    sqs = senders.programs.client("sqs")
-    url = sqs.create_queue(QueueName=senders.bucket)["QueueUrl"]
-    senders.programs.client("iam").put_role_policy(
-        RoleName=senders.programs.ecs.role.rpartition("/")[2],
+def _queue_of_hints(importing: Importing) -> str:
+    """The URL of a queue that the worker may read."""
+    importing.programs.client("iam").put_role_policy(
+        RoleName=importing.programs.ecs.role.rpartition("/")[2],
         PolicyName="hints",
         PolicyDocument=document(statement("sqs:DeleteMessage", "sqs:ReceiveMessage")),
     )
+    return str(importing.programs.client("sqs").create_queue(QueueName=importing.bucket)["QueueUrl"])
+
+
+def test_a_hint_makes_the_worker_look_at_once(senders: Importing) -> None:
+    """Whatever is in it: junk is a hint as well."""
+    sqs, url = senders.programs.client("sqs"), _queue_of_hints(senders)
     senders.watch(BY_SENDER, interval=3600, hints_url=url)
     until(lambda: b"/OMERO/in" in senders.at.requests.arrivals(), seconds=40)
     path = senders.image("alice/1.tif")
     sqs.send_message(QueueUrl=url, MessageBody="no JSON")
     _until_imported(senders, path)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert {attributes[f"ApproximateNumberOfMessages{each}"] for each in ("", "NotVisible")} == {"0"}
+
+
+MANY, SENDERS = 10_000, 20
+
+
+@pytest.mark.nightly
+def test_ten_thousand_arrivals_in_a_minute_and_as_many_hints_of_junk(importing: Importing) -> None:
+    """Each is imported once, or has failed with its reason, though the worker is killed in the middle."""
+    names = [f"scanner-{number}" for number in range(SENDERS)]
+    for name in names:
+        importing.server.add_user(name, password="secret")
+    importing.server.fault("fail", "poison", message="the tile at 3,4 is broken")
+    sqs, url = importing.programs.client("sqs"), _queue_of_hints(importing)
+    importing.watch(BY_SENDER, settle=1.0, interval=30, hints_url=url)
+    until(lambda: b"/OMERO/in" in importing.at.requests.arrivals(), seconds=40)
+    good, bad = set[bytes](), set[bytes]()
+    begun = time.monotonic()
+    for number in range(MANY):
+        is_bad = number % 1000 == 7
+        name = f"{names[number % SENDERS]}/{'poison' if is_bad else 'slide'} {number:05}.tif"
+        (bad if is_bad else good).add(importing.image(name, b"II*\0%d" % number))
+        if number % 10 == 0:
+            junk = [{"Id": str(each), "MessageBody": f"{{{number}"} for each in range(10)]
+            sqs.send_message_batch(QueueUrl=url, Entries=junk)
+    assert time.monotonic() - begun < 60, "the test is about a minute"
+
+    def imported() -> int:
+        time.sleep(2)
+        return len(importing.server.images())
+
+    until(lambda: imported() > MANY // 4, seconds=900)
+    importing.restart_worker()
+    until(lambda: imported() >= len(good), seconds=1800)
+    wanted = {**dict.fromkeys(good, IMPORTED), **dict.fromkeys(bad, FAILED)}
+    until(lambda: not importing.at.requests.open() and importing.states() == wanted, seconds=120)
+    assert importing.once() == {path.decode().lstrip("/"): 1 for path in good}
+    assert {image.owner == image.client_path.split("/")[2] for image in importing.server.images()} == {True}
+    assert all("the tile at 3,4 is broken" in entry.reason for entry in importing.at.ledger.entries(FAILED))
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert {attributes[f"ApproximateNumberOfMessages{each}"] for each in ("", "NotVisible")} == {"0"}
