@@ -26,7 +26,7 @@ from scripts import console
 from scripts.deploy import toolchain
 from scripts.errors import Failed
 from scripts.measure import bench_imports
-from scripts.rehearsal.rehearse import FOLDER, Rehearsal, empty, environ_of
+from scripts.rehearsal.run import FOLDER, Rehearsal, empty, environ_of
 from scripts.rehearsal.stand_ins import IMAGES
 from settings import Workspace, load
 from settings.load import ROOT, VARIABLE, find

@@ -27,7 +27,7 @@ from local_aws.server import LocalAws
 from scripts import console
 from scripts.errors import Failed
 from scripts.rehearsal.imports import imports
-from scripts.rehearsal.rehearse import Rehearsal
+from scripts.rehearsal.run import Rehearsal
 from scripts.rehearsal.stand_ins.omero.state import Server
 from settings.load import ROOT
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from containers.importer.arrivals import HINT_SECONDS, LATER_SECONDS
 from containers.importer.entries import INCOMPLETE, WHO
@@ -29,18 +29,13 @@ from local_aws.testing.faults import add_faults
 from scripts.errors import Failed
 from scripts.process import read
 from scripts.rehearsal import imports, operators, rights, senders
-from scripts.rehearsal.deliveries import SEVERAL
-from scripts.rehearsal.senders import Delivery
+from scripts.rehearsal.deliveries import FEW, SEVERAL
+from scripts.rehearsal.run import Delivery, Rehearsal
 from scripts.rehearsal.stand_ins.omero.paths import client_path
 from scripts.rehearsal.stand_ins.omero.state import Image, Server
 from scripts.rehearsal.wait import until
 from settings.load import ROOT
 
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
-
-# Of each way in, unless it is asked for more: one of each format.
-FEW = len(SEVERAL)
 ARRIVALS = (sys.executable, "-m", "scripts.main", "arrivals")
 QUEUE = "rehearsal-reports"
 # Part of the path of each fileset that cannot be imported at first: of the first in each folder.

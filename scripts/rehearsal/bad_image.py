@@ -5,17 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contract import names
 from contract.outputs import Omero
 from local_aws.testing.faults import add_faults, forget_faults
 from scripts.errors import Failed
 from scripts.process import read
+from scripts.rehearsal.run import Rehearsal
 from settings.load import FOLDER_VARIABLE, ROOT
-
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
 
 IMAGE = "openmicroscopy/omero-server:9.9.9-bad"
 REASON = "CannotPullContainerError"

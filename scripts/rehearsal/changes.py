@@ -33,8 +33,8 @@ from scripts.output import write_json
 from scripts.process import read
 from scripts.rehearsal import existing, one_writer, well
 from scripts.rehearsal.matrix import CHAINS, Chain, Document
-from scripts.rehearsal.rehearse import FOLDER as REHEARSALS
-from scripts.rehearsal.rehearse import Rehearsal, empty, environ_of, look_there_alone
+from scripts.rehearsal.run import FOLDER as REHEARSALS
+from scripts.rehearsal.run import Rehearsal, empty, environ_of, look_there_alone
 from settings import Workspace, load
 from settings.load import FOLDER_VARIABLE, ROOT
 

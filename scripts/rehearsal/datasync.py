@@ -9,17 +9,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from contract import omero
 from contract.sections.datasync import DataSyncOutputs
 from local_aws import files
 from scripts.errors import Failed
+from scripts.rehearsal.run import Rehearsal
 from scripts.rehearsal.section import SectionRehearsal, Step
 from scripts.rehearsal.wait import until
-
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
 
 # A name that goes wrong wherever one is quoted or encoded once too often.
 NAME = "rehearsal/slide 1 of 2 (40 µm), 'März' & $HOME 100%.tif"

@@ -382,3 +382,6 @@ SEVERAL: dict[str, Callable[[Path], object]] = {
     "Micro-Manager": lambda folder: micromanager(folder, "img_0.tif", "img_1.tif"),
 }
 """Formats of several files: each makes one fileset in a folder."""
+
+FEW = len(SEVERAL)
+"""Of a way in: one of each format."""

@@ -19,7 +19,7 @@ import typer
 
 from scripts import console
 from scripts.errors import Failed
-from scripts.rehearsal.rehearse import FOLDER
+from scripts.rehearsal.run import FOLDER
 from settings.load import EXAMPLES, ROOT, available, find, folder_of
 
 FIRST = "demo"

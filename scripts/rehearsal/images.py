@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from contract import images
 from contract import operators as documented
 from scripts.errors import Failed
 from scripts.images import builds, repositories
 from scripts.ingest.deployment import DeployedWorkspace, published_parameters
 from scripts.rehearsal import operators
+from scripts.rehearsal.run import Rehearsal
 from scripts.rehearsal.section import SectionRehearsal, Step
-
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
 
 
 def build(run: Rehearsal) -> None:

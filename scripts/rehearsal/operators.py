@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -14,9 +14,7 @@ from contract.outputs import Data
 from contract.policy import document
 from scripts.errors import Failed
 from scripts.ingest.deployment import published_parameters
-
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
+from scripts.rehearsal.run import Rehearsal
 
 POLICY = "documented"
 

@@ -11,7 +11,7 @@ from contract.section import named
 from settings import Workspace
 
 if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
+    from scripts.rehearsal.run import Rehearsal
 
 Moment = Literal["deployed", "planned", "before_destroy"]
 """Right after `deploy` (the plans that follow find nothing to change), after those plans, or before `destroy`."""

@@ -11,9 +11,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncssh
 
@@ -24,25 +23,11 @@ from local_aws.testing.faults import add_faults
 from scripts.errors import Failed
 from scripts.rehearsal import operators, sftp
 from scripts.rehearsal.deliveries import SEVERAL
+from scripts.rehearsal.run import Delivery, Rehearsal
 from scripts.rehearsal.wait import until
 from settings.load import ROOT
 
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
-
 SENDERS = ("rehearsal", "scanner-1", "scanner-2")
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """What has come by a way in: the folders of its filesets as OMERO sees them, whose they are and where they belong,
-    and when the last byte was there (seconds since 1970)."""
-
-    way: str
-    folders: tuple[str, ...]
-    owner: str
-    dataset: str
-    at: float
 
 
 def everywhere(run: Rehearsal, named: str, count: int, *, go_wrong: bool = False) -> Iterator[Delivery]:

@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncssh
 
@@ -15,11 +15,9 @@ from contract import operators as documented
 from scripts.errors import Failed
 from scripts.process import read
 from scripts.rehearsal import operators
+from scripts.rehearsal.run import Rehearsal
 from scripts.rehearsal.section import SectionRehearsal, Step
 from settings.load import ROOT
-
-if TYPE_CHECKING:
-    from scripts.rehearsal.rehearse import Rehearsal
 
 SENDER = "rehearsal"
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from scripts.rehearsal.arrivals import Places
-from scripts.rehearsal.senders import Delivery
+from scripts.rehearsal.run import Delivery
 from scripts.rehearsal.stand_ins.omero.paths import client_path
 from scripts.rehearsal.stand_ins.omero.state import Image, Server
 
