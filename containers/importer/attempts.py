@@ -36,7 +36,11 @@ NO_READER = "OMERO has no reader for this file: Bio-Formats does not know what i
 INTERRUPTIONS = 20
 KILLED = "its importer, or the server, was ended before it had done"
 # Of an import whose session was closed under it, or whose server went (ome.conditions, Glacier2 and Ice).
-SESSION_GONE = ("No such session", "ObjectNotExist", "SessionException", "SessionNotExist")
+# "not-ready" and "cancel-called" are HandleI's (omero-blitz): who closes a session cancels what it does.
+SESSION_GONE = (
+    *("No such session", "ObjectNotExist", "SessionException", "SessionNotExist"),
+    *("Name: not-ready", "Name: cancel-called"),
+)
 Counts = dict[str, int]
 
 
@@ -258,18 +262,19 @@ class Attempts:
             return self._succeeded(attempt, entry, (own or finished)[0], already=not own)
         if any(each.state == RUNS for each in filesets):
             return ""
+        told = done.reason(entry["path"]) if done and not done.unreachable else ""
         partly = [each for each in filesets if each.state == PARTLY]
         if partly:
-            values = {"fileset": partly[0].id, "images": entries.ranges(partly[0].images), "reason": _partly(partly[0])}
-            self._ledger.settle(entry, INCOMPLETE, {**values, **self._place()})
+            values = {"fileset": partly[0].id, "images": entries.ranges(partly[0].images)}
+            self._ledger.settle(entry, INCOMPLETE, {**values, "reason": _partly(partly[0], told), **self._place()})
             return "incomplete"
         broken = [each for each in filesets if each.state == BROKEN and each.session == attempt.session]
-        said = evidence.error_of(broken[-1].log) if broken else ""
+        if broken and not told:
+            told = evidence.error_of(broken[-1].log)
         # What a server says that went away, or whose session was closed, is not about the file.
-        told = done.reason(entry["path"]) if done and not done.unreachable else ""
-        gone = any(word in text for word in SESSION_GONE for text in (said, told))
-        if (said or told) and not gone:
-            self._failed(entry, said or told, final=True)
+        gone = any(word in told for word in SESSION_GONE)
+        if told and not gone:
+            self._failed(entry, told, final=True)
             return "failed"
         if done is None or done.unreachable or broken or gone:
             return self._interrupted(entry)
@@ -367,10 +372,11 @@ def _is_of(entry: Entry, attempt: Attempt) -> bool:
     return bool(entry["state"] == IMPORTING and entry.get("attempt") == attempt.id)
 
 
-def _partly(fileset: evidence.Fileset) -> str:
+def _partly(fileset: evidence.Fileset, told: str) -> str:
     return (
         f"OMERO has images of it (fileset {fileset.id}), and their import did not come to its end: they may lack "
         f"pixels. Delete them (`omero-aws exec -- omero delete Fileset:{fileset.id}`) and retry the file, or dismiss it"
+        f"{'; OMERO said: ' if told else ''}{told}"
     )
 
 

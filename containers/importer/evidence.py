@@ -1,8 +1,13 @@
 """What has become of imports, as OMERO itself tells: docs/adr/0015-imports-beside-the-server.md has the table.
 
-Images alone prove nothing: a server that dies between saving metadata and writing pixels leaves images without pixels.
-What tells is the job of the upload, the import's log (on the worker's own mount), and whether the session is closed or
-its node went down (entities of omero-model; the log's media type is PublicRepositoryI's of omero-blitz).
+Images alone prove nothing: a server that dies between saving metadata and writing pixels leaves images without pixels,
+and so does one that cannot read them. What tells is the job of the upload, the import's log (on the worker's own
+mount), and whether the session is closed or its node went down (entities of omero-model; the log's media type is
+PublicRepositoryI's of omero-blitz).
+
+The log is ManagedImportRequestI's of omero-blitz, as etc/logback.xml of OMERO.server has it. Each step has a line when
+it begins; 5 is the last. One that fails has "Cancelled" (omero.cmd.Helper), of the level INFO; one that does not begin
+because the session was closed has nothing. "Cleaning up import." ends all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +20,10 @@ from typing import NamedTuple
 from .omero import REPOSITORY, Omero
 from .paths import client_path, is_below, is_of
 
-ENDED, ERROR = b"Cleaning up import.", re.compile(rb"\bERROR\b")
+ENDED = b"Cleaning up import."
+STEP, LAST = re.compile(rb"\] \(.*\) Step (\d)$", re.MULTILINE), b"5"
+CANCELLED = re.compile(rb"\] \(.*\) Cancelled$", re.MULTILINE)
+ERROR = re.compile(rb"^\S+ \S+ ERROR \[.*?\] \(.*?\) (.*)$", re.MULTILINE)
 # Of an import's log: its end tells, and a plate's may be long.
 LOG_BYTES = 16 * 1024 * 1024
 # A query travels in one argument of a command line, which Linux limits to 128 KiB.
@@ -144,18 +152,28 @@ def _state(images: frozenset[int], job: _Job) -> str:
         over = job.closed or job.node_down
         return (FINISHED if images else GONE) if over else RUNS
     if ENDED in text:
-        # An error with images: somebody has to look, for a second import would make a second set of them.
-        return (PARTLY if ERROR.search(text) else FINISHED) if images else BROKEN
+        # Images that may lack pixels: somebody has to look, for a second import would make a second set of them.
+        return (FINISHED if _is_whole(text) else PARTLY) if images else BROKEN
     if job.node_down:
         return PARTLY if images else GONE
     # Only its client can end an upload, and only with its session: without them, nothing goes on.
     return RUNS if job.uploaded or not job.closed else GONE
 
 
+def _is_whole(log: bytes) -> bool:
+    """Whether all steps were done, of an import that has ended."""
+    if CANCELLED.search(log):
+        return False
+    if steps := STEP.findall(log):
+        return LAST in steps
+    # Somebody has raised the level of the log.
+    return not ERROR.search(log)
+
+
 def error_of(log: str) -> str:
     """The last error in an import's log; empty if there is none, or no log."""
-    lines = [line for line in (_tail(os.fsencode(log)) or b"").splitlines() if ERROR.search(line)]
-    return " ".join(lines[-1].decode("utf-8", "replace").split())[-400:] if lines else ""
+    found = ERROR.findall(_tail(os.fsencode(log)) or b"")
+    return " ".join(found[-1].decode("utf-8", "replace").split())[-400:] if found else ""
 
 
 def _tail(path: bytes) -> bytes | None:

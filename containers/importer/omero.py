@@ -42,6 +42,8 @@ UNREACHABLE = (
     "SocketException",
 )
 # JVMs with -XX:+ExitOnOutOfMemoryError exit with 3 (HotSpot); the kernel ends one with SIGKILL.
+# Of what an importer says of one file: Java's stack traces are long.
+REASON_LINES = 400
 OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
 
@@ -293,17 +295,20 @@ class Import(NamedTuple):
 
 
 def _reason(before: str, after: str) -> str:
-    """The kind of error, and the exception after it: the last cause if it tells causes, else the first that is said."""
+    """The kind of error, and the exception after it: the last cause if it tells causes, else the server's own if it is
+    the server's, else the first that is said."""
     kind = re.search(r"[A-Z]+_(EXCEPTION|FORMAT|LIBRARY)", before)
     block = []
-    for line in after.splitlines()[:60]:
+    for line in after.splitlines()[:REASON_LINES]:
         if re.match(r"\d{4}-\d\d-\d\d ", line):
             break
         text = " ".join(line.split()).lstrip(": ")
         if text and not text.startswith(("at ", "... ")):
             block.append(text)
     causes = [text for text in block if text.startswith("Caused by: ")]
-    said = causes[-1] if causes else " ".join(block[:3])
+    # `onFinished` of ImportLibrary (omero-blitz) prints the response's parameters.
+    servers = [text.partition("stacktrace=")[2] for text in block if text.startswith("Parameters: ")]
+    said = causes[-1] if causes else next(filter(None, servers), " ".join(block[:4]))
     return ": ".join(part for part in (kind[0] if kind else "", said[:500]) if part)
 
 

@@ -82,6 +82,25 @@ def test_says_omeros_reason() -> None:
     assert done.reason(b"/OMERO/other.tif") == ""
 
 
+def test_says_the_servers_reason() -> None:
+    """INTERNAL_EXCEPTION of ErrorHandler, with the response that ImportLibrary's `onFinished` has."""
+    stack = "loci.formats.FormatException: Invalid tile size\n\tat loci.formats.in.X.a(X.java:1)\n" + "\tat b\n" * 80
+
+    def said(parameters: str) -> str:
+        response = (
+            "java.lang.RuntimeException: Failure response on import!\nCategory: ::omero::grid::ImportRequest\n"
+            f"Name: import-file-exception\nParameters: {{{parameters}}}\n\n\tat ome.formats.importer.ImportLibrary\n"
+        )
+        head = "2025-01-01 10:00:00,000 1 [l.Client-0] ERROR ome.formats.importer.cli.ErrorHandler - INTERNAL_EXCEPTION"
+        return Import(2, "", f"{head}: /OMERO/a b.tif\n{response}{response}").reason(b"/OMERO/a b.tif")
+
+    thrown = "INTERNAL_EXCEPTION: loci.formats.FormatException: Invalid tile size"
+    assert said(f"filename=/OMERO/ManagedRepository/a b.tif, stacktrace={stack}, message=Invalid tile size") == thrown
+    cause = f"stacktrace={stack}Caused by: java.io.EOFException: short\n\t... 9 more\n, message=null"
+    assert said(cause) == "INTERNAL_EXCEPTION: Caused by: java.io.EOFException: short"
+    assert "Name: import-file-exception Parameters: {}" in said("")
+
+
 def test_names_are_shown_on_one_line_and_obey_nobody() -> None:
     assert entries.shown(b"/OMERO/a b.tif") == "/OMERO/a b.tif"
     for name in (b"/OMERO/\x1b[2J.tif", b"/OMERO/a\nb.tif", b"/OMERO/\xff.tif"):

@@ -66,7 +66,9 @@ def test_one_session_an_attempt(served: Served) -> None:
     (row,) = asked(served, ATTEMPTS)
     assert row[:5] == ["1", key, "None", "None", "Finished"]
     assert log_of(served, row).splitlines()[-1].endswith("Cleaning up import.")
-    assert "ERROR" not in log_of(served, row)
+    text = log_of(served, row)
+    assert [f"Step {number}" in text for number in range(7)] == [True] * 6 + [False]
+    assert "Cancelled" not in text
     ((client_path, fileset, image, folder, name, owner),) = asked(served, OF_PATHS)
     assert (client_path, fileset, image, name, owner) == ("OMERO/in/a.tif", "1", "1", "a.tif", "alice")
     assert (served.programs.folder / "ManagedRepository" / folder / name).is_symlink()
@@ -101,7 +103,8 @@ def test_a_closed_session_is_a_fence_at_every_point(served: Served, point: str) 
     images = served.server.images()
     assert len(images) == (point in ("pixels", "thumbnails"))
     text = log_of(served, ["", "", "", "", "", *log])
-    assert ("ERROR" in text) == (point != "verify")
+    assert "ERROR" not in text
+    assert text.count(") Cancelled\n") == (point != "verify")
     assert text.splitlines()[-1].endswith("Cleaning up import.") == (point != "verify")
 
 
@@ -145,9 +148,9 @@ def test_a_fault_kills_the_server_between_two_steps(served: Served) -> None:
 def test_fails_on_the_server_with_an_end_in_its_log(served: Served) -> None:
     served.server.fault("fail", "a.tif", message="java.io.IOException: bad file")
     code, _, err = served.run(load(served.image("a.tif"), session(served)))
-    assert (code, "bad file" in err) == (2, True)
+    assert (code, "stacktrace=java.io.IOException: bad file" in err) == (2, True)
     text = log_of(served, asked(served, ATTEMPTS)[0])
-    assert "ERROR" in text
+    assert (text.count(") Cancelled\n"), "ERROR" in text, "bad file" in text) == (1, False, False)
     assert text.splitlines()[-1].endswith("Cleaning up import.")
 
 

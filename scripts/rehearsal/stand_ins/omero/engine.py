@@ -2,7 +2,9 @@
 
 omero-blitz's ManagedImportRequestI: `importMetadata` saves the images (saveToDB), `pixelData` names their file
 (setPixelsFile), then come the thumbnails; each is a transaction of its own in the client's session, and fails once that
-is closed. "Cleaning up import." ends the log of one that has come to its end, well or not.
+is closed. Its log has each step as it begins. "Cancelled", of the level INFO, says that one has failed
+(omero.cmd.Helper); why, only the client hears. Once its session is closed, the next step does not begin, which the log
+does not tell (omero.cmd.HandleI). "Cleaning up import." is the end of all of them, well or not.
 
 The server's program does this (administration.py). Before one has ever run on a data folder, the importer starts
 `python -m scripts.rehearsal.stand_ins.omero.engine`, which outlives it, though not its container.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +33,10 @@ _AGAIN_SECONDS = 0.5
 # omero.threads.background_threads, of which an import takes two while it is submitted (etc/omero.properties).
 _THREADS = 5
 _LOGGER = "o.s.blitz.repo.ManagedImportRequestI"
+# omero.cmd.Helper logs by the name of its request, with a dot before the @.
+_HELPER = "o.s.b.r.ManagedImportRequestI.@5e5d171f"
+_STEPS = ("read only", SAVE, PIXELS, THUMBNAILS, "processing", "response")
+_EXCEPTION = re.compile(r"[\w.$]+(Exception|Error)\b")
 
 
 def serve(server: Server, *, forever: bool) -> None:
@@ -81,23 +88,52 @@ def _do(server: Server, fileset: int) -> None:
     work = json.loads(server.query("SELECT work FROM request WHERE fileset = ?", fileset)[0][0])
     state, message = "done", ""
     try:
-        _steps(server, fileset, work)
+        for number, step in enumerate(_STEPS):
+            _begin(server, work["key"])
+            repository.write_log(server, fileset, "DEBUG", _LOGGER, f"Step {number}")
+            _do_step(server, fileset, work, step)
     except Exception as error:
         state, message = "failed", str(error)
-        repository.write_log(server, fileset, "ERROR", _LOGGER, f"Failure on import: {error}")
     repository.write_log(server, fileset, "INFO", _LOGGER, "Cleaning up import.")
     server.query("UPDATE request SET state = ?, message = ? WHERE fileset = ?", state, message, fileset)
 
 
-def _steps(server: Server, fileset: int, work: dict[str, Any]) -> None:
-    for point in (SAVE, PIXELS, THUMBNAILS):
-        _meet(server, work, point)
+def _begin(server: Server, key: str) -> None:
+    """Who closes a session closes its handles, and with them what has not begun. Raises Failed."""
+    try:
+        server.user_of(key)
+    except Refused as error:
+        raise Failed(_response("not-ready")) from error
+
+
+def _do_step(server: Server, fileset: int, work: dict[str, Any], step: str) -> None:
+    try:
+        _meet(server, work, step)
         owner = _session(server, work["key"])
-        repository.write_log(server, fileset, "INFO", _LOGGER, f"Step: {point}")
-        if point == SAVE:
+        if step == SAVE:
             repository.save(server, owner, fileset, work)
-        elif point == PIXELS:
+        elif step == PIXELS:
             server.query("UPDATE images SET pixels = 1 WHERE fileset = ?", fileset)
+        _session(server, work["key"])  # the size of the log is stored
+    except Exception as error:
+        repository.write_log(server, fileset, "INFO", _HELPER, "Cancelled")
+        about = str(error)
+        thrown = about if _EXCEPTION.match(about) else f"java.io.IOException: {about}"
+        of_file = thrown.startswith(("java.io.", "loci.formats."))
+        where = {"filename": str(server.data / "ManagedRepository" / work["path"])} if of_file else {}
+        name = "import-file-exception" if of_file else "import-request-failure"
+        stack = f"{thrown}\n\tat ome.services.blitz.repo.ManagedImportRequestI.step(ManagedImportRequestI.java:484)\n"
+        # In the order of Java's HashMap.
+        raise Failed(_response(name, **where, stacktrace=stack, message=thrown.partition(": ")[2])) from error
+
+
+def _response(name: str, **parameters: str) -> str:
+    """What the client makes of it (onFinished of ome.formats.importer.ImportLibrary)."""
+    listed = ", ".join(f"{key}={value}" for key, value in parameters.items())
+    return (
+        "java.lang.RuntimeException: Failure response on import!\nCategory: ::omero::grid::ImportRequest\n"
+        f"Name: {name}\nParameters: {{{listed}}}\n"
+    )
 
 
 def _session(server: Server, key: str) -> int:
@@ -119,11 +155,7 @@ def _meet(server: Server, work: dict[str, Any], point: str) -> None:
         elif kind == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         elif kind == "fail":
-            raise Failed(
-                message
-                or "java.lang.RuntimeException: Failure response on import!\nCategory: ::omero::grid::"
-                "ImportRequest\nName: import-request-failure\nParameters: {message=java.io.IOException: bad file}"
-            )
+            raise Failed(message or "java.io.IOException: bad file")
 
 
 def main() -> None:
