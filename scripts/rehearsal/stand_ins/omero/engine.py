@@ -89,7 +89,7 @@ def _do(server: Server, fileset: int) -> None:
     state, message = "done", ""
     try:
         for number, step in enumerate(_STEPS):
-            _begin(server, work["key"])
+            _begin(server, work)
             repository.write_log(server, fileset, "DEBUG", _LOGGER, f"Step {number}")
             _do_step(server, fileset, work, step)
     except Exception as error:
@@ -98,12 +98,14 @@ def _do(server: Server, fileset: int) -> None:
     server.query("UPDATE request SET state = ?, message = ? WHERE fileset = ?", state, message, fileset)
 
 
-def _begin(server: Server, key: str) -> None:
+def _begin(server: Server, work: dict[str, Any]) -> None:
     """Who closes a session closes its handles, and with them what has not begun. Raises Failed."""
     try:
-        server.user_of(key)
+        server.user_of(work["key"])
     except Refused as error:
         raise Failed(_response("not-ready")) from error
+    if work.get("cancelled"):
+        raise Failed(_response("not-ready"))
 
 
 def _do_step(server: Server, fileset: int, work: dict[str, Any], step: str) -> None:
@@ -152,6 +154,8 @@ def _meet(server: Server, work: dict[str, Any], point: str) -> None:
             time.sleep(seconds)
         elif kind == "hold":
             server.hold(work["path"], point)
+        elif kind == "cancel":
+            work["cancelled"] = True
         elif kind == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         elif kind == "fail":

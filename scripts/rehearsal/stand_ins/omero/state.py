@@ -50,7 +50,7 @@ class Fault:
 
 # What a fault does to a fileset, and where: while it is prepared, before its upload is verified, and in the server
 # before the metadata is saved, between that and the pixels' file, and before the thumbnails.
-KINDS = ("slow", "hold", "kill", "die", "fail", "crash", "late", "hang", "memory")
+KINDS = ("slow", "hold", "kill", "die", "cancel", "fail", "crash", "late", "hang", "memory")
 PREPARE, VERIFY, SAVE, PIXELS, THUMBNAILS = POINTS = ("prepare", "verify", "save", "pixels", "thumbnails")
 _USUAL = {"slow": PREPARE, "hang": PREPARE, "memory": PREPARE, "kill": VERIFY}
 

@@ -219,16 +219,25 @@ def test_images_without_a_clean_end_wait_for_a_person(importing: Importing) -> N
     assert set(importing.once().values()) == {1}
 
 
-def test_images_whose_pixels_omero_could_not_read_wait_for_a_person(importing: Importing) -> None:
+@pytest.mark.parametrize(
+    ("kind", "point", "said"),
+    [
+        ("fail", "pixels", "loci.formats.FormatException: the tile is broken"),
+        ("cancel", "save", "Name: not-ready"),
+    ],
+)
+def test_images_whose_pixels_omero_has_not_read_wait_for_a_person(
+    importing: Importing, kind: str, point: str, said: str
+) -> None:
     """OMERO saves images before it reads all of their pixels, and keeps them when it cannot."""
     path = importing.image("half.tif")
-    importing.server.fault("fail", "half.tif", at="pixels", message="loci.formats.FormatException: the tile is broken")
+    importing.server.fault(kind, "half.tif", at=point, message=said)
     importing.scan()
     assert (importing.run()["incomplete"], len(importing.server.images())) == (1, 1)
     entry = importing.at.ledger.get(path)
     assert entry is not None
     assert (entry.state, f"omero delete Fileset:{entry.fileset}" in entry.reason) == (INCOMPLETE, True)
-    assert "loci.formats.FormatException: the tile is broken" in entry.reason
+    assert said in entry.reason
 
 
 def test_a_server_that_is_down_is_said_and_waited_for(importing: Importing) -> None:

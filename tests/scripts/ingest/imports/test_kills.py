@@ -42,6 +42,7 @@ def omero_faults(importing: Importing, chance: random.Random, names: list[str]) 
     kinds: list[Callable[[], tuple[str, dict[str, Any]]]] = [
         lambda: ("crash", {"at": chance.choice(POINTS), "times": 1}),
         lambda: ("kill", {"times": 1}),
+        lambda: ("cancel", {"at": chance.choice(POINTS[1:]), "times": 1}),
         lambda: ("slow", {"at": chance.choice(POINTS), "times": 1, "seconds": chance.uniform(0.2, 4)}),
         lambda: ("slow", {"times": 2, "seconds": chance.uniform(0.1, 1.5)}),
         lambda: ("fail", {"times": 1, "message": "java.io.IOException: a fault of this test"}),
