@@ -4,7 +4,7 @@ omero-blitz's ManagedImportRequestI: `importMetadata` saves the images (saveToDB
 (setPixelsFile), then come the thumbnails; each is a transaction of its own in the client's session, and fails once that
 is closed. Its log has each step as it begins. "Cancelled", of the level INFO, says that one has failed
 (omero.cmd.Helper); why, only the client hears. Once its session is closed, the next step does not begin, which the log
-does not tell (omero.cmd.HandleI). "Cleaning up import." is the end of all of them, well or not.
+does not tell (omero.cmd.HandleI). "Cleaning up import." is the end of all that have begun, well or not.
 
 The server's program does this (administration.py). Before one has ever run on a data folder, the importer starts
 `python -m scripts.rehearsal.stand_ins.omero.engine`, which outlives it, though not its container.
@@ -86,15 +86,17 @@ def ensure(server: Server) -> None:
 
 def _do(server: Server, fileset: int) -> None:
     work = json.loads(server.query("SELECT work FROM request WHERE fileset = ?", fileset)[0][0])
-    state, message = "done", ""
+    state, message, began = "done", "", False
     try:
         for number, step in enumerate(_STEPS):
             _begin(server, work)
+            began = True
             repository.write_log(server, fileset, "DEBUG", _LOGGER, f"Step {number}")
             _do_step(server, fileset, work, step)
     except Exception as error:
         state, message = "failed", str(error)
-    repository.write_log(server, fileset, "INFO", _LOGGER, "Cleaning up import.")
+    if began:
+        repository.write_log(server, fileset, "INFO", _LOGGER, "Cleaning up import.")
     server.query("UPDATE request SET state = ?, message = ? WHERE fileset = ?", state, message, fileset)
 
 

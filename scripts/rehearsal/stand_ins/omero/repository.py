@@ -166,7 +166,6 @@ def begin(server: Server, key: str, candidate: formats.Candidate, folder: Path, 
         log = {"path": parent, "name": f"{folder.name}.log", "mimetype": LOG_MIMETYPE, "owner": owner}
         _insert(database, "joboriginalfilelink", parent=job, child=_insert(database, "originalfile", **log))
         database.execute("COMMIT")
-    write_log(server, fileset, "INFO", "o.s.blitz.repo.ManagedRepositoryI", f"Starting import of {candidate.file}")
     return fileset
 
 
