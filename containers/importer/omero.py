@@ -41,9 +41,11 @@ UNREACHABLE = (
     "ConnectionTimeout",
     "SocketException",
 )
-# JVMs with -XX:+ExitOnOutOfMemoryError exit with 3 (HotSpot); the kernel ends one with SIGKILL.
+# The same, as Java and omero-py print an exception. Elsewhere in a line it may be a file's name.
+NO_ANSWER = re.compile(rf"^(?:[A-Z][\w ]*: )*Ice\.(?:{'|'.join(UNREACHABLE)})", re.MULTILINE)
 # Of what an importer says of one file: Java's stack traces are long.
 REASON_LINES = 400
+# JVMs with -XX:+ExitOnOutOfMemoryError exit with 3 (HotSpot); the kernel ends one with SIGKILL.
 OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
 
@@ -177,7 +179,7 @@ class Omero:
             *options,
         ]
         command = [os.fsencode(word) for word in (*_as_user(), COMMAND, *fixed)]
-        return Importing([*command, *paths], self._importer_environ())
+        return Importing(command, paths, self._importer_environ())
 
     def _importer_environ(self) -> dict[str, str]:
         if not self._home:
@@ -215,11 +217,12 @@ def _as_user() -> list[str]:
 class Importing:
     """OMERO's importer while it runs, with its JVM."""
 
-    def __init__(self, command: Sequence[bytes], environ: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[bytes], paths: Sequence[bytes], environ: Mapping[str, str]) -> None:
+        self._paths = tuple(paths)
         self._out = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            command,
+            [*command, *paths],
             stdin=subprocess.DEVNULL,
             stdout=self._out,
             stderr=self._errors,
@@ -251,15 +254,16 @@ class Importing:
         # Its JVM may live on when the Python that started it does not.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        return Import(self._process.returncode or 0, _read(self._out), _read(self._errors))
+        return Import(self._process.returncode or 0, _read(self._out), _read(self._errors), self._paths)
 
 
 class Import(NamedTuple):
-    """How an importer ended, what it printed, and what it complained about."""
+    """How an importer ended, what it printed, what it complained about, and what it was to import."""
 
     code: int
     out: str
     errors: str
+    paths: Sequence[bytes] = ()
 
     @property
     def out_of_memory(self) -> bool:
@@ -273,8 +277,11 @@ class Import(NamedTuple):
 
     @property
     def unreachable(self) -> bool:
-        """Whether the server did not answer it."""
-        return _is_unreachable(self.errors)
+        """Whether the server did not answer it: a sender may have given a file such a name, and a line break before."""
+        said = self.errors
+        for path in self.paths:
+            said = said.replace(os.fsdecode(path), "")
+        return bool(NO_ANSWER.search(said))
 
     def reason(self, path: bytes) -> str:
         """What the importer said of a file; empty if it did not name it."""

@@ -101,6 +101,27 @@ def test_says_the_servers_reason() -> None:
     assert "Name: import-file-exception Parameters: {}" in said("")
 
 
+@pytest.mark.parametrize(
+    "errors",
+    [
+        "2025-01-01 10:00:00,000 1 [main] ERROR ome.formats.importer.cli.CommandLineImporter - Error during import "
+        "process.\nIce.ConnectionLostException\n    error = 0\n\tat IceInternal.ConnectRequestHandler\n",
+        "java.lang.RuntimeException: no\n\tat a.b\nCaused by: Ice.SocketException\n    error = 0\n",
+        "Ice.ConnectionRefusedException: localhost:4064 isn't running\n",  # omero-py's `login`
+    ],
+)
+def test_a_server_that_does_not_answer_is_known_by_ices_exceptions(errors: str) -> None:
+    assert Import(2, "", errors).unreachable
+
+
+@pytest.mark.parametrize("name", [b"ConnectionLost.tif", b"a\nIce.ConnectionLostException", b"Ice.SocketException: a"])
+def test_no_name_of_a_file_says_that_the_server_does_not_answer(name: bytes) -> None:
+    path = b"/OMERO/in/" + name
+    shown = path.decode()
+    said = f"2025-01-01 10:00:00,000 1 [main] ERROR a.B - FILE_EXCEPTION: {shown}\njava.io.IOException: no {shown}"
+    assert not Import(2, "", said, (path,)).unreachable
+
+
 def test_names_are_shown_on_one_line_and_obey_nobody() -> None:
     assert entries.shown(b"/OMERO/a b.tif") == "/OMERO/a b.tif"
     for name in (b"/OMERO/\x1b[2J.tif", b"/OMERO/a\nb.tif", b"/OMERO/\xff.tif"):
