@@ -28,6 +28,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+from containers.supervisor.signing import Aws, AwsError
+
 ROOT = Path(__file__).resolve().parents[4]
 SIGNALS = {signal.SIGINT: b"\x03", signal.SIGQUIT: b"\x1c", signal.SIGTSTP: b"\x1a"}
 
@@ -85,14 +87,13 @@ class Plugin:
             self._client.send(self._typed.get())
 
     def _resume(self) -> None:
-        import boto3  # noqa: PLC0415 - most sessions do without
-        from botocore.exceptions import ClientError  # noqa: PLC0415
-
-        ssm = boto3.client("ssm", region_name=self._region, endpoint_url=self._endpoint)
+        # boto3 takes seconds to load where much runs, and a session whose command has ended is kept for three.
+        os.environ["AWS_ENDPOINT_URL"] = self._endpoint
+        ssm, asked = Aws(self._region), {"SessionId": self._session["sessionId"]}
         while True:
             try:
-                token = ssm.resume_session(SessionId=self._session["sessionId"])["TokenValue"]
-            except ClientError:  # it goes on trying (config.go, DataChannelNumMaxRetries)
+                token = ssm.call("ssm", "AmazonSSM.ResumeSession", asked)["TokenValue"]
+            except AwsError:  # it goes on trying (config.go, DataChannelNumMaxRetries)
                 time.sleep(1)
                 continue
             before = self._client
