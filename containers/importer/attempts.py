@@ -12,7 +12,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import entries, evidence, formats, hostile
@@ -46,7 +46,10 @@ Counts = dict[str, int]
 
 @dataclass
 class Attempt:
-    """`holder` is the worker's that began it; `work` what its request asks for; `session` its uuid in OMERO, or ""."""
+    """`holder` is the worker's that began it; `work` what its request asks for; `session` its uuid in OMERO, or "".
+
+    `members` are the other files of what is imported, by the main file, for as long as this worker is at it.
+    """
 
     id: str
     request: str
@@ -55,6 +58,7 @@ class Attempt:
     ids: list[str]
     who: str
     session: str = ""
+    members: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Attempt:
@@ -176,11 +180,13 @@ class Attempts:
             if any(each.state in (FINISHED, RUNS, PARTLY) for each in before):
                 kind = self._judged(attempt, entry, before, None, alone=False)
                 counts = _sum(counts, {kind: 1} if kind else {})
-            elif fault := _fault(entry, seen):
+            elif fault := _fault(entry, now := formats.one(entry["path"], seen)):
                 self._failed(entry, fault, final=True)
                 counts = _sum(counts, {"failed": 1})
             else:
                 left.append(entry)
+                folder = os.path.dirname(entry["path"])
+                attempt.members[entry["path"]] = [os.path.join(folder, each) for each in now.members] if now else []
         return counts, left
 
     def _session(self, attempt: Attempt) -> str:
@@ -262,7 +268,10 @@ class Attempts:
             return self._succeeded(attempt, entry, (own or finished)[0], already=not own)
         if any(each.state == RUNS for each in filesets):
             return ""
-        told = done.reason(entry["path"]) if done and not done.unreachable else ""
+        members = attempt.members.get(entry["path"], ())
+        told = done.reason(entry["path"], *members) if done and not done.unreachable else ""
+        if done and alone and not told and not done.unreachable and not done.out_of_memory:
+            told = done.error()
         partly = [each for each in filesets if each.state == PARTLY]
         if partly:
             values = {"fileset": partly[0].id, "images": entries.ranges(partly[0].images)}
@@ -290,7 +299,8 @@ class Attempts:
         else:
             last = done.last()
         final = entry["attempts"] >= ATTEMPTS or (alone and done.code in CERTAIN)
-        if done.code in CERTAIN and not filesets and not done.out_of_memory:
+        # An error may be this file's: it is told when the file is alone with it.
+        if done.code in CERTAIN and not filesets and not done.out_of_memory and not done.error():
             last, final = NO_READER, True
         if filesets:
             last += f" (fileset {filesets[-1].id} was begun, and has no image)"
@@ -390,11 +400,10 @@ def _options(work: dict[str, Any], *, alone: bool) -> list[str]:
     return options
 
 
-def _fault(entry: Entry, seen: formats.Seen) -> str:
-    """Why a file should not be imported as it is now; `seen` has the folders that were read for others."""
+def _fault(entry: Entry, now: formats.Fileset | None) -> str:
+    """Why a file should not be imported as it is now."""
     if not os.path.lexists(entry["path"]):
         return MISSING
-    now = formats.one(entry["path"], seen)
     if now is None or now.print != entry["print"]:
         return CHANGED
     return now.fault or hostile.fault(now.main, now.members)

@@ -45,6 +45,13 @@ UNREACHABLE = (
 NO_ANSWER = re.compile(rf"^(?:[A-Z][\w ]*: )*Ice\.(?:{'|'.join(UNREACHABLE)})", re.MULTILINE)
 # Of what an importer says of one file: Java's stack traces are long.
 REASON_LINES = 400
+# As the importer's logback-cli.xml has it, and what follows until the next date: `Error on import`, with the server's
+# message behind it if there is one, names no file (`importCandidates` of omero-blitz's ImportLibrary).
+ERROR = re.compile(
+    r"^\d{4}-\d\d-\d\d \S+ .*? ERROR +\S*(?:ImportLibrary|CommandLineImporter) - (.*)\n"
+    r"((?:(?!\d{4}-\d\d-\d\d ).*\n?)*)",
+    re.MULTILINE,
+)
 # JVMs with -XX:+ExitOnOutOfMemoryError exit with 3 (HotSpot); the kernel ends one with SIGKILL.
 OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
@@ -283,14 +290,27 @@ class Import(NamedTuple):
             said = said.replace(os.fsdecode(path), "")
         return bool(NO_ANSWER.search(said))
 
-    def reason(self, path: bytes) -> str:
-        """What the importer said of a file; empty if it did not name it."""
+    def reason(self, *paths: bytes) -> str:
+        """What the importer said of the first of these files that it named; empty if it named none."""
+        return next(filter(None, map(self._reason_of, paths)), "")
+
+    def error(self) -> str:
+        """The last error of an import that it told, of whichever file; empty if it told none."""
+        found = ERROR.findall(self.errors)
+        if not found:
+            return ""
+        message, after = found[-1]
+        said = message.removeprefix("Error on import").lstrip(": ")
+        return said or _reason("", after)
+
+    def _reason_of(self, path: bytes) -> str:
         name = os.fsdecode(path)
         at = self.errors.find(name)
         while at >= 0:
-            line = self.errors[self.errors.rfind("\n", 0, at) + 1 : at]
-            if re.search(r"EXCEPTION|ERROR|UNKNOWN_FORMAT|MISSING_LIBRARY|[Ff]ail", line):
-                return _reason(line, self.errors[at + len(name) :])
+            line, after = self.errors[self.errors.rfind("\n", 0, at) + 1 : at], self.errors[at + len(name) :]
+            # It ends its line (`toLog` of ErrorHandler's events); or it is the beginning of another's.
+            if after[:1] in ("", "\n") and re.search(r"EXCEPTION|ERROR|MISSING_LIBRARY", line):
+                return _reason(line, after)
             at = self.errors.find(name, at + 1)
         return ""
 

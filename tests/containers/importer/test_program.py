@@ -82,6 +82,12 @@ def test_says_omeros_reason() -> None:
     assert done.reason(b"/OMERO/other.tif") == ""
 
 
+def test_a_file_is_not_taken_for_another_whose_name_begins_alike() -> None:
+    errors = "2025-01-01 10:00:00,000 1 [main] ERROR a.ErrorHandler - FILE_EXCEPTION: /OMERO/a.tif.tif\njava.io.E: no\n"
+    done = Import(0, "", errors)
+    assert (done.reason(b"/OMERO/a.tif"), done.reason(b"/OMERO/a.tif.tif")) == ("", "FILE_EXCEPTION: java.io.E: no")
+
+
 def test_says_the_servers_reason() -> None:
     """INTERNAL_EXCEPTION of ErrorHandler, with the response that ImportLibrary's `onFinished` has."""
     stack = "loci.formats.FormatException: Invalid tile size\n\tat loci.formats.in.X.a(X.java:1)\n" + "\tat b\n" * 80
@@ -99,6 +105,35 @@ def test_says_the_servers_reason() -> None:
     cause = f"stacktrace={stack}Caused by: java.io.EOFException: short\n\t... 9 more\n, message=null"
     assert said(cause) == "INTERNAL_EXCEPTION: Caused by: java.io.EOFException: short"
     assert "Name: import-file-exception Parameters: {}" in said("")
+
+
+def test_a_fileset_is_known_by_the_file_of_its_that_could_not_be_transferred() -> None:
+    errors = (
+        "2025-01-01 10:00:00,000 1 [2-thread-1] ERROR ome.formats.importer.cli.ErrorHandler - FILE_EXCEPTION: "
+        "/OMERO/a/sub/2.ome.tif\njava.lang.RuntimeException: Check failed\n\tat a.b\n"
+    )
+    done = Import(0, "", errors)
+    assert done.reason(b"/OMERO/a/a.companion.ome") == ""
+    said = done.reason(b"/OMERO/a/a.companion.ome", b"/OMERO/a/1.ome.tif", b"/OMERO/a/sub/2.ome.tif")
+    assert said == "FILE_EXCEPTION: java.lang.RuntimeException: Check failed"
+
+
+@pytest.mark.parametrize(
+    ("message", "trace", "said"),
+    [
+        ("Error on import", "java.io.IOException: no\n\tat a.b\n", "java.io.IOException: no"),
+        ("Error on import: it is too long", 'omero.FilePathNamingException\n    clientPath = "a"\n', "it is too long"),
+        ("Error during import process.", "", "Error during import process."),
+    ],
+)
+def test_the_last_error_that_names_no_file_is_told(message: str, trace: str, said: str) -> None:
+    """`importCandidates` of omero-blitz's ImportLibrary; the summary comes behind it."""
+    head = "2025-01-01 10:00:00,000 9 [2-thread-1]"
+    logger = "ome.formats.importer.ImportLibrary"
+    errors = f"{head} ERROR {logger} - an older one\n{head} ERROR     {logger} - {message}\n{trace}"
+    errors += f"{head} ERROR loci.formats.in.SVSReader - a label is missing\n"
+    errors += f"{head} INFO a.B - Continuing after error\n\n==> Summary\n0 files uploaded, 0 errors in 0:00:01\n"
+    assert Import(0, "", errors).error() == said
 
 
 @pytest.mark.parametrize(

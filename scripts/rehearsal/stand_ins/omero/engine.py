@@ -39,6 +39,10 @@ _STEPS = ("read only", SAVE, PIXELS, THUMBNAILS, "processing", "response")
 _EXCEPTION = re.compile(r"[\w.$]+(Exception|Error)\b")
 
 
+class Answered(Failed):
+    """The server could not import it; the message is that of its response."""
+
+
 def serve(server: Server, *, forever: bool) -> None:
     """Do what is submitted, until nothing has been for a while, or a server's program runs; or for ever."""
     last = time.monotonic()
@@ -54,14 +58,14 @@ def serve(server: Server, *, forever: bool) -> None:
 
 
 def wait(server: Server, fileset: int) -> tuple[int, ...]:
-    """The images, once the server is done. Raises Failed, and Refused when the server is gone."""
+    """The images, once the server is done. Raises Answered, and Failed or Refused when the server is gone."""
     began = 0.0
     while True:
         state, message = server.query("SELECT state, message FROM request WHERE fileset = ?", fileset)[0]
         if state == "done":
             return tuple(row[0] for row in server.query("SELECT id FROM images WHERE fileset = ? ORDER BY id", fileset))
         if state == "failed":
-            raise Failed(str(message))
+            raise Answered(str(message))
         if state == "dead":
             raise Failed("Ice.ConnectionLostException")
         server.check_answers()

@@ -60,7 +60,7 @@ def scan(paths: list[str], depth: int) -> tuple[list[Candidate], list[str]]:
             try:
                 candidate = _candidate(each)
             except (OSError, Unreadable) as error:
-                errors.append(f"{each}: {error}")
+                errors.append(f"{each}\njava.io.IOException: {error}")
                 continue
             if candidate is not None:
                 found.append(candidate)

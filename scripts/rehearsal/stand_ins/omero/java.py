@@ -71,6 +71,9 @@ is read from standard in. Directories will be searched for
 all valid imports."""
 
 
+_STACK = "\tat ome.formats.importer.ImportLibrary.importImage(ImportLibrary.java:600)\n\t... 9 more"
+
+
 def log(level: str, logger: str, message: str) -> None:
     now = datetime.now(UTC)
     stamp = f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03}"
@@ -149,22 +152,34 @@ class Importer:
         return text
 
     def _one(self, candidate: formats.Candidate) -> bool:
-        """Whether the import goes on with success: after an error with `-c` it does."""
+        """Whether the import goes on with success: after an error with `-c` it does.
+
+        A file is named, and counted as an error, if the server could not import it or it could not be transferred, and
+        then it is the one of the fileset's that was; of everything else there is a stack trace alone (`uploadFile`,
+        `onFinished` and `importCandidates` of omero-blitz's ImportLibrary).
+        """
         if self.stopped:
             return False
         try:
             self._import(candidate)
         except Exception as error:
             with self.printing:
-                self.errors += 1
-                log("ERROR", "ome.formats.importer.cli.ErrorHandler", f"INTERNAL_EXCEPTION: {candidate.file}\n{error}")
-                log("ERROR", "ome.formats.importer.ImportLibrary", f"Error on import\n{error}")
+                if isinstance(error, repository.TransferFailed):
+                    self._name_error(f"FILE_EXCEPTION: {error.file}\n{error}")
+                elif isinstance(error, engine.Answered):
+                    self._name_error(f"INTERNAL_EXCEPTION: {candidate.file}\n{error}{error}")
+                    error = Exception("java.lang.Exception: Import failure")
+                log("ERROR", "ome.formats.importer.ImportLibrary", f"Error on import\n{error}\n{_STACK}")
                 if "-c" not in self.options:
                     log("INFO", "ome.formats.importer.ImportLibrary", "Exiting on error")
                     self.stopped = True
                     return False
                 log("INFO", "ome.formats.importer.ImportLibrary", "Continuing after error")
         return True
+
+    def _name_error(self, message: str) -> None:
+        self.errors += 1
+        log("ERROR", "ome.formats.importer.cli.ErrorHandler", f"{message}\n{_STACK}")
 
     def _import(self, candidate: formats.Candidate) -> None:
         path = client_path(str(candidate.file))
@@ -186,7 +201,10 @@ class Importer:
         repository.transfer(folder, candidate, self.transfer, same_mount=not serving or self._same_mount())
         for used in candidate.used:
             log("INFO", "ome.formats.importer.cli.LoggingImportMonitor", f"FILE_UPLOAD_COMPLETE: {used}")
-        self._meet(faults, VERIFY, path)
+        try:
+            self._meet(faults, VERIFY, path)
+        except repository.Failed as error:
+            raise repository.TransferFailed(str(error), candidate.file) from error
         title = self.options.get("--name") or self.options.get("-n")
         work = {
             "key": key,

@@ -34,6 +34,14 @@ class Failed(Exception):
     """A fileset cannot be imported; the message is Java's."""
 
 
+class TransferFailed(Failed):
+    """One of its files cannot be transferred: `file`."""
+
+    def __init__(self, message: str, file: Path) -> None:
+        super().__init__(message)
+        self.file = file
+
+
 def place(server: Server, user: User) -> Path:
     """A new folder for a fileset. Raises Failed."""
     now = datetime.now(UTC)
@@ -52,7 +60,7 @@ def place(server: Server, user: User) -> Path:
 
 
 def transfer(folder: Path, candidate: formats.Candidate, kind: str, *, same_mount: bool) -> None:
-    """Put the files in place. Raises Failed as AbstractExecFileTransfer does.
+    """Put the files in place. Raises TransferFailed as AbstractExecFileTransfer does.
 
     `same_mount`: whether the server's mount of /OMERO is this container's. Another one is another NFS client.
     """
@@ -61,13 +69,20 @@ def transfer(folder: Path, candidate: formats.Candidate, kind: str, *, same_moun
         inside = used.relative_to(base) if used.is_relative_to(base) else Path(used.name)
         target = folder.joinpath(*(safe(part) for part in inside.parts))
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _no_access(target, error) from error
-        if kind not in ("upload", "upload_rm"):
-            _check_location(target, same_mount=same_mount)
-        _check_readable(used)
-        _put(used, target, kind)
+            _transfer(used, target, kind, same_mount=same_mount)
+        except Failed as error:
+            raise TransferFailed(str(error), used) from error
+
+
+def _transfer(used: Path, target: Path, kind: str, *, same_mount: bool) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_access(target, error) from error
+    if kind not in ("upload", "upload_rm"):
+        _check_location(target, same_mount=same_mount)
+    _check_readable(used)
+    _put(used, target, kind)
 
 
 def _check_location(target: Path, *, same_mount: bool) -> None:
