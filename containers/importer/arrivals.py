@@ -46,6 +46,8 @@ HINT_SECONDS, LATER_SECONDS = 15.0, 60.0
 NIGHT_HOUR = 2
 # Between looks whether there is something to tell people.
 REPORT_SECONDS = 15.0
+# The ledger's open entries are read for this part of the time at most: a million take minutes, and are paid for.
+LEDGER_SHARE = 0.05
 # Of one scan: a row has room for 400 KB, and a path has 4 KiB at most.
 PATHS = 40
 FOLDER = "{folder}"
@@ -202,8 +204,7 @@ class Arrivals:
         for each in deliveries:
             error = each.run_error or each.scan_error
             self._show(each.path, arriving=each.arriving, replaced=each.replaced, error=error)
-        if (self._ended or self._figures.waiting) and self._is_due("fresh", FRESH_SECONDS):
-            self._find_pending()
+        if (self._ended or self._figures.waiting) and self._is_due("fresh", FRESH_SECONDS) and self._find_pending():
             self._ended = False
         self._say_figures()
         if self._is_due("report", REPORT_SECONDS):
@@ -240,6 +241,8 @@ class Arrivals:
             self._say_figures()
             if self._stop.is_set():
                 return
+        if replayed:
+            self._due.pop("ledger", None)
         self._find_pending()
         self._forget_gone()
         for path, count in self._loose.items():
@@ -266,8 +269,12 @@ class Arrivals:
     def _delivery(self, path: bytes, folder: dict[str, Any]) -> Delivery:
         return self._deliveries.get(path) or Delivery(path, folder, Watched(path))
 
-    def _find_pending(self) -> None:
-        """What is pending by a person's scan, or since before this worker, is imported as well."""
+    def _find_pending(self) -> bool:
+        """What is pending by a person's scan, or since before this worker, is imported as well; whether the ledger was
+        read for it."""
+        begun = time.monotonic()
+        if begun < self._due.get("ledger", 0.0):
+            return False
         failed: Counter[bytes] = Counter()
         waiting, since = 0, time.time()
         for entry in self._ledger.open():
@@ -292,7 +299,9 @@ class Arrivals:
         self._failed = failed
         self._figures.waiting, self._figures.failed = waiting, sum(failed.values())
         self._figures.since = since if waiting else 0.0
-        self._due["fresh"] = time.monotonic() + FRESH_SECONDS
+        now = time.monotonic()
+        self._due["fresh"], self._due["ledger"] = now + FRESH_SECONDS, now + (now - begun) / LEDGER_SHARE
+        return True
 
     def _say_figures(self) -> None:
         if self._is_due("figures", FIGURES_SECONDS):
@@ -321,12 +330,14 @@ class Arrivals:
                 if not each.again:
                     each.since = time.time() if each.dirty else 0.0
                 if new:
-                    each.not_before = 0.0
+                    each.pending, each.not_before = True, 0.0
             if each.run and each.run not in open_:
                 result, each.run = self._requests.result(each.run), ""
                 self._ended = True
                 each.run_error = result.get("error", "")
                 each.not_before = time.monotonic() + AGAIN_SECONDS if each.run_error else 0.0
+                if result.get("left") and not each.run_error and not each.pending:
+                    each.pending, each.not_before = True, time.monotonic() + FRESH_SECONDS
         if scanned:
             self._find_pending()
 

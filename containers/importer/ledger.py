@@ -46,11 +46,14 @@ class Ledger:
     def open(self, under: bytes = b"") -> Iterator[Entry]:
         """All that is not settled, as it is now, in the order in which it was found.
 
-        Rows that a killed worker has left of what is settled go on the way.
+        Of what is not `under` it, rows alone are read, and not their entries. Rows that a killed worker has left of
+        what is settled go on the way.
         """
         shards = [self._requests.rows(f"{TODO}#{shard}") for shard in SHARDS]
-        rows = (str(each["row"]) for each in heapq.merge(*shards, key=lambda row: str(row["row"])))
-        for some in chunks(rows, CHUNK):
+        rows = heapq.merge(*shards, key=lambda row: str(row["row"]))
+        # Releases before this one have written rows without the path.
+        wanted = (str(each["row"]) for each in rows if is_under(each.get("path", under), under))
+        for some in chunks(wanted, CHUNK):
             for entry in self._unsettled(some):
                 if is_under(entry["path"], under):
                     yield entry
@@ -70,9 +73,12 @@ class Ledger:
                 if is_under(entry["path"], under):
                     yield entry
 
-    def put_open(self, of: Iterable[tuple[str, str]]) -> None:
-        """Have entries in the list, by their ids and when they were found; before they are written themselves."""
-        self._requests.write_all([entries.plain(entries.todo_key(id_, found)) for id_, found in of])
+    def put_open(self, of: Iterable[tuple[str, str, bytes]]) -> None:
+        """Have entries in the list, by their ids, when they were found and their paths; before they are written
+        themselves."""
+        self._requests.write_all(
+            [{**entries.plain(entries.todo_key(id_, found)), "path": path} for id_, found, path in of]
+        )
 
     def put_new(self, values: Entry) -> bool:
         """Write an entry that nobody has written; False if somebody has."""
@@ -101,7 +107,7 @@ class Ledger:
         )
         if state not in SETTLED and entry["state"] in SETTLED:
             with self._reopening:
-                self.put_open([(entry["id"], entry["found"])])
+                self.put_open([(entry["id"], entry["found"], entry["path"])])
                 return self._table.update(arguments)
         changed = self._table.update(arguments)
         if changed and state in SETTLED:

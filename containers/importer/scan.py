@@ -176,7 +176,9 @@ class _Recorder:
             numbered.append((id_, each, known.get(id_), known[id_]["found"] if id_ in known else found))
         # What is open already, too: a ledger of an earlier version had no such list.
         self._ledger.put_open(
-            (id_, found) for id_, _, entry, found in numbered if entry is None or entry["state"] not in entries.SETTLED
+            (id_, found, each.main)
+            for id_, each, entry, found in numbered
+            if entry is None or entry["state"] not in entries.SETTLED
         )
         for outcome, each in self._ledger.at_once(lambda args: self._one(*args), numbered):
             self.counts[outcome] += 1

@@ -168,7 +168,7 @@ def _rates(aws: LocalAws) -> dict[str, float]:
     client.call = counted  # type: ignore[method-assign]
 
     def record() -> int:
-        ledger.put_open((each["id"], each["found"]) for each in values)
+        ledger.put_open((each["id"], each["found"], each["path"]) for each in values)
         return sum(ledger.at_once(ledger.put_new, values))
 
     def claim() -> int:

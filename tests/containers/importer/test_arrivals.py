@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from containers.importer import entries, jobs
-from containers.importer.arrivals import AGAIN_SECONDS, TROUBLE, Arrivals, Delivery
+from containers.importer.arrivals import AGAIN_SECONDS, LEDGER_SHARE, TROUBLE, Arrivals, Delivery
 from containers.importer.entries import CANCELLED, FAILED, IMPORTED, PENDING
+from containers.importer.figures import FRESH_SECONDS
 from containers.importer.ledger import Ledger
 from containers.importer.requests import Request, Requests
 from containers.importer.scan import scan
@@ -79,6 +80,11 @@ class Looking:
         self.arrivals._step()
         return self.requests.open()
 
+    @property
+    def one_new(self) -> dict[str, Any]:
+        """The result of a scan that has found one of Alice's."""
+        return {"by_path": {bytes(self.folder / "alice").hex(): [0, 0, 1]}}
+
     def end(self, request: Request, result: dict[str, Any], **state: str) -> list[Request]:
         self.requests.finish(request, result, **state)
         return self.step()
@@ -90,7 +96,7 @@ class Looking:
         found = "2026-01-01T00:00:00Z#1"
         values: dict[str, Any] = {"id": id_, "path": path, "found": found, "queue": entries.queue(PENDING, id_)}
         values["since"] = round(time.time())
-        self.ledger.put_open([(id_, found)])
+        self.ledger.put_open([(id_, found, path)])
         self.ledger.put_new({**values, "state": PENDING, "at": entries.now_text(), "attempts": 0, **other})
 
 
@@ -126,7 +132,7 @@ def test_what_has_come_is_scanned_and_what_was_found_is_imported(looking: Lookin
     assert scan.work["paths"] == [bytes(looking.folder / "alice").hex()]
     assert looking.step() == [scan], "it is asked for once"
     looking.found("alice/1.tif")
-    (run,) = looking.end(scan, {})
+    (run,) = looking.end(scan, looking.one_new)
     assert (run.do, run.work["user"]) == ("run", "alice")
     assert [each.id for each in looking.step()] == [run.id]
 
@@ -154,13 +160,13 @@ def test_an_import_that_cannot_be_is_tried_again_with_an_arrival_and_after_a_rep
 ) -> None:
     (scan,) = looking.step()
     looking.found("alice/1.tif")
-    (run,) = looking.end(scan, {})
+    (run,) = looking.end(scan, looking.one_new)
     assert looking.end(run, {"error": "OMERO opens no session for alice"}) == []
     assert looking.step() == [], "not every few minutes"
     (looking.folder / "alice" / "2.tif").write_bytes(b"")
     (scan,) = looking.step()
     looking.found("alice/2.tif")
-    (run,) = looking.end(scan, {"by_path": {bytes(looking.folder / "alice").hex(): [0, 0, 1]}})
+    (run,) = looking.end(scan, looking.one_new)
     assert looking.end(run, {"error": "OMERO opens no session for alice"}) == []
     looking.arrivals.replay(b"")
     assert {each.do for each in looking.step()} == {"scan", "run"}
@@ -230,10 +236,12 @@ def test_events_that_come_in_hundreds_or_twice_make_few_looks(
     assert len(looks) == 2
 
 
-def test_the_log_tells_once_of_what_needs_a_person(looking: Looking, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_tells_once_of_what_needs_a_person(
+    looking: Looking, capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
     (scan,) = looking.step()
     looking.found("alice/1.tif")
-    (run,) = looking.end(scan, {})
+    (run,) = looking.end(scan, looking.one_new)
     entry = looking.ledger.get_all([entries.fileset_id(bytes(looking.folder / "alice/1.tif"))]).popitem()[1]
     looking.ledger.change(entry, FAILED, {"reason": "broken"})
     looking.end(run, {"error": "OMERO opens no session for alice"})
@@ -286,6 +294,37 @@ def test_what_an_older_release_has_found_waits_since_its_last_change(
     looking.found("alice/1.tif", since=None, at=entries.now_text(clock[0] - 7200))
     looking.step()
     assert _figures(capsys)["oldest_seconds"] == 7200
+
+
+def test_a_ledger_that_takes_long_to_read_is_read_for_a_part_of_the_time(
+    looking: Looking, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million open entries take minutes, and each reading is paid for; what a scan finds is imported all the same."""
+    read, real = [], Ledger.open
+
+    def slow(self: Ledger, under: bytes = b"") -> Any:
+        read.append(clock[0])
+        clock[0] += 300
+        return real(self, under)
+
+    monkeypatch.setattr(Ledger, "open", slow)
+    begun = clock[0]
+    (scan,) = looking.step()
+    looking.found("alice/1.tif")
+    (run,) = looking.end(scan, looking.one_new)
+    assert (run.do, len(read)) == ("run", 1)
+    while clock[0] < begun + 24 * 3600:
+        looking.step()
+        clock[0] += 60
+    assert len(read) * 300 <= 24 * 3600 * LEDGER_SHARE * 1.1
+    looking.end(run, {"left": 1})
+    assert not [each for each in looking.step() if each.do == "run"]
+    clock[0] += FRESH_SECONDS
+    assert [each.do for each in looking.step() if each.do == "run"] == ["run"], "it has told that something is left"
+    count = len(read)
+    looking.arrivals.replay(b"")
+    looking.step()
+    assert len(read) == count + 1, "what a person has mended is not waited for"
 
 
 def test_what_failed_is_counted_and_waits_no_more(

@@ -18,7 +18,7 @@ def importing(ledger: Ledger, number: int, **more: Any) -> dict[str, Any]:
     id_ = entries.fileset_id(path)
     values = {"id": id_, "path": path, "state": IMPORTING, "queue": entries.queue(IMPORTING, id_), "at": "t", **more}
     made = {**values, "found": f"t#{number}", "attempts": 1, "who": "tester"}
-    ledger.put_open([(id_, made["found"])])
+    ledger.put_open([(id_, made["found"], made["path"])])
     assert ledger.put_new(made)
     return made
 

@@ -31,7 +31,7 @@ def values(number: int, state: str = PENDING, **more: Any) -> Entry:
 
 def put(ledger: Ledger, number: int) -> Entry:
     made = values(number)
-    ledger.put_open([(made["id"], made["found"])])
+    ledger.put_open([(made["id"], made["found"], made["path"])])
     assert ledger.put_new(made)
     return made
 
@@ -64,6 +64,27 @@ def test_what_is_open_comes_in_the_order_in_which_it_was_found(ledger: Ledger) -
         list(pool.map(lambda number: put(ledger, number), numbers))
     assert paths(ledger.open()) == [f"/OMERO/in/{number:05}.tif".encode() for number in sorted(numbers)]
     assert paths(ledger.open(b"/OMERO/in/00001.tif")) == [b"/OMERO/in/00001.tif"] * (1 in numbers)
+
+
+def test_of_what_is_open_elsewhere_no_entry_is_read(
+    ledger: Ledger, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sender's import does not cost more because another has delivered a million files."""
+    made = [put(ledger, number) for number in range(3)]
+    older = made[2]  # written by a release without paths in its rows
+    tables[1].put(entries.plain(entries.todo_key(older["id"], older["found"])))
+    read = list[str]()
+    real = Ledger.get_all
+
+    def get_all(self: Ledger, ids: Any) -> dict[str, Entry]:
+        wanted = list(ids)
+        read.extend(wanted)
+        return real(self, wanted)
+
+    monkeypatch.setattr(Ledger, "get_all", get_all)
+    assert paths(ledger.open(made[0]["path"])) == [made[0]["path"]]
+    assert read == [made[0]["id"], older["id"]]
+    assert len(paths(ledger.open())) == 3
 
 
 def test_what_two_claim_at_once_each_has_once(ledger: Ledger) -> None:
@@ -118,7 +139,7 @@ def test_nothing_open_is_missing_wherever_a_worker_is_killed(
     entry = values(1)
     monkeypatch.setattr(Aws, "call", call)
     with suppress(AwsError):
-        ledger.put_open([(entry["id"], entry["found"])])
+        ledger.put_open([(entry["id"], entry["found"], entry["path"])])
         ledger.put_new(entry)
         (claimed,) = ledger.claim("a", "r", [entry], "me")
         ledger.settle(claimed, IMPORTED, {})
