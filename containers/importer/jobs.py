@@ -55,7 +55,9 @@ def _retry(work: dict[str, Any], ledger: Ledger, who: str) -> dict[str, Any]:
                     "dismissed, or that `verify` found to differ"
                 )
     else:
-        wanted = [entry for entry in ledger.open(bytes.fromhex(work["under"])) if entry["state"] == FAILED]
+        # What is incomplete is looked at again: as long as OMERO has its images, it stays so.
+        states = (FAILED, INCOMPLETE)
+        wanted = [entry for entry in ledger.open(bytes.fromhex(work["under"])) if entry["state"] in states]
     old = ("by", "differs", "verified_at", "interrupted", "request", "changed")
     values = {"attempts": 0, "who": who, "since": int(time.time())}
     again = ledger.at_once(lambda entry: ledger.change(entry, PENDING, values, remove=old, event="retried"), wanted)

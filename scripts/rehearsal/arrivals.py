@@ -106,36 +106,31 @@ def check(run: Rehearsal) -> None:
             )
         _arrivals(run, environ, "pause")
         _arrivals(run, environ, "resume")
+        unhinted = list(_deliver_without_hints(run)) if run.deliveries > FEW else []
+        until(lambda: _is_settled(run, environ), "something still waits to be imported")
         rows = json.loads(imports.imports(environ, run.folder, "report"))
+    at = Places([*run.delivered, *unhinted])
     faults = [*at.faults(server), *(f"{row['path']} is {row['state']}" for row in _unfinished(rows))]
     if faults:
         raise Failed(f"of what arrived, {'; '.join(faults[:5])}{' and more' if len(faults) > 5 else ''}.")
     run.proved += _times(run.delivered, rows)
+    run.proved += [f"Without a hint: {each}" for each in _times(unhinted, rows)]
     run.proved.append(_add_up(run, sum(row["who"] == WHO for row in rows), len(poison)))
     used = [right["statement"] for told in rights.take(run.environ).values() for right in told["used"]]
     if "TakeHints" not in used:
         raise Failed("the importer took no hint out of its queue.")
     run.proved.append("The importer was told of what arrived, by EventBridge and its queue.")
-    if run.deliveries > FEW and run.workspace.arrivals:
-        minutes = run.workspace.arrivals.interval_minutes
-        run.proved += [f"Without a hint, looks {minutes} minutes apart: {each}" for each in _arrive_without_hints(run)]
 
 
-def _arrive_without_hints(run: Rehearsal) -> Iterator[str]:
-    """Deliver one of each format by each way in while EventBridge sends the importer nothing; how long that took."""
-    server = Server(run.omero)
+def _deliver_without_hints(run: Rehearsal) -> Iterator[Delivery]:
+    """One of each format by each way in while EventBridge sends the importer nothing; they are in OMERO afterwards."""
     with _no_hints(run):
         # Until no look is due that an earlier hint asked for.
         time.sleep(HINT_SECONDS + LATER_SECONDS)
         delivered = list(senders.everywhere(run, UNHINTED, FEW))
         at = Places(delivered)
-        at.wait_for(at.folders, server)
-    with operators.acting(run, "arrivals", documented.deployment, documented.imports) as environ:
-        until(lambda: _is_settled(run, environ), "something still waits to be imported")
-        rows = json.loads(imports.imports(environ, run.folder, "report"))
-    if faults := list(at.faults(server)):
-        raise Failed(f"of what arrived without a hint, {'; '.join(faults[:5])}.")
-    yield from _times(delivered, rows)
+        at.wait_for(at.folders, Server(run.omero))
+    yield from delivered
 
 
 @contextmanager
