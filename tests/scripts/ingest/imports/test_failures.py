@@ -93,3 +93,9 @@ def test_images_whose_pixels_omero_has_not_read_wait_for_a_person(
     assert entry is not None
     assert (entry.state, f"omero delete Fileset:{entry.fileset}" in entry.reason) == (INCOMPLETE, True)
     assert said in entry.reason
+    assert importing.answer(importing.ask("replay", under=""))["filesets"] == 1
+    assert importing.run()["incomplete"] == 1, "as long as they are there"
+    importing.server.clear_faults()
+    importing.server.delete_fileset(entry.fileset)
+    assert importing.answer(importing.ask("replay", under=""))["filesets"] == 1
+    assert (importing.run()["imported"], set(importing.once().values())) == (1, {1})
