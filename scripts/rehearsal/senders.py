@@ -6,7 +6,6 @@ its own, and all of one delivery in a folder of a name that the caller gives.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import time
@@ -27,6 +26,7 @@ from scripts.rehearsal.run import Delivery, Rehearsal
 from scripts.rehearsal.wait import until
 from settings.load import ROOT
 
+COUNT = "ApproximateNumberOfMessages"
 SENDERS = ("rehearsal", "scanner-1", "scanner-2")
 
 
@@ -143,13 +143,14 @@ def _through_datasync(run: Rehearsal, place: str, named: str, count: int, *, fai
 
 def _let_datasync_copy(session: Any, outputs: dict[str, Any]) -> None:
     """Call the function that starts DataSync, as EventBridge would every minute, until its queue is empty."""
-    function, datasync = session.client("lambda"), session.client("datasync")
+    function, datasync, sqs = (session.client(each) for each in ("lambda", "datasync", "sqs"))
+    # What the function has received, and not been answered, comes back after a while.
+    queue, counts = outputs[DataSyncOutputs.arrivals_queue_url.key], [f"{COUNT}{each}" for each in ("", "NotVisible")]
 
     def is_done() -> bool:
-        answer = function.invoke(FunctionName=outputs[DataSyncOutputs.starter_function_name.key])
-        said = json.loads(answer["Payload"].read())
-        # A call that failed is made again a minute later.
-        return "FunctionError" not in answer and said.get("because") == "nothing waits" and _is_idle(datasync, outputs)
+        function.invoke(FunctionName=outputs[DataSyncOutputs.starter_function_name.key])
+        found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=counts)["Attributes"]
+        return not any(int(found[each]) for each in counts) and _is_idle(datasync, outputs)
 
     until(is_done, "objects still wait for DataSync")
 
