@@ -168,8 +168,9 @@ def _add_up(run: Rehearsal, imported: int, failed: int) -> str:
         return sum(int(found[1]) for text in told if (found := re.search(rf"^{what}: (\d+)$", text, re.MULTILINE)))
 
     def is_told() -> bool:
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        told.extend(each["Body"] for each in messages)
+        for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            told.append(each["Body"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
         return bool(told) if run.deliveries <= FEW else counted("imported") >= imported
 
     until(is_told, lambda: f"messages tell of {counted('imported')} of {imported} filesets")
