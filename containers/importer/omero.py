@@ -16,7 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from . import entries
 from .faults import JobError, Unreachable
@@ -264,7 +266,8 @@ class Importing:
         return Import(self._process.returncode or 0, _read(self._out), _read(self._errors), self._paths)
 
 
-class Import(NamedTuple):
+@dataclass(frozen=True)
+class Import:
     """How an importer ended, what it printed, what it complained about, and what it was to import."""
 
     code: int
@@ -282,7 +285,7 @@ class Import(NamedTuple):
         """Whether it could not begin at all: no JARs, wrong usage."""
         return self.code in (103, 108, 200, 202)
 
-    @property
+    @cached_property
     def unreachable(self) -> bool:
         """Whether the server did not answer it: a sender may have given a file such a name, and a line break before."""
         said = self.errors
