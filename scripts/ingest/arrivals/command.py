@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from containers.importer import entries
-from containers.importer.entries import FAILED
+from containers.importer.entries import FAILED, INCOMPLETE
 from contract.outputs import Omero
 from scripts import console
 from scripts.errors import EXIT_FAILED, Refused
@@ -114,8 +114,8 @@ def replay_command(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Scan the watched folders now, and import what failed once more; use it after mending. OMERO is asked first, so
-    that nothing is imported twice."""
+    """Scan the watched folders now, and import what failed or is incomplete once more; use it after mending. OMERO is
+    asked first, so that nothing is imported twice."""
     at = import_context(workspace)
     watched = [os.fsencode(each["path"]) for each in _settings(at)["folders"]]
     if under:
@@ -127,11 +127,12 @@ def replay_command(
             )
         watched = [below]
     if dry_run:
-        count = sum(at.ledger.totals(each, FAILED)[FAILED].filesets for each in watched)
-        console.say(f"would be done: the watched folders scanned, and {count} filesets that failed imported once more")
+        states = (FAILED, INCOMPLETE)
+        count = sum(total.filesets for each in watched for total in at.ledger.totals(each, *states).values())
+        console.say(f"would be done: the watched folders scanned, and {count} filesets imported once more")
     else:
         count = sum(answer(at, "replay", {"under": each.hex()})["filesets"] for each in watched)
-        console.say(f"{count} filesets that failed are pending again; `arrivals status` shows what becomes of them")
+        console.say(f"{count} filesets are pending again; `arrivals status` shows what becomes of them")
     if as_json:
         write_json({"dry_run": dry_run, "filesets": count})
 

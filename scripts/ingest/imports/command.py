@@ -234,7 +234,8 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
         _show_reasons(at, below)
     if failed := totals[FAILED].filesets + totals[INCOMPLETE].filesets:
         console.fail(
-            f"{failed} filesets failed or are incomplete; `omero-aws imports retry` has failed ones imported again.",
+            f"{failed} filesets failed or are incomplete; `omero-aws imports retry` has those imported again that "
+            "OMERO has no images of.",
             EXIT_FAILED,
         )
 
@@ -249,18 +250,19 @@ def _show_reasons(at: ImportContext, below: bytes) -> None:
 
 @app.command("retry")
 def retry_command(
-    files: Annotated[list[str] | None, typer.Argument(help="Files [default: all failed ones].")] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="Files [default: all failed and incomplete ones].")] = None,
     workspace: WorkspaceOption = None,
     under: UnderOption = "",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Have the next run import failed filesets again, and named ones that are incomplete, dismissed, or lost in OMERO.
-    OMERO is asked first."""
+    """Have the next run import failed and incomplete filesets again, and named ones that are dismissed, or lost in
+    OMERO. OMERO is asked first, and one whose images it has still stays incomplete."""
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     if dry_run:
-        count = len(files) if files else at.ledger.totals(below, FAILED)[FAILED].filesets
+        totals = at.ledger.totals(below, FAILED, INCOMPLETE)
+        count = len(files) if files else sum(total.filesets for total in totals.values())
     else:
         named = [sources.path(at.deployment, file).hex() for file in files or ()]
         count = answer(at, "retry", {"files": named, "under": below.hex()})["filesets"]

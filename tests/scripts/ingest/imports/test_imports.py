@@ -237,6 +237,7 @@ def test_cancels_what_is_open(run: Callable[..., Result]) -> None:
 def test_retry_and_dismiss_ask_by_name(run: Callable[..., Result]) -> None:
     asked = Asked({"filesets": 2})
     assert "2 filesets are pending again" in run("retry", asked=asked).stderr
+    assert "would be done: 2 filesets are pending again" in run("retry", "--dry-run", asked=asked).stderr
     assert "2 filesets are dismissed" in run("dismiss", "/OMERO/in/a.tif", "--reason", "a test", asked=asked).stderr
     assert asked.asked == [
         ("retry", {"files": [], "under": ""}),
