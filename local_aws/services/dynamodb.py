@@ -1,6 +1,7 @@
 """DynamoDB: indexes and reads that lag behind the writes, and UpdateTable's encryption.
 
-moto 5.2.5 ignores UpdateTable's encryption, and shows every write at once, everywhere. In DynamoDB a global secondary
+moto 5.2.5 ignores UpdateTable's encryption, sorts a whole table for each query, and shows every write at once,
+everywhere. In DynamoDB a global secondary
 index follows its table by itself, "within a fraction of a second, under normal conditions", and a query of it may miss
 what was just written (Developer Guide, "Using Global Secondary Indexes", "Data synchronization"). A read of the table
 that does not ask for ConsistentRead "might not reflect the results of a recently completed write" ("Read consistency").
@@ -119,6 +120,29 @@ def _as_it_was(table: Any, seconds: float) -> Any:
     return former
 
 
+def _partition(table: Any, asked: Json) -> Any:
+    """The items with the partition key of a query: moto sorts all that there is before it looks for them."""
+    part = copy.copy(table)
+    if not asked.get("index_name"):
+        key = asked["hash_key"]
+        part.items = {key: table.items[key]} if key in table.items else {}
+        return part
+    wanted = asked.get("hash_key_conditions") or ()
+
+    def is_of_it(item: Any) -> bool:
+        return all(name in item.attrs and item.attrs[name] == value for name, value in wanted)
+
+    if table.has_range_key:
+        parts = {
+            key: {at: each for at, each in list(rows.items()) if is_of_it(each)}
+            for key, rows in list(table.items.items())
+        }
+        part.items = {key: rows for key, rows in parts.items() if rows}
+    else:
+        part.items = {key: each for key, each in list(table.items.items()) if is_of_it(each)}
+    return part
+
+
 def _put(rows: dict[Any, Any], key: Any, item: Any) -> None:
     if item is None:
         rows.pop(key, None)
@@ -138,7 +162,7 @@ def _lag() -> None:
     def query_table(self: Any, *arguments: Any, **named: Any) -> Any:
         asked = dict(zip(_QUERY, arguments, strict=False)) | named
         seen = as_seen(self, asked.get("index_name"), bool(asked.get("consistent_read")))
-        return query(seen, *arguments, **named)
+        return query(_partition(seen, asked), *arguments, **named)
 
     def scan_table(self: Any, *arguments: Any, **named: Any) -> Any:
         asked = dict(zip(_SCAN, arguments, strict=False)) | named

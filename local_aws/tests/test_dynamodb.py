@@ -124,3 +124,32 @@ def test_a_protected_table_is_not_deleted(api: Any) -> None:
     assert "DeletionProtectionEnabled is set to True" in str(raised.value)
     api.update_table(TableName="kept", DeletionProtectionEnabled=False)
     api.delete_table(TableName="kept")
+
+
+@pytest.mark.parametrize("sorted_by", ["", "at"])
+def test_a_query_gives_its_partition_whole_in_order_and_by_pages(api: Any, sorted_by: str) -> None:
+    name = f"parts-{sorted_by}"
+    _table(api, name, sorted_by=sorted_by)
+    for number in range(40):
+        key = {"id": {"S": f"{number % 4 if sorted_by else number}"}}
+        at = {sorted_by: {"S": f"{97 * number % 41:02}"}} if sorted_by else {}
+        api.put_item(TableName=name, Item={**key, **at, **({"state": {"S": f"{number % 3}"}} if number % 5 else {})})
+    api.clock[0] += 2
+    rows = api.scan(TableName=name, ConsistentRead=True)["Items"]
+
+    def queried(attribute: str, value: str, **more: Any) -> list[Any]:
+        pages = api.get_paginator("query").paginate(
+            TableName=name,
+            KeyConditionExpression="#name = :value",
+            ExpressionAttributeNames={"#name": attribute},
+            ExpressionAttributeValues={":value": {"S": value}},
+            PaginationConfig={"PageSize": 3},
+            **more,
+        )
+        return [item for page in pages for item in page["Items"]]
+
+    for value in ("0", "1", "2", "9", "x"):
+        wanted = [row for row in rows if row["id"]["S"] == value]
+        assert queried("id", value) == sorted(wanted, key=lambda row: row.get("at", {}).get("S", ""))
+        indexed = [row for row in rows if row.get("state") == {"S": value}]
+        assert sorted(map(str, queried("state", value, IndexName="by_state"))) == sorted(map(str, indexed))
