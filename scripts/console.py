@@ -33,6 +33,7 @@ __all__ = [
     "Failed",
     "Refused",
     "ask",
+    "counted",
     "err",
     "fail",
     "run",
@@ -57,6 +58,11 @@ def fail(message: str, exit_code: int) -> NoReturn:
 def say(message: str) -> None:
     """One line for people, on stderr."""
     err.print(text(message))
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """`1 file` or `1,200 files`; `several` is the plural where an s does not make it."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def ask(question: str) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.status import Status
 
 from scripts import console, trust
+from scripts.console import counted
 from scripts.errors import Failed
 from settings.load import ROOT
 
@@ -57,14 +58,16 @@ class Progress:
         if self._status:
             self._status.stop()
         end = "failed" if kind else "done"
-        count = f", {self._resources} resources" if self._resources else ""
+        count = f", {counted(self._resources, 'resource')}" if self._resources else ""
         self._output.print(console.text(f"{self._name}: {end} after {self._seconds():.1f} s{count}"))
 
     def saw(self, line: str) -> None:
         """Take in a line of the program's output."""
         self._resources += bool(FINISHED.search(line))
         now = time.monotonic()
-        words = console.text(f"{self._name}: {self._resources} resources, {self._seconds():.0f} s: {line[:90]}")
+        words = console.text(
+            f"{self._name}: {counted(self._resources, 'resource')}, {self._seconds():.0f} s: {line[:90]}"
+        )
         if self._status:
             self._status.update(words)
         elif now - self._said >= LINE_INTERVAL:

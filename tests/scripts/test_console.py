@@ -209,3 +209,12 @@ def test_what_was_typed_is_shown_as_it_is(said: Callable[..., str]) -> None:
 
 def test_a_command_that_worked_leaves_with_0(said: Callable[..., str]) -> None:
     assert said("other") == "0\n"
+
+
+def test_counts_as_people_say_it() -> None:
+    assert console.counted(1, "fileset") == "1 fileset"
+    assert [console.counted(number, "batch", "batches") for number in (0, 1, 1200)] == [
+        "0 batches",
+        "1 batch",
+        "1,200 batches",
+    ]

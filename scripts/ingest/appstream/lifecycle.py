@@ -10,6 +10,7 @@ from contract.outputs import Omero
 from scripts import console
 from scripts.aws import buckets
 from scripts.changes import look_ahead
+from scripts.console import counted
 from scripts.ingest.appstream import application, builder, files, fleet, images, network, stack, users
 from scripts.ingest.appstream.context import AppStreamContext, Json
 from scripts.ingest.appstream.users import Person
@@ -226,4 +227,4 @@ def _delete_home(context: AppStreamContext, user: str) -> None:
         for key in keys:
             s3.delete_object(Bucket=bucket, Key=key)
 
-    context.changes.do(f"home folder of {user}: {len(keys)} objects deleted", deleting)
+    context.changes.do(f"home folder of {user}: {counted(len(keys), 'object')} deleted", deleting)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import aws, console, csv_files
+from scripts.console import counted
 from scripts.errors import Failed, Refused
 from scripts.ingest.appstream import stack
 from scripts.ingest.appstream.context import AppStreamContext, Json
@@ -143,8 +144,8 @@ def _each(context: AppStreamContext, call: Any, pairs: list[Json]) -> None:
             for each in errors
         ]
         raise Failed(
-            f"AppStream did not accept {len(errors)} of {len(pairs)} users: {', '.join(said)}; the others are "
-            "done; run the same command again to retry these."
+            f"AppStream did not accept {len(errors)} of {counted(len(pairs), 'user')}: {', '.join(said)}; the others "
+            "are done; run the same command again to retry these."
         )
 
 

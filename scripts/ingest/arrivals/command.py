@@ -13,6 +13,7 @@ from containers.importer import entries
 from containers.importer.entries import FAILED, INCOMPLETE
 from contract.outputs import Omero
 from scripts import console
+from scripts.console import counted
 from scripts.errors import EXIT_FAILED, Refused
 from scripts.ingest.arrivals.waiting import STATES, Waiting, age, waiting
 from scripts.ingest.imports import sources
@@ -50,7 +51,7 @@ def status_command(workspace: WorkspaceOption = None, as_json: JsonOption = Fals
             console.say(f"paused by {paused}; `omero-aws arrivals resume` ends that")
     if trouble := sum(each.is_trouble for each in found):
         console.fail(
-            f"{trouble} folders have files that were not imported; fix what is listed above, then "
+            f"not everything in {counted(trouble, 'folder')} was imported; fix what is listed above, then "
             "`omero-aws arrivals replay`.",
             EXIT_FAILED,
         )
@@ -75,14 +76,16 @@ def _show(found: list[Waiting]) -> None:
         if each.error:
             console.say(f"{path}: {each.error}")
         if each.loose:
-            console.say(f"{path}: {each.loose} files are in no folder, so that nobody knows whose they are; move them")
+            console.say(
+                f"{path}: {counted(each.loose, 'file')} in no folder, so that nobody knows whose; move what is there"
+            )
         if each.replaced:
             console.say(
-                f"{path}: {each.replaced} filesets were replaced after their import, and OMERO has the earlier "
-                "content; `omero-aws imports report` names them"
+                f"{path}: {counted(each.replaced, 'fileset')} replaced after the import, and OMERO has the "
+                "earlier content; `omero-aws imports report` names them"
             )
         for reason, count in sorted(each.reasons.items(), key=lambda pair: -pair[1])[:10]:
-            console.say(f"{path}: {count} times: {reason}")
+            console.say(f"{path}: {counted(count, 'time')}: {reason}")
 
 
 @app.command("pause")
@@ -129,10 +132,12 @@ def replay_command(
     if dry_run:
         states = (FAILED, INCOMPLETE)
         count = sum(total.filesets for each in watched for total in at.ledger.totals(each, *states).values())
-        console.say(f"would be done: the watched folders scanned, and {count} filesets imported once more")
+        filesets = counted(count, "fileset")
+        console.say(f"would be done: the watched folders scanned, and {filesets} imported once more")
     else:
         count = sum(answer(at, "replay", {"under": each.hex()})["filesets"] for each in watched)
-        console.say(f"{count} filesets are pending again; `arrivals status` shows what becomes of them")
+        filesets = counted(count, "fileset")
+        console.say(f"pending again: {filesets}; `arrivals status` shows what becomes of them")
     if as_json:
         write_json({"dry_run": dry_run, "filesets": count})
 

@@ -19,6 +19,7 @@ from containers.importer.entries import FAILED, IMPORTED, INCOMPLETE
 from contract.omero import DATA_DIR
 from contract.outputs import Omero
 from scripts import aws, console
+from scripts.console import counted
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.imports import page, report, run_options, scan_report, sources
 from scripts.ingest.imports.asking import answer, wait
@@ -148,8 +149,8 @@ def _show_run(result: Mapping[str, Any], *, as_json: bool) -> None:
         console.say("nothing was pending: run `imports scan` on a folder first, or see `status`.")
     if trouble := result[FAILED] + result[INCOMPLETE] + result["left"]:
         raise Failed(
-            f"{trouble} filesets of this run are not imported; `status` and `report` show why, and `retry` has them "
-            "imported again."
+            f"not imported: {counted(trouble, 'fileset')} of this run; `status` and `report` show why, and `retry` has "
+            "them imported again."
         )
 
 
@@ -234,8 +235,8 @@ def status_command(workspace: WorkspaceOption = None, under: UnderOption = "", a
         _show_reasons(at, below)
     if failed := totals[FAILED].filesets + totals[INCOMPLETE].filesets:
         console.fail(
-            f"{failed} filesets failed or are incomplete; `omero-aws imports retry` has those imported again that "
-            "OMERO has no images of.",
+            f"failed or incomplete: {counted(failed, 'fileset')}; `omero-aws imports retry` has those imported again "
+            "that OMERO has no images of.",
             EXIT_FAILED,
         )
 
@@ -245,7 +246,7 @@ def _show_reasons(at: ImportContext, below: bytes) -> None:
     for entry in at.ledger.entries(FAILED, INCOMPLETE, under=below):
         reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
     for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1])[:10]:
-        console.say(f"{count} times: {reason}")
+        console.say(f"{counted(count, 'time')}: {reason}")
 
 
 @app.command("retry")
@@ -266,7 +267,7 @@ def retry_command(
     else:
         named = [sources.path(at.deployment, file).hex() for file in files or ()]
         count = answer(at, "retry", {"files": named, "under": below.hex()})["filesets"]
-    console.say(f"{'would be done: ' if dry_run else ''}{count} filesets are pending again")
+    console.say(f"{'would be done: ' if dry_run else ''}pending again: {counted(count, 'fileset')}")
     if as_json:
         write_json({"dry_run": dry_run, "filesets": count})
 
@@ -284,7 +285,7 @@ def dismiss_command(
     named = [sources.path(at.deployment, file).hex() for file in files]
     count = len(named) if dry_run else answer(at, "dismiss", {"files": named, "reason": reason})["filesets"]
     would = "would be done: " if dry_run else ""
-    console.say(f"{would}{count} filesets are dismissed; `retry` with their names takes that back")
+    console.say(f"{would}dismissed: {counted(count, 'fileset')}; `retry` with their names takes that back")
     if as_json:
         write_json({"dry_run": dry_run, "filesets": count})
 

@@ -13,6 +13,7 @@ from containers.importer.faults import JobError
 from containers.importer.runs import is_in_any, left_to_arrivals
 from contract.outputs import Omero
 from scripts import console
+from scripts.console import counted
 from scripts.errors import Refused
 from scripts.ingest.deployment import DeployedWorkspace
 from scripts.ingest.imports import report, sources
@@ -102,8 +103,9 @@ def show_plan(deployment: DeployedWorkspace, ledger: Ledger, work: dict[str, Any
             total.filesets += 1
             total.bytes += entry.get("size", 0)
     console.say(
-        f"would be done: {total.filesets} filesets ({report.size(total.bytes)}) imported in {number} batches by "
-        f"--transfer {work['transfer']}" + (f", into {work['target']}" if work["target"] else "")
+        f"would be done: {counted(total.filesets, 'fileset')} ({report.size(total.bytes)}) imported in "
+        f"{counted(number, 'batch', 'batches')} by --transfer {work['transfer']}"
+        + (f", into {work['target']}" if work["target"] else "")
     )
     if work["target"].startswith("regex:"):
         for key in sorted(targets)[:20]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from containers.importer import entries
 from scripts import console
+from scripts.console import counted
 from scripts.errors import Failed
 from scripts.ingest.imports import report
 
@@ -18,17 +19,21 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
         Failed: nothing was found, or folders could not be read.
     """
     console.say(
-        f"{result['filesets']} filesets under {entries.shown(root)} ({result['files']} files, "
+        f"{counted(result['filesets'], 'fileset')} under {entries.shown(root)} "
+        f"({counted(result['files'], 'file')}, "
         f"{report.size(result['bytes'])}): {result['new']} new, {result['renewed']} changed and to be imported "
         f"again, {result['known']} known, {result['imported']} already imported"
     )
     if result["unstable"]:
         console.say(
-            f"{result['unstable']} are still changing, or have just appeared or disappeared: scan again when they are "
-            "complete"
+            f"still changing, or just appeared or disappeared: {counted(result['unstable'], 'fileset')}; scan "
+            "again when complete"
         )
     if result["changed"]:
-        console.say(f"{result['changed']} have changed since they were imported; OMERO may not be able to show them")
+        console.say(
+            f"changed since the import: {counted(result['changed'], 'fileset')}; OMERO may not be able to show "
+            "their images"
+        )
     for kind, text in (
         ("faulty", "cannot be imported"),
         ("changed", "changed since"),
@@ -44,15 +49,15 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
             f"{_kinds(result['not_taken'])}; docs/formats.md says which, and how to have them imported"
         )
     if result["links"]:
-        console.say(f"{result['links']} symbolic links were not followed")
+        console.say(f"not followed: {counted(result['links'], 'symbolic link')}")
     if result.get("odd"):
-        console.say(f"{result['odd']} pipes, sockets or devices were not opened")
+        console.say(f"not opened, for it is a pipe, a socket or a device: {counted(result['odd'], 'file')}")
     if result["unreadable_count"]:
         first = entries.shown(bytes.fromhex(result["unreadable"][0]))
         reason = f" ({result['unreadable_reason']})" if result.get("unreadable_reason") else ""
         raise Failed(
-            f"{result['unreadable_count']} folders could not be read, the first {first}{reason}; let uid 1000 read "
-            "them, or shorten their paths, and run `imports scan` again."
+            f"{counted(result['unreadable_count'], 'folder')} could not be read, the first {first}{reason}; let "
+            "uid 1000 read them, or shorten their paths, and run `imports scan` again."
         )
     if not result["filesets"]:
         raise Failed(

@@ -14,6 +14,7 @@ import typer
 from scripts import console
 from scripts.changes import Changes, changing, look_ahead, tell
 from scripts.confirming import confirm
+from scripts.console import counted
 from scripts.errors import EXIT_FAILED, Failed, Refused
 from scripts.ingest.sftp import host_keys, keys, listing, logs, network, probe, report, roles, server, users
 from scripts.ingest.sftp.context import SftpContext, find_server, server_of, sftp_context, sftp_remains
@@ -96,7 +97,8 @@ def _show(found: dict[str, Any]) -> None:
     console.say(f"drop area: {found['folder']} on {found['file_system_id']}")
     if there:
         note = ", on purpose; AWS still bills it" if there["stopped_on_purpose"] else ""
-        console.say(f"server {there['id']}: {there['state']}{note}, {there['users']} users, {there['security_policy']}")
+        users = counted(there["users"], "user")
+        console.say(f"server {there['id']}: {there['state']}{note}, {users}, {there['security_policy']}")
         console.say(f"endpoint ({there['endpoint']}): {there['host']}, port 22")
         if there["addresses"]:
             console.say(f"  addresses: {', '.join(there['addresses'])}")
@@ -166,8 +168,8 @@ def teardown_command(
     _take_away(context, found, look_ahead(), everything=everything)
     count = found.get("UserCount", 0) if found else 0
     confirm(
-        f"This deletes the SFTP endpoint of workspace {name} with its {count} users and their public keys; their "
-        f"files stay. `{context.command} user list --csv` saves the users for `user import`.",
+        f"This deletes the SFTP endpoint of workspace {name}, its {counted(count, 'user')} and all their public keys; "
+        f"the files stay. `{context.command} user list --csv` saves the users for `user import`.",
         name=name,
         skip=yes or dry_run,
     )
@@ -234,9 +236,9 @@ def user_import(
     id_ = server_of(context)["ServerId"]
     with changing(dry_run=dry_run) as changes:
         added = users.add(context, id_, wanted, changes)
-        changes.say_if_none(f"all {len(wanted)} users already exist")
+        changes.say_if_none(f"nothing to add: {counted(len(wanted), 'user')} already there")
     what = "to be added" if dry_run else "added"
-    console.say(f"{len(wanted)} users in {file}: {added} {what}, {len(wanted) - added} existed")
+    console.say(f"{counted(len(wanted), 'user')} in {file}: {added} {what}, {len(wanted) - added} existed")
     tell(changes, as_json=as_json, users=len(wanted), added=added)
 
 

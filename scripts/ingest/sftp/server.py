@@ -8,6 +8,7 @@ from contract.outputs import Network
 from scripts import aws
 from scripts.aws import waiting
 from scripts.changes import Changes
+from scripts.console import counted
 from scripts.errors import Failed
 from scripts.ingest.sftp import network
 from scripts.ingest.sftp.context import (
@@ -256,7 +257,7 @@ def _wait(context: SftpContext, id_: str, state: str) -> None:
 def delete(context: SftpContext, server: Server, changes: Changes) -> None:
     """Delete it, with its users, and wait until it is gone."""
     id_, count = server["ServerId"], server.get("UserCount", 0)
-    changes.do(f"server {id_}: deleted, with its {count} users; their files stay", lambda: _delete(context, id_))
+    changes.do(f"server {id_}: deleted, with {counted(count, 'user')}; their files stay", lambda: _delete(context, id_))
 
 
 def _delete(context: SftpContext, id_: str) -> None:

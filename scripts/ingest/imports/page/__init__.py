@@ -18,6 +18,7 @@ from typing import Any, TextIO, cast
 
 from containers.importer import entries
 from containers.importer.entries import STATES
+from scripts.console import counted
 from scripts.errors import Refused
 from scripts.ingest.imports.ledger import Entry, Total
 from scripts.ingest.imports.report import size
@@ -147,7 +148,10 @@ def _summary(totals: dict[str, Total]) -> str:
     filesets, files, bytes_, images = (
         sum(getattr(total, name) for total in totals.values()) for name in ("filesets", "files", "bytes", "images")
     )
-    return f"{filesets:,} filesets with {files:,} files of {size(bytes_)}, {images:,} images in OMERO"
+    return (
+        f"{counted(filesets, 'fileset')} with {counted(files, 'file')} of {size(bytes_)}, "
+        f"{counted(images, 'image')} in OMERO"
+    )
 
 
 def _controls(totals: dict[str, Total]) -> str:

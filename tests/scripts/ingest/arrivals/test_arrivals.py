@@ -98,18 +98,18 @@ def test_shows_what_waits_by_sender_and_folder(run: Run) -> None:
 def test_says_in_words_what_a_person_has_to_do(run: Run) -> None:
     said = run("status").stderr
     for text in (
-        "/OMERO/SFTP/scanner-3: 1 times: the file is empty",
-        "/OMERO/SFTP: 2 files are in no folder",
-        "/OMERO/SFTP/bob: 1 filesets were replaced after their import",
+        "/OMERO/SFTP/scanner-3: 1 time: the file is empty",
+        "/OMERO/SFTP: 2 files in no folder",
+        "/OMERO/SFTP/bob: 1 fileset replaced after the import",
         "paused by arn:bob; `omero-aws arrivals resume` ends that",
-        "4 folders have files that were not imported",
+        "not everything in 4 folders was imported",
     ):
         assert text in said
     assert "of no concern" not in said
 
 
 def test_replays_what_is_watched_and_nothing_else(run: Run, asked: Watching) -> None:
-    assert "2 filesets are pending again" in run("replay").stderr
+    assert "pending again: 2 filesets;" in run("replay").stderr
     assert asked.asked == [("replay", {"under": each.hex()}) for each in (b"/OMERO/SFTP", b"/OMERO/in")]
     run("replay", "--under", "/OMERO/SFTP/alice")
     assert asked.asked[2:] == [("replay", {"under": b"/OMERO/SFTP/alice".hex()})]

@@ -171,9 +171,9 @@ def test_status_counts_and_tells_reasons(run: Callable[..., Result]) -> None:
     }
     assert done["worker"] == {"task": "task-1", "at": LEASE.at, "state": "idle"}
     shown = run("status")
-    assert "1 times: the name is not UTF-8" in shown.stderr
+    assert "1 time: the name is not UTF-8" in shown.stderr
     assert "worker: idle, last seen at 2026-01-01T00:00:00Z" in shown.stderr
-    assert (shown.exit_code, "error: 2 filesets failed or are incomplete" in shown.stderr) == (1, True)
+    assert (shown.exit_code, "error: failed or incomplete: 2 filesets;" in shown.stderr) == (1, True)
     assert run("status", found=()).exit_code == 0
 
 
@@ -187,7 +187,7 @@ def test_a_dry_run_is_data_too(run: Callable[..., Result], words: tuple[str, ...
 def test_a_dry_run_names_the_containers_of_an_expression(run: Callable[..., Result]) -> None:
     done = run("run", "--dry-run", "-T", "regex:^OMERO/(?<Container1>[a-z]*)")
     assert done.exit_code == 0
-    assert "would be done: 1 filesets (1.5 kB) imported in 1 batches by --transfer ln_s" in done.stderr
+    assert "would be done: 1 fileset (1.5 kB) imported in 1 batch by --transfer ln_s" in done.stderr
     assert "  in" in done.stderr.splitlines()
 
 
@@ -208,7 +208,7 @@ def test_a_run_asks_the_worker_and_tells_what_this_run_came_to(run: Callable[...
 def test_a_run_with_something_failed_or_left_fails(run: Callable[..., Result], trouble: str) -> None:
     done = run("run", asked=Asked({**RESULT, trouble: 2}))
     assert isinstance(done.exception, Failed)
-    assert "2 filesets of this run are not imported" in str(done.exception)
+    assert "not imported: 2 filesets of this run" in str(done.exception)
 
 
 def test_the_workers_own_reason_is_the_commands(run: Callable[..., Result]) -> None:
@@ -236,9 +236,9 @@ def test_cancels_what_is_open(run: Callable[..., Result]) -> None:
 
 def test_retry_and_dismiss_ask_by_name(run: Callable[..., Result]) -> None:
     asked = Asked({"filesets": 2})
-    assert "2 filesets are pending again" in run("retry", asked=asked).stderr
-    assert "would be done: 2 filesets are pending again" in run("retry", "--dry-run", asked=asked).stderr
-    assert "2 filesets are dismissed" in run("dismiss", "/OMERO/in/a.tif", "--reason", "a test", asked=asked).stderr
+    assert "pending again: 2 filesets" in run("retry", asked=asked).stderr
+    assert "would be done: pending again: 2 filesets" in run("retry", "--dry-run", asked=asked).stderr
+    assert "dismissed: 2 filesets" in run("dismiss", "/OMERO/in/a.tif", "--reason", "a test", asked=asked).stderr
     assert asked.asked == [
         ("retry", {"files": [], "under": ""}),
         ("dismiss", {"files": [b"/OMERO/in/a.tif".hex()], "reason": "a test"}),
@@ -311,7 +311,7 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
         scan_report.show({**result, "not_taken": {".raw": 3}, "odd": 2}, b"/OMERO/in")
     said = capsys.readouterr().err
     assert "other programs' files look alike: .raw 3" in said
-    assert "2 pipes, sockets or devices were not opened" in said
+    assert "not opened, for it is a pipe, a socket or a device: 2 files" in said
     deep = {"unreadable": [b"/OMERO/in/deep".hex()], "unreadable_count": 1, "unreadable_reason": "File name too long"}
     with pytest.raises(
         Failed, match=r"the first /OMERO/in/deep \(File name too long\); let uid 1000 read them, or sho"

@@ -125,7 +125,7 @@ def test_status_tells_all(there: Stage, run: Run, key: Path) -> None:
     assert found["last_activity"]["stream"].startswith("alice.")
     assert found["cost"]["usd_per_month"] == 219
     text = run("status").err
-    for part in ("ONLINE", "1 users", "admits: every address", "host key: SHA256:", "cost this month", "alice."):
+    for part in ("ONLINE", "1 user,", "admits: every address", "host key: SHA256:", "cost this month", "alice."):
         assert part in text
 
 
@@ -187,7 +187,7 @@ def test_teardown_asks_and_keeps_what_senders_know(there: Stage, run: Run) -> No
     assert there.server["State"] == "ONLINE"
     done = run("teardown", typed=f"{name}\n")
     assert done.code == 0, done.err
-    assert "deleted, with its 1 users; their files stay" in done.err
+    assert "deleted, with 1 user; their files stay" in done.err
     assert (there.drop / "alice" / "slide").read_text() == "an image"
     assert "nothing to change: there is no SFTP endpoint" in run("teardown", "--yes").err
     assert run("ensure").code == 0
