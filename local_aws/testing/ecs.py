@@ -11,7 +11,7 @@ from uuid import uuid4
 Client = Callable[[str], Any]
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
     """What `condition` returns as soon as it is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -118,7 +118,7 @@ def state_of(appstream: Any, name: str) -> str:
 def until(look: Callable[[], str], wanted: str) -> list[str]:
     """The states that were seen until the wanted one."""
     seen = [look()]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while seen[-1] != wanted:
         assert time.monotonic() < deadline, seen
         time.sleep(0.05)

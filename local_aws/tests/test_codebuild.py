@@ -94,7 +94,7 @@ class Place:
     def build(self) -> Json:
         """A build, once it has ended."""
         id_ = self.codebuild.start_build(projectName=self.name)["build"]["id"]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             (found,) = self.codebuild.batch_get_builds(ids=[id_])["builds"]
             if found["buildComplete"]:

@@ -170,7 +170,7 @@ def distribution(folder: Path) -> Iterator[Distribution]:
             [BINARY, "serve", str(folder / "config.yml")], stdout=log, stderr=log, env={"PATH": os.environ["PATH"]}
         )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not _listens(host):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, "the registry does not listen"
