@@ -175,8 +175,8 @@ class Importer(Settings):
     """Number of filesets imported at once, at most 4: OMERO has 5 threads for imports, and one has to stay free. Left
     out, 4, or fewer if `server.database_connections` requires it."""
     admin: OmeroUser = "root"
-    """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, WriteFile
-    and WriteManagedRepo."""
+    """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, ReadSession
+    (to tell its own imports), Chgrp (to hide images that reach for others' files), WriteFile and WriteManagedRepo."""
     password_arn: SecretArn | None = None
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .faults import Unreachable
 from .omero import REPOSITORY, Omero
 from .paths import client_path, is_below, is_of
 
@@ -29,6 +30,8 @@ LOG_BYTES = 16 * 1024 * 1024
 # A query travels in one argument of a command line, which Linux limits to 128 KiB.
 QUERY_BYTES, IDS = 60_000, 1000
 
+# How a session's key begins for whom it is kept from (PrivilegedStringTypeDescriptor of omero-model).
+HIDDEN = "****"
 FINISHED, RUNS, BROKEN, PARTLY, GONE = "finished", "runs", "broken", "partly", "gone"
 
 
@@ -49,7 +52,7 @@ class Fileset(NamedTuple):
 
 
 def of_paths(omero: Omero, paths: Iterable[bytes]) -> dict[bytes, list[Fileset]]:
-    """The filesets that OMERO has of each file, by its client path, the oldest first."""
+    """The filesets that OMERO has of each file, by its client path, the oldest first. Raises Unreachable."""
     named: dict[bytes, dict[int, tuple[set[int], str]]] = {}
     for some in _chunks(paths):
         by_name: dict[str, list[bytes]] = {}
@@ -133,6 +136,11 @@ def _jobs(omero: Omero, ids: list[int]) -> dict[int, _Job]:
             "and jol.child.mimetype = 'application/omero-log-file'"
         )
         for id_, uuid, closed, down, status, folder, name in omero.query(query):
+            if uuid.startswith(HIDDEN):
+                raise Unreachable(
+                    f"OMERO does not tell {omero.admin} which imports are the worker's; give {omero.admin} the "
+                    "privilege ReadSession, or name another administrator in omero.importer.admin"
+                )
             log = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(name))
             found[int(id_)] = _Job(uuid, closed != "None", down != "None", status == "Finished", log)
     return found

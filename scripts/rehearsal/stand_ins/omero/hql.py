@@ -102,6 +102,8 @@ ENTITIES: dict[str, tuple[str, dict[str, Property]]] = {
     "Annotation": ("annotation", {"id": "id", "ns": "ns", "textValue": "textValue"}),
     "CommentAnnotation": ("annotation", {"id": "id", "ns": "ns", "textValue": "textValue"}),
 }
+# What others read of a session's key (PrivilegedStringTypeDescriptor of omero-model).
+HIDDEN = "********-****-****-****-*************"
 _TOKEN = re.compile(r"\s+|'(?:[^']|'')*'|[A-Za-z_][\w.]*|\d+(?:\.\d+)?|<>|!=|<=|>=|.", re.DOTALL)
 _KEYWORDS = {
     "select",
@@ -151,8 +153,9 @@ class BadQuery(Exception):
     """A query that is none, or not understood here."""
 
 
-def translate(query: str) -> tuple[str, bool]:
-    """The SQL, and whether each row is one whole object (its class and id)."""
+def translate(query: str, *, reader: int | None = None) -> tuple[str, bool]:
+    """The SQL, and whether each row is one whole object (its class and id). `reader`: who may read the keys of
+    their own sessions alone, as all but administrators with ReadSession may (PrivilegedStringType of omero-model)."""
     tokens = [each for each in _TOKEN.findall(query.strip()) if not each.isspace()]
     lowered = [each.lower() for each in tokens]
     if "from" not in lowered:
@@ -161,12 +164,12 @@ def translate(query: str) -> tuple[str, bool]:
         tokens, lowered = ["select", "*", *tokens], ["select", "*", *lowered]
     if lowered[0] != "select":
         raise BadQuery(f"only select statements are executed, not {tokens[0]}")
-    return _Translation(tokens, lowered).sql()
+    return _Translation(tokens, lowered, reader).sql()
 
 
 class _Translation:
-    def __init__(self, tokens: list[str], lowered: list[str]) -> None:
-        self.tokens, self.lowered = tokens, lowered
+    def __init__(self, tokens: list[str], lowered: list[str], reader: int | None) -> None:
+        self.tokens, self.lowered, self.reader = tokens, lowered, reader
         self.aliases: dict[str, str] = {}
         self.joins: list[str] = []
         self.implied: dict[str, str] = {}
@@ -266,4 +269,6 @@ class _Translation:
         if found is None:
             raise BadQuery(f"could not resolve property: {name} of: ome.model.{self.aliases[alias]}")
         column = f"{alias}.{found if isinstance(found, str) else found[2]}"
+        if self.reader is not None and (self.aliases[alias], name) == ("Session", "uuid"):
+            return f"CASE {alias}.experimenter WHEN {self.reader} THEN {column} ELSE '{HIDDEN}' END"
         return f"ctime({column})" if name in _TIMES and isinstance(found, str) else column

@@ -17,7 +17,7 @@ def hashed(password: str) -> str:
 # import (engine.py). Node 0 stands for whatever answers before a server's program has run.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS experimenter (
-    id INTEGER PRIMARY KEY, omeName TEXT UNIQUE, password TEXT, admin INTEGER DEFAULT 0,
+    id INTEGER PRIMARY KEY, omeName TEXT UNIQUE, password TEXT, admin INTEGER DEFAULT 0, lacks TEXT DEFAULT '',
     firstName TEXT DEFAULT 'First', lastName TEXT DEFAULT 'Last');
 CREATE TABLE IF NOT EXISTS experimentergroup (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE IF NOT EXISTS member (experimenter INTEGER, egroup INTEGER, PRIMARY KEY (experimenter, egroup));

@@ -54,6 +54,8 @@ KINDS = ("slow", "hold", "kill", "die", "cancel", "fail", "crash", "late", "hang
 PREPARE, VERIFY, SAVE, PIXELS, THUMBNAILS = POINTS = ("prepare", "verify", "save", "pixels", "thumbnails")
 _USUAL = {"slow": PREPARE, "hang": PREPARE, "memory": PREPARE, "kill": VERIFY}
 
+# Privileges of administrators (the enumeration AdminPrivilege of omero-model).
+CHGRP, READ_SESSION, SUDO = "Chgrp", "ReadSession", "Sudo"
 UNREACHABLE, DENIED, FORBIDDEN, OTHER = 554, 564, 557, 556
 
 
@@ -106,14 +108,23 @@ class Server:
 
     # What a test asks and injects.
 
-    def add_user(self, name: str, *, password: str, groups: tuple[str, ...] = ("default",), admin: bool = False) -> int:
-        """The id of a new user, or of the one of that name, whose password is changed."""
+    def add_user(
+        self,
+        name: str,
+        *,
+        password: str,
+        groups: tuple[str, ...] = ("default",),
+        admin: bool = False,
+        lacks: tuple[str, ...] = (),
+    ) -> int:
+        """The id of a new user, or of the one of that name, whose password is changed. `lacks` are privileges."""
         with closing(self.connect()) as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute(
-                "INSERT INTO experimenter (omeName, password, admin) VALUES (?, ?, ?) ON CONFLICT (omeName) DO UPDATE "
-                "SET password = excluded.password, admin = excluded.admin",
-                (name, hashed(password), int(admin)),
+                "INSERT INTO experimenter (omeName, password, admin, lacks) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (omeName) DO UPDATE SET password = excluded.password, admin = excluded.admin, "
+                "lacks = excluded.lacks",
+                (name, hashed(password), int(admin), " ".join(lacks)),
             )
             user = int(database.execute("SELECT id FROM experimenter WHERE omeName = ?", (name,)).fetchone()[0])
             for group in groups:
@@ -317,12 +328,26 @@ class Server:
         )
         return key
 
+    def lose_lookups(self, times: int) -> None:
+        """Have the next `times` look-ups of a session end in an exception, as while the database does not answer."""
+        self.set("lookups", str(times))
+
+    def is_lookup_lost(self) -> bool:
+        """Whether this look-up is one of those."""
+        lost = "UPDATE setting SET value = value - 1 WHERE name = 'lookups' AND value > 0 RETURNING value"
+        return bool(self.query(lost))
+
     def close_session(self, key: str) -> bool:
         """Whether there was such a session, open until now."""
         closed = self.query(
             "UPDATE session SET closed = ? WHERE uuid = ? AND closed IS NULL RETURNING id", time.time(), key
         )
         return bool(closed)
+
+    def may(self, key: str, privilege: str) -> bool:
+        """Whether a session is an administrator's who has a privilege. Raises Refused."""
+        user, _, admin, _ = self.user_of(key)
+        return admin and privilege not in self.query("SELECT lacks FROM experimenter WHERE id = ?", user)[0][0].split()
 
     def user_of(self, key: str) -> tuple[int, str, bool, str]:
         """Id, name, whether an administrator, and group of a session. Raises Refused."""

@@ -60,8 +60,10 @@ def test_what_must_not_reach_omero_does_not(importing: Importing) -> None:
     assert importing.states()[slide] == FAILED
 
 
-def test_what_took_a_file_from_elsewhere_is_hidden_and_told(importing: Importing) -> None:
+@pytest.mark.parametrize("refusal", ["", "the group cannot be changed"])
+def test_what_took_a_file_from_elsewhere_is_hidden_and_told(importing: Importing, refusal: str) -> None:
     """A reader that reaches out of the folder, which no look at the files has foreseen."""
+    importing.server.set("graph", refusal)
     path = importing.image("alice/a.tif")
     theirs = importing.image("bob/b.tif")
     importing.server.fault("hold", "a.tif", at="thumbnails", times=1)
@@ -83,9 +85,12 @@ def test_what_took_a_file_from_elsewhere_is_hidden_and_told(importing: Importing
     assert entry is not None
     assert (entry.state, entry.fileset) == (FAILED, fileset)
     assert "it made OMERO read /OMERO/in/bob/b.tif, which is not in its folder" in entry.reason
-    assert "only administrators see them" in entry.reason
-    assert importing.server.query("SELECT egroup FROM images") == [(0,)]
-    assert importing.server.query("SELECT * FROM datasetimagelink") == []
+    if refusal:
+        assert f"its images could not be hidden (failed: {refusal}): see to them at once" in entry.reason
+    else:
+        assert "only administrators see them" in entry.reason
+        assert importing.server.query("SELECT egroup FROM images") == [(0,)]
+        assert importing.server.query("SELECT * FROM datasetimagelink") == []
     assert f'importer refused "/OMERO/in/alice/a.tif": fileset {fileset}' in importing.log()
 
 
@@ -163,6 +168,34 @@ def test_what_omero_is_still_at_is_waited_for_however_long(importing: Importing,
     assert importing.states() == {path: IMPORTED}
     assert set(importing.once().values()) == {1}
     assert len(importing.server.jvm_starts()) == 1
+
+
+def test_a_session_that_omero_does_not_find_at_first_is_closed_all_the_same(importing: Importing) -> None:
+    """omero-py says "No session" and ends with 0 for any fault of the look-up: test_omero_py.py."""
+    importing.server.add_user("alice", password="secret")
+    importing.image("a.tif")
+    importing.scan()
+    importing.server.lose_lookups(1)
+    assert importing.run(user="alice")["imported"] == 1
+    assert importing.server.get("lookups") == "0"
+    open_ = (
+        "SELECT count(*) FROM session JOIN experimenter x ON x.id = experimenter WHERE omeName = ? AND closed IS NULL"
+    )
+    assert importing.server.query(open_, "alice") == [(0,)]
+
+
+def test_an_administrator_who_may_not_see_sessions_is_told_what_is_missing(importing: Importing) -> None:
+    importing.server.add_user("alice", password="secret")
+    importing.server.add_user("root", password="omero", admin=True, lacks=("ReadSession",))
+    path = importing.image("a.tif")
+    importing.scan()
+    request = importing.ask("run", **run_work(user="alice"))
+    said = until(lambda: importing.progress(request).get("waiting"), seconds=30)
+    assert "give root the privilege ReadSession" in said
+    importing.server.add_user("root", password="omero", admin=True)
+    assert importing.answer(request)["imported"] == 1
+    assert importing.states() == {path: IMPORTED}
+    assert set(importing.once().values()) == {1}
 
 
 def test_a_server_that_is_down_is_said_and_waited_for(importing: Importing) -> None:
