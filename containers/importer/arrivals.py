@@ -295,7 +295,7 @@ class Arrivals:
         for path, count in failed.items():
             # What had failed before this worker was told by the one before.
             if self._failed is not None and count > self._failed[path]:
-                _tell(path, f"{count} filesets failed")
+                _tell(path, f"filesets that failed: {count}")
         self._failed = failed
         self._figures.waiting, self._figures.failed = waiting, sum(failed.values())
         self._figures.since = since if waiting else 0.0
@@ -366,9 +366,9 @@ class Arrivals:
             before = self._said.get(path, {})
             if said.get("error") and said["error"] != before.get("error"):
                 _tell(path, str(said["error"]))
-            for what, is_so in (("loose", "files are in no folder"), ("replaced", "filesets were replaced")):
+            for what, which in (("loose", "files in no folder"), ("replaced", "filesets that were replaced")):
                 if said.get(what, 0) > before.get(what, 0):
-                    _tell(path, f"{said[what]} {is_so}")
+                    _tell(path, f"{which}: {said[what]}")
             row = {"part": ARRIVALS, "row": entries.fileset_id(path), "path": path, "says": json.dumps(said)}
             self._table.put(row)
             self._said[path] = said

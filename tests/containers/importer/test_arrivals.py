@@ -248,7 +248,7 @@ def test_the_log_tells_once_of_what_needs_a_person(
     looking.step()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(TROUBLE)]
     told = sorted(line.partition("alice: ")[2] for line in lines)
-    assert told == ["1 filesets failed", "OMERO opens no session for alice"]
+    assert told == ["OMERO opens no session for alice", "filesets that failed: 1"]
     assert TROUBLE == importer.TROUBLE, "or no alarm hears it"
 
 
@@ -376,7 +376,7 @@ def test_the_log_tells_of_files_that_nobody_owns_and_of_what_was_replaced(
     looking.end(scan, {"by_path": {bytes(looking.folder / "alice").hex(): [0, 2, 0]}})
     looking.step()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(TROUBLE)]
-    assert [line.rpartition(": ")[2] for line in lines] == ["1 files are in no folder", "2 filesets were replaced"]
+    assert [line.split(": ", 2)[2] for line in lines] == ["files in no folder: 1", "filesets that were replaced: 2"]
 
 
 def test_what_is_replayed_waits_from_then_on(
