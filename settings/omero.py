@@ -176,7 +176,8 @@ class Importer(Settings):
     out, 4, or fewer if `server.database_connections` requires it."""
     admin: OmeroUser = "root"
     """The OMERO user that imports, and acts for others: an administrator with at least the privileges Sudo, ReadSession
-    (to tell its own imports), Chgrp (to hide images that reach for others' files), WriteFile and WriteManagedRepo."""
+    (to tell its own imports), Chgrp (to hide images that reach for others' files), WriteFile and WriteManagedRepo. An
+    administrator with restricted privileges that was made in OMERO.web has no ReadSession."""
     password_arn: SecretArn | None = None
     """ARN of the secret with that user's password, encrypted with the data key; left out, the secret with the initial
     root password."""

@@ -138,8 +138,9 @@ def _jobs(omero: Omero, ids: list[int]) -> dict[int, _Job]:
         for id_, uuid, closed, down, status, folder, name in omero.query(query):
             if uuid.startswith(HIDDEN):
                 raise Unreachable(
-                    f"OMERO does not tell {omero.admin} which imports are the worker's; give {omero.admin} the "
-                    "privilege ReadSession, or name another administrator in omero.importer.admin"
+                    f"OMERO does not tell {omero.admin} which imports are the worker's: that takes the privilege "
+                    f"ReadSession, which OMERO.web gives to full administrators alone; make {omero.admin} one, or name "
+                    "another in omero.importer.admin"
                 )
             log = os.path.join(REPOSITORY, os.fsencode(folder), os.fsencode(name))
             found[int(id_)] = _Job(uuid, closed != "None", down != "None", status == "Finished", log)

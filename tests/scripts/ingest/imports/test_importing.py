@@ -191,7 +191,7 @@ def test_an_administrator_who_may_not_see_sessions_is_told_what_is_missing(impor
     importing.scan()
     request = importing.ask("run", **run_work(user="alice"))
     said = until(lambda: importing.progress(request).get("waiting"), seconds=30)
-    assert "give root the privilege ReadSession" in said
+    assert "make root one, or name another in omero.importer.admin" in said
     importing.server.add_user("root", password="omero", admin=True)
     assert importing.answer(request)["imported"] == 1
     assert importing.states() == {path: IMPORTED}
