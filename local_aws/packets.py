@@ -87,9 +87,9 @@ def interface(ec2: Any, eni: Any, name: str) -> Side:
     )
 
 
-def at(ec2: Any, address: str) -> Side | None:
-    """The interface with a private address; None where there is none."""
-    found = (eni for eni in ec2.enis.values() if eni.private_ip_address == address)
+def at(ec2: Any, address: str, vpc_id: str) -> Side | None:
+    """The interface with a private address in a VPC, for another may have it too; None where there is none."""
+    found = (eni for eni in ec2.enis.values() if (eni.private_ip_address, eni.subnet.vpc_id) == (address, vpc_id))
     eni = next(found, None)
     return interface(ec2, eni, address) if eni else None
 

@@ -31,7 +31,7 @@ def unreachable(instance: Any) -> str | None:
         if target := packets.mount_target(ec2, efs, name, zone):
             reasons.append(packets.blocked(ec2, side, target, packets.NFS))
     for address in sorted(set(_ADDRESS.findall(text))):
-        if server := packets.at(ec2, address):
+        if server := packets.at(ec2, address, instance.vpc_id):
             reasons.append(packets.blocked(ec2, side, server, packets.NFS))
     reasons.append(named_hosts.unreachable(ec2.account_id, ec2.region_name, side, [text]))
     return next(filter(None, reasons), None)

@@ -5,7 +5,8 @@ at every plan; and ModifySecurityGroupRules changes the peer of a range of IPv4 
 description away, and refuses protocol -1 without ports, which AWS wants without. A NAT gateway that is deleted leaves
 its network interface behind, and so does an instance that is terminated. A launch template's own tags are returned
 among those that it gives to instances, a difference at every plan, and changes to them are not; no instance can be
-launched from a second version that has user data (an assertion in moto fails). MonitorInstances and
+launched from a second version that has user data (an assertion in moto fails). An interface gets any address of its
+subnet, whoever has that already. MonitorInstances and
 UnmonitorInstances, which Terraform calls for an instance with monitoring, are missing, and so are the actions that tell
 and set the key that disks are encrypted with by default: the alias of AWS's own until somebody sets another (EC2 API
 reference, GetEbsDefaultKmsKeyId). A volume that a running instance uses is detached at once; AWS leaves it `busy`, a
@@ -18,7 +19,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from moto.ec2.models import vpcs
 from moto.ec2.models.elastic_block_store import EBSBackend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.nat_gateways import NatGatewayBackend
@@ -68,6 +71,22 @@ def install() -> None:
 
     NatGatewayBackend.delete_nat_gateway = delete_nat_gateway
     _busy_volumes()
+    _free_addresses()
+
+
+def _free_addresses() -> None:
+    vpcs.random_private_ip = lambda: ""  # of an endpoint's interface: from anywhere in 10.0.0.0/8
+    create = NetworkInterfaceBackend.create_network_interface
+
+    def create_network_interface(
+        self: Any, subnet: Any, private_ip_address: Any, private_ip_addresses: Any = None, *arguments: Any, **named: Any
+    ) -> Any:
+        if not private_ip_address and not private_ip_addresses:
+            found = self.get_subnet(subnet) if isinstance(subnet, str) else subnet
+            private_ip_address = found.get_available_subnet_ip(None)
+        return create(self, subnet, private_ip_address, private_ip_addresses, *arguments, **named)
+
+    NetworkInterfaceBackend.create_network_interface = create_network_interface
 
 
 def uses_its_disks(instance: Any) -> None:

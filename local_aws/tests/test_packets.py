@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -78,6 +79,33 @@ def test_what_is_outside_of_the_vpc_takes_a_range_that_holds_it() -> None:
     assert packets.blocked(inside, source, ELSEWHERE, 443)
     anywhere = _Ec2(a=_Group([_rule("tcp", (443, 443), cidr="0.0.0.0/0")], []))
     assert packets.blocked(anywhere, source, ELSEWHERE, 443) is None
+
+
+def test_an_address_is_of_the_vpc_that_it_is_asked_in() -> None:
+    def eni(vpc: str, group: str) -> Any:
+        has = SimpleNamespace(id=group)
+        return SimpleNamespace(private_ip_address="10.9.0.7", subnet=SimpleNamespace(vpc_id=vpc), group_set=[has])
+
+    ec2 = SimpleNamespace(enis={"a": eni("vpc-a", "sg-a"), "b": eni("vpc-b", "sg-b")})
+    sides = [packets.at(ec2, "10.9.0.7", vpc) for vpc in ("vpc-a", "vpc-b", "vpc-c")]
+    assert [side and side.groups for side in sides] == [("sg-a",), ("sg-b",), None]
+
+
+def test_every_interface_has_an_address_of_its_own(client: Client) -> None:
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.0.0/27")["Subnet"]["SubnetId"]
+    made = [ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["PrivateIpAddress"] for _ in range(20)]
+    assert len(set(made)) == 20
+    # AWS has the first four and the last one of a subnet (VPC User Guide, "Subnet CIDR blocks").
+    taken = {f"10.7.0.{number}" for number in (0, 1, 2, 3, 31)}
+    assert not taken.intersection(made)
+    name = "com.amazonaws.eu-west-1.ssm"
+    asked = {"VpcId": vpc, "ServiceName": name, "VpcEndpointType": "Interface", "SubnetIds": [subnet]}
+    (interface,) = ec2.create_vpc_endpoint(**asked)["VpcEndpoint"]["NetworkInterfaceIds"]
+    (found,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"]
+    assert found["PrivateIpAddress"].startswith("10.7.0.")
+    assert found["PrivateIpAddress"] not in made
 
 
 def test_a_function_mounts_through_its_own_groups(client: Client, network: Network, groups: Groups) -> None:

@@ -111,10 +111,12 @@ def _share(task: Any, volume: dict[str, Any]) -> str | None:
     found = _ADDRESS.search(options.get("o", ""))
     if docker.get("driver", "local") != "local" or options.get("type") != "nfs" or not found:
         return None
-    host = _host(task)
+    instance = instance_of(task)
+    if not instance:
+        return None
     # A server that this VPC does not have: its own rules are somebody else's.
-    target = packets.at(task.ec2, found[1]) or Side(name=found[1], groups=None, address=found[1])
-    why = packets.blocked(task.ec2, host, target, NFS) if host else None
+    target = packets.at(task.ec2, found[1], instance.vpc_id) or Side(name=found[1], groups=None, address=found[1])
+    why = packets.blocked(task.ec2, packets.instance(task.ec2, instance), target, NFS)
     if why is None:
         return None
     place = f"/var/lib/docker/volumes/ecs-{task.definition.family}-{volume['name']}/_data"
