@@ -45,6 +45,8 @@ UNREACHABLE = (
 )
 # The same, as Java and omero-py print an exception. Elsewhere in a line it may be a file's name.
 NO_ANSWER = re.compile(rf"^(?:[A-Z][\w ]*: )*Ice\.(?:{'|'.join(UNREACHABLE)})", re.MULTILINE)
+# A session's uuid. Whoever may write requests may write something else where the worker keeps it.
+KEY = re.compile(r"[0-9a-f-]{32,36}")
 # Of what an importer says of one file: Java's stack traces are long.
 REASON_LINES = 400
 # As the importer's logback-cli.xml has it, and what follows until the next date: `Error on import`, with the server's
@@ -104,9 +106,9 @@ class Omero:
         """
         words = ["sessions", *self._words, "open", "--user-name", user or self.admin]
         code, out, said = self._run([*words, *(["--group-name", group] if group else [])], "admin")
-        found = re.findall(r"^[0-9a-f-]{32,36}$", out, re.MULTILINE)
+        found = [line for line in out.splitlines() if KEY.fullmatch(line)]
         if not code and found:
-            return str(found[-1])
+            return found[-1]
         if _is_unreachable(said):
             raise Unreachable(f"OMERO.server did not open a session ({_last_line(said)})")
         whom = f"{user or self.admin} in group {group}" if group else user or self.admin
@@ -117,6 +119,8 @@ class Omero:
 
     def close_session(self, uuid: str) -> None:
         """End a session for everybody; one that there is not is no fault. Raises Unreachable."""
+        if not KEY.fullmatch(uuid):
+            return
         # omero-py's exit code is 0, and its words are the same, for a session that there is not and for one that the
         # server could not look up (`close` in its plugins/sessions.py). Of one that the server has ended without being
         # able to write that down, the database says for ever that it is open.
