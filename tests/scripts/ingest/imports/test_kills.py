@@ -51,6 +51,7 @@ def omero_faults(importing: Importing, chance: random.Random, names: list[str]) 
     for _ in range(chance.randrange(5)):
         kind, more = chance.choice(kinds)()
         importing.server.fault(kind, chance.choice(names), **more)
+    importing.server.lose_lookups(chance.choice([0, 0, 1, 3]))
 
 
 def kill_importer(importing: Importing, chance: random.Random) -> None:
