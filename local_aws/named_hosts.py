@@ -23,11 +23,15 @@ from local_aws.services.elasticache.state import state_of
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """A name, what is behind it, and its ports; `sides` are several where a name has several addresses."""
+    """A name, what is behind it, and its ports; `sides` are several where a name has several addresses.
+
+    A private name is of a `vpc`; "" is one that all know.
+    """
 
     name: str
     sides: tuple[Side, ...]
     ports: tuple[int, ...]
+    vpc: str = ""
 
 
 def known(account: str, region: str) -> Iterator[Host]:
@@ -55,6 +59,8 @@ def unreachable(account: str, region: str, source: Side, texts: list[str]) -> st
     """The first host that texts name and `source` does not reach, as a clause."""
     ec2 = packets.ec2_of(account, region)
     for host in known(account, region):
+        if host.vpc and source.vpc and host.vpc != source.vpc:
+            continue
         for text in texts:
             if (ports := named(text, host)) and (why := blocked(ec2, source, host, ports)):
                 return f"{host.name} cannot be reached: {why}"
@@ -114,9 +120,10 @@ def _services(account: str, region: str) -> Iterator[Host]:
             if entry is None or space is None or not subnets:
                 continue
             living = [task.address for task in service.living() if task.address]
-            groups = packets.with_default(ec2, network.get("securityGroups"), ec2.get_subnet(subnets[0]).vpc_id)
+            vpc = ec2.get_subnet(subnets[0]).vpc_id
+            groups = packets.with_default(ec2, network.get("securityGroups"), vpc)
             sides = tuple(
                 Side(name=f"service {service.name}", groups=groups, address=address)
                 for address in living or [_subnet_address(ec2, subnets)]
             )
-            yield Host(name=f"{entry.name}.{space.name}", sides=sides, ports=ports)
+            yield Host(name=f"{entry.name}.{space.name}", sides=sides, ports=ports, vpc=vpc)

@@ -25,12 +25,13 @@ NFS, HTTPS = 2049, 443
 class Side:
     """One end of a connection: an interface, or anything else that has security groups.
 
-    `groups` None are not looked at: what is outside of the VPC has none. `address` "" is not known.
+    `groups` None are not looked at: what is outside of the VPC has none. `address` and `vpc` "" are not known.
     """
 
     name: str
     groups: tuple[str, ...] | None
     address: str = ""
+    vpc: str = ""
 
 
 # An address like those of AWS's endpoints, images and packages.
@@ -84,6 +85,7 @@ def interface(ec2: Any, eni: Any, name: str) -> Side:
         name=name,
         groups=with_default(ec2, groups, eni.subnet.vpc_id),
         address=eni.private_ip_address or "",
+        vpc=eni.subnet.vpc_id,
     )
 
 
@@ -100,6 +102,7 @@ def instance(ec2: Any, found: Any) -> Side:
         name=f"instance {found.id}",
         groups=with_default(ec2, _template_groups(found) or [each.id for each in found.security_groups], found.vpc_id),
         address=found.private_ip or "",
+        vpc=found.vpc_id or "",
     )
 
 

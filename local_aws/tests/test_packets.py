@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import packets
+from local_aws import named_hosts, packets
 from local_aws.packets import ELSEWHERE, Side
 from local_aws.testing.ecs import Client, Network, until
 from local_aws.testing.functions import invoke, make
@@ -89,6 +89,22 @@ def test_an_address_is_of_the_vpc_that_it_is_asked_in() -> None:
     ec2 = SimpleNamespace(enis={"a": eni("vpc-a", "sg-a"), "b": eni("vpc-b", "sg-b")})
     sides = [packets.at(ec2, "10.9.0.7", vpc) for vpc in ("vpc-a", "vpc-b", "vpc-c")]
     assert [side and side.groups for side in sides] == [("sg-a",), ("sg-b",), None]
+
+
+def test_a_private_name_is_of_its_vpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Side(name="server", groups=("b",), vpc="vpc-b")
+    host = named_hosts.Host(name="server.lab", sides=(closed,), ports=(4064,), vpc="vpc-b")
+    monkeypatch.setattr(named_hosts, "known", lambda *_: [host])
+    ec2 = _Ec2(a=_Group([_rule("-1", cidr="0.0.0.0/0")], []), b=_Group([], []))
+    monkeypatch.setattr(packets, "ec2_of", lambda *_: ec2)
+
+    def why(vpc: str) -> str | None:
+        source = Side(name="web", groups=("a",), address="10.0.1.5", vpc=vpc)
+        return named_hosts.unreachable("1", "eu-west-1", source, ["server.lab:4064"])
+
+    assert why("vpc-a") is None
+    assert "server.lab cannot be reached" in str(why("vpc-b"))
+    assert "server.lab cannot be reached" in str(why(""))
 
 
 def test_every_interface_has_an_address_of_its_own(client: Client) -> None:
