@@ -121,6 +121,7 @@ class Omero:
         """End a session for everybody; one that there is not is no fault. Raises Unreachable."""
         if not KEY.fullmatch(uuid):
             return
+        is_open = f"select s.id from Session s where s.uuid = '{uuid}' and s.closed is null"  # noqa: S608
         # omero-py's exit code is 0, and its words are the same, for a session that there is not and for one that the
         # server could not look up (`close` in its plugins/sessions.py). Of one that the server has ended without being
         # able to write that down, the database says for ever that it is open.
@@ -128,7 +129,6 @@ class Omero:
             code, out, said = self._run(["sessions", *self._words, "close", uuid], "admin")
             if code:
                 raise Unreachable(f"OMERO.server did not close a session ({_last_line(said)})")
-            is_open = f"select s.id from Session s where s.uuid = '{uuid}' and s.closed is null"  # noqa: S608
             if f"Session {uuid} closed." in out or not self.query(is_open):
                 return
 

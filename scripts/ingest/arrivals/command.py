@@ -77,7 +77,7 @@ def _show(found: list[Waiting]) -> None:
             console.say(f"{path}: {each.error}")
         if each.loose:
             console.say(
-                f"{path}: {counted(each.loose, 'file')} in no folder, so that nobody knows whose; move what is there"
+                f"{path}: {counted(each.loose, 'file')} in no folder, so nobody knows the owner; move them into one"
             )
         if each.replaced:
             console.say(
@@ -130,8 +130,7 @@ def replay_command(
             )
         watched = [below]
     if dry_run:
-        states = (FAILED, INCOMPLETE)
-        count = sum(total.filesets for each in watched for total in at.ledger.totals(each, *states).values())
+        count = sum(at.ledger.count(FAILED, INCOMPLETE, under=each) for each in watched)
         filesets = counted(count, "fileset")
         console.say(f"would be done: the watched folders scanned, and {filesets} imported once more")
     else:

@@ -262,8 +262,7 @@ def retry_command(
     at = import_context(workspace)
     below = sources.path(at.deployment, under) if under else b""
     if dry_run:
-        totals = at.ledger.totals(below, FAILED, INCOMPLETE)
-        count = len(files) if files else sum(total.filesets for total in totals.values())
+        count = len(files) if files else at.ledger.count(FAILED, INCOMPLETE, under=below)
     else:
         named = [sources.path(at.deployment, file).hex() for file in files or ()]
         count = answer(at, "retry", {"files": named, "under": below.hex()})["filesets"]

@@ -115,6 +115,10 @@ class Ledger:
         }
         return aws.rows(self._client, "query", "Items", **asked)
 
+    def count(self, *states: str, under: bytes = b"") -> int:
+        """How many filesets are in any of these states."""
+        return sum(1 for _ in self.entries(*states, under=under))
+
     def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
         """How many there are in each of these states, by default in all."""
         asked = states or entries.STATES

@@ -51,7 +51,7 @@ def show(result: Mapping[str, Any], root: bytes) -> None:
     if result["links"]:
         console.say(f"not followed: {counted(result['links'], 'symbolic link')}")
     if result.get("odd"):
-        console.say(f"not opened, for it is a pipe, a socket or a device: {counted(result['odd'], 'file')}")
+        console.say(f"pipes, sockets and devices that were not opened: {result['odd']}")
     if result["unreadable_count"]:
         first = entries.shown(bytes.fromhex(result["unreadable"][0]))
         reason = f" ({result['unreadable_reason']})" if result.get("unreadable_reason") else ""

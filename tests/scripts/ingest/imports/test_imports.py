@@ -43,6 +43,9 @@ class Kept:
     def raw(self, *states: str, under: bytes = b"") -> Any:
         return ({"path": each.path, "size": each.size} for each in self.entries(*states, under=under))
 
+    def count(self, *states: str, under: bytes = b"") -> int:
+        return sum(1 for _ in self.entries(*states, under=under))
+
     def totals(self, under: bytes = b"", *states: str) -> dict[str, Total]:
         found = {state: Total() for state in states or entries.STATES}
         for entry in self.entries(*found, under=under):
@@ -311,7 +314,7 @@ def test_an_empty_scan_is_a_failure_that_says_what_was_ignored(capsys: pytest.Ca
         scan_report.show({**result, "not_taken": {".raw": 3}, "odd": 2}, b"/OMERO/in")
     said = capsys.readouterr().err
     assert "other programs' files look alike: .raw 3" in said
-    assert "not opened, for it is a pipe, a socket or a device: 2 files" in said
+    assert "pipes, sockets and devices that were not opened: 2" in said
     deep = {"unreadable": [b"/OMERO/in/deep".hex()], "unreadable_count": 1, "unreadable_reason": "File name too long"}
     with pytest.raises(
         Failed, match=r"the first /OMERO/in/deep \(File name too long\); let uid 1000 read them, or sho"
